@@ -1,0 +1,198 @@
+"""Which column of a table is which: the paper's names, and a TOML mapping for tables with other names."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from data.errors import InputError, did_you_mean
+
+TRACK_NAME = "track_name"
+ALBUM_NAME = "track_album_name"
+TEXT_COLUMNS = (TRACK_NAME, ALBUM_NAME)
+RELEASE_DATE = "track_album_release_date"
+RELEASE_YEAR = "release_year"
+LABEL = "playlist_genre"
+GENRE = "genre"
+MODE = "mode"
+PAPER_NUMBERS = (
+    "track_popularity",
+    "danceability",
+    "energy",
+    "key",
+    "loudness",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+    "duration_ms",
+)
+GIVEAWAYS = ("playlist_name", "playlist_id", "playlist_subgenre")
+
+ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        TRACK_NAME: ("track", "name", "song", "song_name", "title", "track_title"),
+        ALBUM_NAME: ("album_name", "album", "album_title"),
+        RELEASE_DATE: ("release_date", "album_release_date", "release_year", "year", "date"),
+        LABEL: ("track_genre", "genre", "genres", "label"),
+        "track_popularity": ("popularity", "song_popularity"),
+        "duration_ms": ("duration", "track_duration_ms", "song_duration_ms", "duration_(ms)", "length"),
+        "tempo": ("bpm",),
+        MODE: ("audio_mode",),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnMapping:
+    """Where the label, the date, the texts and the numbers of a table stand.
+
+    ``text`` and ``numbers`` lead from the name used here to the column in the file. ``dated`` says
+    whether the release year is a feature; ``binary`` names the numbers that hold 0 and 1 only and are
+    not standardised. The default is the public file's own naming with the paper's 14 audio features.
+    """
+
+    label: str = LABEL
+    date: str = RELEASE_DATE
+    dated: bool = True
+    text: Mapping[str, str] = field(default_factory=lambda: {name: name for name in TEXT_COLUMNS})
+    numbers: Mapping[str, str] = field(default_factory=lambda: {n: n for n in (*PAPER_NUMBERS, MODE)})
+    binary: tuple[str, ...] = (MODE,)
+
+    def __post_init__(self) -> None:
+        problems = [*self._wrong_names(), *self._giveaways()]
+        if problems:
+            raise InputError("\n".join(["the column mapping is wrong:", *(f"  - {p}" for p in problems)]))
+
+    def _wrong_names(self) -> list[str]:
+        reserved = {GENRE, RELEASE_DATE, *TEXT_COLUMNS} | ({RELEASE_YEAR} if self.dated else set())
+        problems = [
+            f"[text] has {name!r}{did_you_mean(name, TEXT_COLUMNS)}; its names are {', '.join(TEXT_COLUMNS)}"
+            for name in self.text
+            if name not in TEXT_COLUMNS
+        ]
+        problems += [f"[numbers] must not be called {n!r}: taken" for n in self.numbers if n in reserved]
+        problems += [
+            f"binary has {name!r}, which [numbers] lacks{did_you_mean(name, self.numbers)}"
+            for name in self.binary
+            if name not in self.numbers
+        ]
+        if not self.numbers and not self.dated:
+            problems.append("[numbers] is empty: at least one feature is needed")
+        return problems
+
+    def _giveaways(self) -> list[str]:
+        forbidden = {*GIVEAWAYS, self.label}
+        return [
+            f"{name!r} must not read column {column!r}: it gives the genre away"
+            for name, column in (*self.text.items(), *self.numbers.items())
+            if column in forbidden
+        ]
+
+
+def read_mapping(path: Path) -> ColumnMapping:
+    """Read a mapping from a TOML file.
+
+    Keys: ``label``, ``date`` (columns), ``[text]`` (``track_name``, ``track_album_name`` to columns),
+    ``[numbers]`` (feature name to column; exactly these are then the numbers, and the release year is
+    one more only where ``date`` is given), ``binary`` (feature names). All are optional.
+
+    Raises:
+        InputError: the file is missing, is not TOML, or has unknown keys or wrong values.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"cannot read the mapping {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the mapping {path} is not TOML in UTF-8: {error}") from error
+    problems = _shape_problems(table)
+    if problems:
+        raise InputError("\n".join([f"the mapping {path} is wrong:", *(f"  - {p}" for p in problems)]))
+    try:
+        return _mapping_from(table)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _mapping_from(table: Mapping[str, Any]) -> ColumnMapping:
+    values = {key: table[key] for key in ("label", "date", "text", "numbers") if key in table}
+    if "numbers" in table:
+        values["dated"] = "date" in table
+        values["binary"] = (MODE,) if MODE in table["numbers"] else ()
+    if "binary" in table:
+        values["binary"] = tuple(table["binary"])
+    return ColumnMapping(**values)
+
+
+def _shape_problems(table: Mapping[str, Any]) -> list[str]:
+    checks = {
+        "label": _is_text,
+        "date": _is_text,
+        "text": _is_text_table,
+        "numbers": _is_text_table,
+        "binary": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    }
+    wanted = {
+        "label": "the name of a column",
+        "date": "the name of a column",
+        "text": "a table of names, such as track_name = 'title'",
+        "numbers": "a table of names, such as tempo = 'bpm'",
+        "binary": "a list of feature names",
+    }
+    problems = []
+    for key, value in table.items():
+        if key not in checks:
+            problems.append(f"unknown key {key!r}{did_you_mean(key, checks)}; valid: {', '.join(checks)}")
+        elif not checks[key](value):
+            problems.append(f"{key} must be {wanted[key]}, but is {value!r}")
+    return problems
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_text_table(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def known_alias(column: str, found: Iterable[str]) -> str | None:
+    """The column among ``found`` that other exports of the same service use for ``column``, if any."""
+    plain = {_plain(name): name for name in reversed(list(found))}
+    candidates = (column, *ALIASES.get(column, ()))
+    return next((plain[_plain(name)] for name in candidates if _plain(name) in plain), None)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
+
+
+def suggested_mapping(mapping: ColumnMapping, found: Iterable[str]) -> str | None:
+    """A TOML mapping that would make a table with the columns ``found`` fit, or None if none would."""
+    columns = list(found)
+    wanted = {
+        column: known_alias(column, columns) for column in (*mapping.text.values(), *mapping.numbers.values())
+    }
+    label, date = known_alias(mapping.label, columns), known_alias(mapping.date, columns)
+    if label is None or None in wanted.values():
+        return None
+    lines = [f"label = {_quoted(label)}"]
+    if date is not None:
+        lines.append(f"date = {_quoted(date)}")
+    for key, table in (("text", mapping.text), ("numbers", mapping.numbers)):
+        entries = ", ".join(f"{name} = {_quoted(wanted[column])}" for name, column in table.items())
+        lines.append(f"{key} = {{ {entries} }}")
+    return "\n".join(lines)
+
+
+def _quoted(text: str | None) -> str:
+    # JSON strings are TOML strings, but for escaped characters beyond the basic plane
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,119 @@
+"""From a file's bytes to a raw frame: Parquet, comma- or tab-separated, told apart by content alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from data.errors import InputError, did_you_mean
+
+READABLE = "expected a comma- or tab-separated file in UTF-8, or a Parquet file"
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\x1f\x8b": "gzip-compressed",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed",
+    b"BZh": "bzip2-compressed",
+}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table as it stands: text cells for CSV and TSV (nothing counts as missing yet), Parquet's types.
+
+    Column names may repeat in the result; whoever maps the columns reports that.
+
+    Raises:
+        InputError: no such file, a directory, empty, binary, not UTF-8, or no table.
+    """
+    content = _read_bytes(path)
+    if content.startswith(b"PAR1"):
+        return _read_parquet(path)
+    _refuse_binary(path, content)
+    return _read_text(path, content)
+
+
+def _read_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; {READABLE}")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = did_you_mean(path.name, [*siblings, "spotify", "synthetic"])
+        raise InputError(
+            f"no such file: {path}{hint}; --data takes a path, 'spotify', or 'synthetic[:ROWS]'"
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if not content.strip():
+        raise InputError(f"{path} is empty; {READABLE}")
+    return content
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read()
+        columns = [column.to_pandas() for column in table.columns]
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path} begins like Parquet but cannot be read as such: {error}") from error
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    frame.columns = pd.Index(table.column_names, dtype=object)
+    return frame
+
+
+def _refuse_binary(path: Path, content: bytes) -> None:
+    for signature, what in _SIGNATURES.items():
+        if content.startswith(signature):
+            raise InputError(f"{path} is {what}; {READABLE}: unpack or export it first")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path} is UTF-16 text; {READABLE}: save it as UTF-8")
+    if b"\x00" in content:
+        raise InputError(f"{path} is a binary file; {READABLE}")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path} is not UTF-8: byte 0x{content[error.start]:02x} in line {line}; {READABLE}: "
+            "save it as UTF-8 (it may be Latin-1 or Windows-1252 now)"
+        ) from error
+
+
+def _read_text(path: Path, content: bytes) -> pd.DataFrame:
+    separator, names = _header(path, content)
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            dtype=str,
+            na_filter=False,
+            encoding="utf-8-sig",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise InputError(f"{path} is no well-formed table: {str(error).strip()}") from error
+    if not isinstance(frame.index, pd.RangeIndex) or len(frame.columns) != len(names):
+        raise InputError(f"{path}: rows have more fields than the {len(names)} of the header")
+    frame.columns = pd.Index(names, dtype=object)
+    return frame
+
+
+def _header(path: Path, content: bytes) -> tuple[str, list[str]]:
+    """The separator and the true column names (pandas would rename repeated ones)."""
+    text = content.decode("utf-8-sig").lstrip("\r\n")
+    first_line = text.splitlines()[0]
+    separator = "\t" if first_line.count("\t") >= first_line.count(",") and "\t" in first_line else ","
+    try:
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise InputError(f"{path}: the header cannot be read: {error}") from error
+    if len(names) == 1 and ";" in first_line:
+        raise InputError(f"{path} seems to be separated by semicolons; {READABLE}")
+    return separator, names

@@ -1,0 +1,133 @@
+"""The frozen records of a study: what a configuration, an epoch, a decision and a segment are, once they are history."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from spaces import Configuration
+
+
+class State(StrEnum):
+    """Lifecycle of a configuration.
+
+    ::
+
+        pending -> running -> finished        trained to the end of its budget
+                           -> stopped         judged too weak at a rung
+                           -> early_stopped   its patience ran out
+                           -> diverged        its loss is no longer a number (not retried)
+                           -> failed          its training raised (retried once, then alone)
+        running -> pending                    between two segments
+    """
+
+    PENDING = "pending"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    EARLY_STOPPED = "early_stopped"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """True where no more training will follow, unless the study is extended."""
+        return self not in (State.PENDING, State.RUNNING)
+
+
+@dataclass(frozen=True, order=True)
+class TrialKey:
+    """The identity of a row: a configuration and the seed it is trained with."""
+
+    config_id: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointRef:
+    """One member's state in a segment checkpoint: file name in the study's ``checkpoints/``, hash, row, epoch."""
+
+    file: str
+    sha256: str
+    row: int
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """What the study knows of one configuration."""
+
+    key: TrialKey
+    position: int
+    """Place in the search space; ties go to the earlier."""
+    configuration: Configuration
+    budget: int
+    """Epochs it may train."""
+    state: State = State.PENDING
+    reason: str | None = None
+    epoch: int = 0
+    """Epochs trained and committed."""
+    checkpoint: CheckpointRef | None = None
+    """Its newest state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a rung said of one configuration; ``cutoff`` is what its score was compared with (``None``: nothing)."""
+
+    key: TrialKey
+    epoch: int
+    score: float | None
+    cutoff: float | None
+    promoted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentRecord:
+    """One segment that was trained or failed: which members, from which epoch to which, where and how long."""
+
+    segment_id: str
+    keys: tuple[TrialKey, ...]
+    first_epoch: int
+    last_epoch: int
+    seconds: float
+    host: str
+    started: float
+    """Seconds since 1970."""
+    checkpoint: str | None
+    sha256: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """What a study was asked to do. Two studies with equal settings on equal data have equal curves."""
+
+    data: str
+    """``--data`` as given, a path made absolute."""
+    mapping: str | None = None
+    space: str = "paper"
+    """TOML of the search space."""
+    search: str = "grid"
+    trials: int | None = None
+    features: str = "audio"
+    scheduler: str = "asha"
+    reduction_factor: int = 4
+    grace_period: int = 1
+    epochs: int = 20
+    seed: int = 42
+    split: str = "random"
+    holdout: float = 0.0
+    stack_size: int | None = None
+    """Members of a stack at most; ``None`` chooses by the machine."""
+
+    def to_json(self) -> str:
+        """Plain JSON of all settings."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any]) -> StudySettings:
+        """The inverse of ``to_json``, after ``json.loads``; settings of later versions keep their defaults."""
+        return cls(**values)

@@ -1,0 +1,361 @@
+"""``Study``: the study directory, and its database as the one record of what happened.
+
+The driver is the only writer; everyone else may read while it writes. ``study.db`` is in write-ahead mode while a driver
+runs, and in plain journal mode once it has finished, so that it then opens from a read-only place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data.errors import InputError
+from results.record import (
+    CheckpointRef,
+    Decision,
+    SegmentRecord,
+    State,
+    StudySettings,
+    TrialKey,
+    TrialRecord,
+)
+from spaces import Configuration
+
+SCHEMA_VERSION = 1
+
+METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
+
+_SCHEMA = f"""
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trials (
+    config_id TEXT NOT NULL, seed INTEGER NOT NULL, position INTEGER NOT NULL, configuration TEXT NOT NULL,
+    budget INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, epoch INTEGER NOT NULL,
+    checkpoint TEXT, checkpoint_sha256 TEXT, checkpoint_row INTEGER, checkpoint_epoch INTEGER,
+    PRIMARY KEY (config_id, seed)) WITHOUT ROWID;
+CREATE TABLE curves (
+    config_id TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    {", ".join(f"{metric} REAL" for metric in METRICS)},
+    PRIMARY KEY (config_id, seed, epoch)) WITHOUT ROWID;
+CREATE TABLE decisions (
+    sequence INTEGER PRIMARY KEY, config_id TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    score REAL, cutoff REAL, promoted INTEGER NOT NULL, UNIQUE (config_id, seed, epoch));
+CREATE TABLE segments (
+    segment_id TEXT PRIMARY KEY, first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, members TEXT NOT NULL,
+    seconds REAL NOT NULL, host TEXT NOT NULL, started REAL NOT NULL, checkpoint TEXT, sha256 TEXT, error TEXT)
+    WITHOUT ROWID;
+"""
+
+
+class StudyError(Exception):
+    """The record cannot be read or written; the study cannot go on."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What never changes in a study: its settings, its data, and the versions that began it."""
+
+    settings: StudySettings
+    data: Mapping[str, Any]
+    """Source, fingerprint, rows, genres, and whether it is synthetic."""
+    versions: Mapping[str, str]
+    semantics: int
+    """Version of the training's arithmetic."""
+    created: str
+
+    def to_json(self) -> str:
+        """The content of ``manifest.json``."""
+        document = {"schema": SCHEMA_VERSION, **asdict(self)}
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """The manifest of a study; ``InputError`` where the directory holds none."""
+        path = directory / "manifest.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if document.pop("schema") > SCHEMA_VERSION:
+                raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
+            return cls(**{**document, "settings": StudySettings.from_mapping(document["settings"])})
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{directory} is not a study: it holds no manifest.json. `genresweep status` lists the studies in runs/"
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path} is damaged or not a study's: {error}") from error
+
+
+class Study:
+    """A study directory, opened for reading or, by its one driver, for writing."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection, lock: Any = None) -> None:
+        self.directory = directory
+        self.manifest = Manifest.read(directory)
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def create(cls, directory: Path, manifest: Manifest, trials: Iterable[TrialRecord]) -> Study:
+        """Make the directory with all configurations pending, whole or not at all, and open it for writing.
+
+        Raises ``InputError`` where something of that name exists or the place cannot be written.
+        """
+        if directory.exists():
+            raise InputError(
+                f"{directory} exists already: go on with `genresweep resume {directory}`, "
+                "or choose another --name or --out"
+            )
+        draft = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+        try:
+            draft.mkdir(parents=True)
+            (draft / "checkpoints").mkdir()
+            (draft / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+            _create_database(draft / "study.db", trials)
+            draft.rename(directory)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise InputError(f"the study {directory} cannot be created: {error}") from error
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        return cls.open_for_writing(directory)
+
+    @classmethod
+    def open_for_writing(cls, directory: Path) -> Study:
+        """Become the study's one driver; ``InputError`` names the holder where another one is."""
+        Manifest.read(directory)
+        lock = _lock(directory)
+        try:
+            connection = _connect(directory, read_only=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.Error as error:
+            lock.close()
+            raise StudyError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
+        study = cls(directory, connection, lock)
+        study.set_fact("driver", f"process {os.getpid()} on {socket.gethostname()}")
+        return study
+
+    @classmethod
+    def open(cls, directory: str | Path) -> Study:
+        """Open for reading, also while a driver writes."""
+        directory = Path(directory)
+        Manifest.read(directory)
+        try:
+            return cls(directory, _connect(directory, read_only=True))
+        except sqlite3.Error as error:
+            raise InputError(f"{directory / 'study.db'} cannot be read: {error}") from error
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; a driver leaves it in plain journal mode and gives the study free."""
+        if self._lock is not None:
+            self.set_fact("driver", "")
+            self._connection.execute("PRAGMA journal_mode=DELETE")
+            self._lock.close()
+            self._lock = None
+        self._connection.close()
+
+    @property
+    def settings(self) -> StudySettings:
+        """What the study was asked to do."""
+        return self.manifest.settings
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the segment checkpoints."""
+        return self.directory / "checkpoints"
+
+    def facts(self) -> dict[str, str]:
+        """Small named facts: the driver, the incumbent, whether the study is complete."""
+        return {row["name"]: row["value"] for row in self._connection.execute("SELECT name, value FROM facts")}
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Record a fact, replacing an older one of that name."""
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; raises ``StudyError`` with the database's cause."""
+        try:
+            with self._connection:
+                yield
+        except sqlite3.Error as error:
+            raise StudyError(f"{self.directory / 'study.db'} cannot be written: {error}") from error
+
+    def trials(self) -> list[TrialRecord]:
+        """Every configuration, in the order of the search space."""
+        rows = self._connection.execute("SELECT * FROM trials ORDER BY position, seed")
+        return [_trial(row) for row in rows]
+
+    def decisions(self) -> list[Decision]:
+        """Every decision of the rungs, in the order in which they were taken."""
+        rows = self._connection.execute("SELECT * FROM decisions ORDER BY sequence")
+        return [
+            Decision(
+                key=TrialKey(row["config_id"], row["seed"]),
+                epoch=row["epoch"],
+                score=row["score"],
+                cutoff=row["cutoff"],
+                promoted=bool(row["promoted"]),
+            )
+            for row in rows
+        ]
+
+    def scores(self, epoch: int) -> dict[TrialKey, float | None]:
+        """Validation accuracy of every configuration at an epoch."""
+        rows = self._connection.execute(
+            "SELECT config_id, seed, val_accuracy FROM curves WHERE epoch = ?", (epoch,)
+        )
+        return {TrialKey(row["config_id"], row["seed"]): row["val_accuracy"] for row in rows}
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and rows of a read-only query over the record."""
+        cursor = self._connection.execute(sql)
+        return [column[0] for column in cursor.description], [tuple(row) for row in cursor]
+
+    def segment_count(self) -> int:
+        """Segments recorded so far."""
+        return int(self._connection.execute("SELECT count(*) FROM segments").fetchone()[0])
+
+    def mark_running(self, keys: Iterable[TrialKey]) -> None:
+        """Note that these configurations are being trained."""
+        with self.transaction():
+            self._connection.executemany(
+                "UPDATE trials SET state = ? WHERE config_id = ? AND seed = ?",
+                [(State.RUNNING, key.config_id, key.seed) for key in keys],
+            )
+
+    def update_trials(self, trials: Iterable[TrialRecord]) -> None:
+        """Write the present condition of these configurations, inside a transaction."""
+        self._connection.executemany(
+            "UPDATE trials SET budget = ?, state = ?, reason = ?, epoch = ?, checkpoint = ?, checkpoint_sha256 = ?,"
+            " checkpoint_row = ?, checkpoint_epoch = ? WHERE config_id = ? AND seed = ?",
+            [(*_trial_row(trial)[4:], trial.key.config_id, trial.key.seed) for trial in trials],
+        )
+
+    def add_curves(self, rows: Iterable[tuple[TrialKey, Mapping[str, Any]]]) -> None:
+        """Append epochs, inside a transaction; an epoch that stands already is an error."""
+        self._connection.executemany(
+            f"INSERT INTO curves VALUES ({', '.join('?' * (3 + len(METRICS)))})",
+            [(key.config_id, key.seed, row["epoch"], *(row[metric] for metric in METRICS)) for key, row in rows],
+        )
+
+    def add_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Append decisions in their order, inside a transaction."""
+        self._connection.executemany(
+            "INSERT INTO decisions (config_id, seed, epoch, score, cutoff, promoted) VALUES (?, ?, ?, ?, ?, ?)",
+            [(d.key.config_id, d.key.seed, d.epoch, d.score, d.cutoff, d.promoted) for d in decisions],
+        )
+
+    def add_segment(self, segment: SegmentRecord) -> None:
+        """Append a segment, inside a transaction."""
+        members = json.dumps([[key.config_id, key.seed] for key in segment.keys])
+        self._connection.execute(
+            "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                segment.segment_id,
+                segment.first_epoch,
+                segment.last_epoch,
+                members,
+                segment.seconds,
+                segment.host,
+                segment.started,
+                segment.checkpoint,
+                segment.sha256,
+                segment.error,
+            ),
+        )
+
+
+def _connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
+    path = (directory / "study.db").resolve()
+    if not path.is_file():
+        raise InputError(f"{directory} is not a study: it holds no study.db")
+    uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("SELECT count(*) FROM facts").fetchone()
+    return connection
+
+
+def _create_database(path: Path, trials: Iterable[TrialRecord]) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            connection.executescript(_SCHEMA)
+            connection.executemany(
+                f"INSERT INTO trials VALUES ({', '.join('?' * 12)})", [_trial_row(trial) for trial in trials]
+            )
+    finally:
+        connection.close()
+
+
+def _lock(directory: Path) -> Any:
+    """An exclusive lock that ends with this process, however it ends."""
+    file = (directory / "manifest.json").open("rb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        with Study.open(directory) as study:
+            holder = study.facts().get("driver") or "another process"
+        raise InputError(f"{directory} is being written by {holder}: wait for it, or stop it") from error
+    return file
+
+
+def _trial_row(trial: TrialRecord) -> tuple[Any, ...]:
+    checkpoint = trial.checkpoint
+    reference = (
+        (None, None, None, None)
+        if checkpoint is None
+        else (checkpoint.file, checkpoint.sha256, checkpoint.row, checkpoint.epoch)
+    )
+    return (
+        trial.key.config_id,
+        trial.key.seed,
+        trial.position,
+        trial.configuration.to_json(),
+        trial.budget,
+        trial.state,
+        trial.reason,
+        trial.epoch,
+        *reference,
+    )
+
+
+def _trial(row: sqlite3.Row) -> TrialRecord:
+    checkpoint = None
+    if row["checkpoint"] is not None:
+        checkpoint = CheckpointRef(
+            file=row["checkpoint"],
+            sha256=row["checkpoint_sha256"],
+            row=row["checkpoint_row"],
+            epoch=row["checkpoint_epoch"],
+        )
+    return TrialRecord(
+        key=TrialKey(row["config_id"], row["seed"]),
+        position=row["position"],
+        configuration=Configuration.from_json(row["configuration"]),
+        budget=row["budget"],
+        state=State(row["state"]),
+        reason=row["reason"],
+        epoch=row["epoch"],
+        checkpoint=checkpoint,
+    )

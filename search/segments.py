@@ -1,0 +1,168 @@
+"""The queue of segments: which stack trains next, from which epoch to which.
+
+A configuration is *ready* when nothing of it is in flight and no rung keeps it waiting. Ready configurations with the
+same key form stacks; the queue hands out the dearest stack first, up to the next rung or a few seconds of work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from results.record import CheckpointRef, TrialKey, TrialRecord
+from search.costs import CostModel
+from spaces import Configuration
+
+
+@dataclass(frozen=True)
+class StackKey:
+    """What the members of a stack have in common."""
+
+    hidden_layers: tuple[int, ...]
+    activation: str
+    batch_norm: bool
+    batch_size: int
+    seed: int
+    epoch: int
+    """Epochs that all of them have behind them."""
+
+    @classmethod
+    def of(cls, trial: TrialRecord) -> StackKey:
+        """The key of a configuration where it stands."""
+        c = trial.configuration
+        return cls(c.hidden_layers, c.activation, c.batch_norm, c.batch_size, trial.key.seed, trial.epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """Work for one Tune trial: these members, through these epochs, from these checkpoints."""
+
+    segment_id: str
+    keys: tuple[TrialKey, ...]
+    configurations: tuple[Configuration, ...]
+    sources: tuple[CheckpointRef | None, ...]
+    """Newest state of each member; ``None`` before the first epoch."""
+    first_epoch: int
+    last_epoch: int
+    seed: int
+
+    def to_json(self) -> str:
+        """JSON, for the way to a worker."""
+        members = [
+            {
+                "config_id": key.config_id,
+                "configuration": configuration.to_json(),
+                "source": None if source is None else vars(source),
+            }
+            for key, configuration, source in zip(self.keys, self.configurations, self.sources, strict=True)
+        ]
+        return json.dumps(
+            {
+                "segment_id": self.segment_id,
+                "members": members,
+                "first_epoch": self.first_epoch,
+                "last_epoch": self.last_epoch,
+                "seed": self.seed,
+            }
+        )
+
+
+class SegmentQueue:
+    """Ready configurations, handed out as segments.
+
+    ``rungs`` are the epochs at which a segment must end; ``stack_size`` bounds the members of a stack.
+    """
+
+    def __init__(
+        self, rungs: Sequence[int], stack_size: int, costs: CostModel, *, first_number: int = 0, seconds: float = 5.0
+    ) -> None:
+        self._rungs = sorted(rungs)
+        self._stack_size = stack_size
+        self._costs = costs
+        self._seconds = seconds
+        self._number = first_number
+        self._ready: dict[StackKey, dict[TrialKey, TrialRecord]] = defaultdict(dict)
+        self._retries: list[tuple[TrialRecord, ...]] = []
+
+    def add(self, trials: Iterable[TrialRecord]) -> None:
+        """Make configurations ready."""
+        for trial in trials:
+            self._ready[StackKey.of(trial)][trial.key] = trial
+
+    def add_retries(self, halves: Iterable[Sequence[TrialRecord]]) -> None:
+        """Stacks that must be trained as they are: the halves of a stack that failed."""
+        self._retries.extend(tuple(half) for half in halves if half)
+
+    def __bool__(self) -> bool:
+        return bool(self._retries) or any(self._ready.values())
+
+    def next(self) -> Segment | None:
+        """The dearest stack that is ready; full stacks go before others. ``None`` where nothing is ready."""
+        if self._retries:
+            return self._segment(self._retries.pop(0))
+        keys = [key for key, trials in self._ready.items() if trials]
+        if not keys:
+            return None
+        key = max(keys, key=self._urgency)
+        ready = self._ready[key]
+        members = sorted(ready.values(), key=_stack_order)[: self._stack_size]
+        for trial in members:
+            del ready[trial.key]
+        if not ready:
+            del self._ready[key]
+        return self._segment(tuple(sorted(members, key=_member_order)))
+
+    def _urgency(self, key: StackKey) -> tuple[bool, float]:
+        """A full stack first; then the one with the most work ahead of it."""
+        trials = self._ready[key].values()
+        remaining = sum(trial.budget - trial.epoch for trial in trials)
+        per_epoch = self._costs.seconds_per_epoch(next(iter(trials)).configuration)
+        return len(trials) >= self._stack_size, remaining * per_epoch
+
+    def _segment(self, members: tuple[TrialRecord, ...]) -> Segment:
+        self._number += 1
+        return Segment(
+            segment_id=f"{self._number:06d}",
+            keys=tuple(trial.key for trial in members),
+            configurations=tuple(trial.configuration for trial in members),
+            sources=tuple(trial.checkpoint for trial in members),
+            first_epoch=members[0].epoch + 1,
+            last_epoch=self._last_epoch(members),
+            seed=members[0].key.seed,
+        )
+
+    def _last_epoch(self, members: Sequence[TrialRecord]) -> int:
+        """The next rung, the end of the shortest budget, or a few seconds of work, whichever comes first."""
+        epoch = members[0].epoch
+        per_epoch = self._costs.seconds_per_epoch(members[0].configuration) * len(members)
+        limits = [trial.budget for trial in members]
+        limits += [rung for rung in self._rungs if rung > epoch][:1]
+        limits.append(epoch + max(1, round(self._seconds / per_epoch)))
+        return min(limits)
+
+
+def _stack_order(trial: TrialRecord) -> tuple[int, int]:
+    """Members of the same budget belong together, else the shortest would cut the segment of the others."""
+    return trial.budget, trial.position
+
+
+def _member_order(trial: TrialRecord) -> tuple[str, int]:
+    """Optimiser families stand together within a stack."""
+    return trial.configuration.optimizer, trial.position
+
+
+def plan(
+    trials: Iterable[TrialRecord], stack_size: int, costs: CostModel
+) -> tuple[int, Mapping[StackKey, list[TrialRecord]]]:
+    """Number of segments of an exhaustive run, and the stacks by key, for a dry run."""
+    queue = SegmentQueue((), stack_size, costs)
+    groups: dict[StackKey, list[TrialRecord]] = defaultdict(list)
+    for trial in trials:
+        groups[StackKey.of(trial)].append(trial)
+        queue.add([trial])
+    count = 0
+    while segment := queue.next():
+        count += -(-max(1, len(segment.keys) * 0 + segment.last_epoch) // segment.last_epoch)
+    return count, groups

@@ -1,0 +1,27 @@
+"""Search spaces: what can be tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.errors import InputError
+from spaces.configuration import Configuration
+from spaces.paper import PAPER, PAPER_FULL
+from spaces.space import Choice, SearchSpace, Uniform
+
+__all__ = ["Choice", "Configuration", "SearchSpace", "Uniform", "load_space"]
+
+_NAMED = {space.name: space for space in (PAPER, PAPER_FULL)}
+
+
+def load_space(name: str) -> SearchSpace:
+    """A space by its name (``paper``, ``paper-full``) or from a TOML file; ``InputError`` where neither fits."""
+    if name in _NAMED:
+        return _NAMED[name]
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise InputError(f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}")
+    try:
+        return SearchSpace.from_toml(path.read_text(encoding="utf-8"), source=name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--space {name}: the file cannot be read ({error})") from error

@@ -1,0 +1,146 @@
+"""One point of a search space, with an id that is the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
+
+from data.errors import InputError, did_you_mean
+
+ACTIVATIONS = ("relu", "tanh")
+OPTIMIZERS = ("adam", "adamw", "sgd")
+
+_ID_LENGTH = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """The hyperparameters of one network (paper, Tables 3 and 4).
+
+    ``config_id`` is a hash of the values that differ from the defaults below, so it does not depend on their
+    order, and a field added later with a default leaves every older id as it was. A default therefore never changes.
+
+    Raises ``InputError`` naming every field that is out of its range.
+    """
+
+    hidden_layers: tuple[int, ...]
+    """Width of each hidden layer, from the input up."""
+    batch_norm: bool = False
+    dropout: float = 0.3
+    """Probability that a hidden unit is dropped, in [0, 1)."""
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    optimizer: str = "adam"
+    clip_norm: float | None = None
+    """Largest 2-norm of the gradient over all parameters; ``None`` does not clip."""
+    activation: str = "relu"
+    weight_decay: float = 0.0
+    """L2 penalty, as in ``torch.optim`` (decoupled for ``adamw``)."""
+    patience: int | None = None
+    """Epochs without a lower validation loss before training stops; ``None`` never stops."""
+    epochs: int | None = None
+    """Training budget of this configuration alone; ``None`` takes the study's."""
+
+    def __post_init__(self) -> None:
+        self._coerce()
+        problems = [message for holds, message in self._rules() if not holds]
+        if problems:
+            raise InputError("this configuration is not valid:\n" + "\n".join(f"  - {p}" for p in problems))
+
+    def _coerce(self) -> None:
+        """Store 1 and 1.0, [64, 32] and (64, 32) as the same value, so that they have the same id."""
+        object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
+        for name in ("dropout", "learning_rate", "clip_norm", "weight_decay"):
+            value = getattr(self, name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                object.__setattr__(self, name, float(value))
+
+    def _rules(self) -> list[tuple[bool, str]]:
+        widths = self.hidden_layers
+        return [
+            (
+                len(widths) > 0 and all(_is_int(width) and width > 0 for width in widths),
+                f"hidden_layers must be positive whole numbers, but got {list(widths)}",
+            ),
+            (isinstance(self.batch_norm, bool), f"batch_norm must be true or false, but got {self.batch_norm!r}"),
+            (_within(self.dropout, 0.0, 1.0), f"0 <= dropout < 1 must hold, but got {self.dropout!r}"),
+            (
+                _within(self.learning_rate, 0.0, math.inf) and self.learning_rate > 0,
+                f"learning_rate > 0 must hold, but got {self.learning_rate!r}",
+            ),
+            (
+                _is_int(self.batch_size) and self.batch_size >= 2,
+                f"batch_size must be a whole number of at least 2, but got {self.batch_size!r}",
+            ),
+            (
+                self.optimizer in OPTIMIZERS,
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, but got {self.optimizer!r}"
+                + did_you_mean(str(self.optimizer), OPTIMIZERS),
+            ),
+            (
+                self.activation in ACTIVATIONS,
+                f"activation must be one of {', '.join(ACTIVATIONS)}, but got {self.activation!r}"
+                + did_you_mean(str(self.activation), ACTIVATIONS),
+            ),
+            (
+                self.clip_norm is None or (_within(self.clip_norm, 0.0, math.inf) and self.clip_norm > 0),
+                f"clip_norm > 0 must hold (or no clipping), but got {self.clip_norm!r}",
+            ),
+            (
+                _within(self.weight_decay, 0.0, math.inf),
+                f"weight_decay >= 0 must hold, but got {self.weight_decay!r}",
+            ),
+            (_positive_or_none(self.patience), f"patience must be at least 1, but got {self.patience!r}"),
+            (_positive_or_none(self.epochs), f"epochs must be at least 1, but got {self.epochs!r}"),
+        ]
+
+    @property
+    def config_id(self) -> str:
+        """Twelve hexadecimal digits, the same for the same values on any machine."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:_ID_LENGTH]
+
+    def to_json(self) -> str:
+        """Canonical JSON: keys sorted, values at their default left out."""
+        named = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value != _DEFAULTS[name]
+        }
+        return json.dumps(named, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Configuration:
+        """The configuration that ``to_json`` wrote."""
+        return cls.from_mapping(json.loads(text))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Configuration:
+        """A configuration from names and values; unknown and missing names raise ``InputError``."""
+        unknown = [name for name in values if name not in _DEFAULTS]
+        if unknown:
+            hints = ", ".join(f"{name!r}{did_you_mean(name, _DEFAULTS)}" for name in unknown)
+            raise InputError(f"unknown hyperparameter {hints}; the known ones are {', '.join(_DEFAULTS)}")
+        if "hidden_layers" not in values:
+            raise InputError("a configuration needs hidden_layers, for example [64, 32]")
+        return cls(**values)
+
+
+_DEFAULTS = {f.name: f.default for f in fields(Configuration)}
+HYPERPARAMETERS: tuple[str, ...] = tuple(_DEFAULTS)
+assert [name for name, default in _DEFAULTS.items() if default is MISSING] == ["hidden_layers"]
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    return isinstance(value, float) and low <= value < high
+
+
+def _positive_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1)

@@ -1,0 +1,21 @@
+"""The paper's grid (Table 4): 192 networks, or 384 with its two training lengths."""
+
+from __future__ import annotations
+
+from spaces.space import Choice, SearchSpace
+
+_TABLE_4 = {
+    "hidden_layers": Choice(((64, 32), (16, 16, 16), (128, 16))),
+    "batch_norm": Choice((True, False)),
+    "dropout": Choice((0.3, 0.7)),
+    "learning_rate": Choice((1e-3, 1e-4)),
+    "batch_size": Choice((16, 32)),
+    "optimizer": Choice(("adam", "sgd")),
+    "clip_norm": Choice((0.5, 1.5)),
+}
+
+PAPER = SearchSpace("paper", _TABLE_4)
+"""3 x 2^6 = 192 points, the training length left to the study (the paper fixes it at 20 epochs)."""
+
+PAPER_FULL = SearchSpace("paper-full", {**_TABLE_4, "epochs": Choice((20, 50))})
+"""The same with 20 and 50 epochs as a seventh choice of two: 384 points."""

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from data.features import build_features
+from data.splits import split_tracks
+from tests.data_tests.tables import table, tracks_of
+
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
+@pytest.fixture
+def session():
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        ray.init(
+            address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False
+        )
+    yield ray
+    if started:
+        ray.shutdown()
+
+
+def test_features_travel_once_and_without_copies(tmp_path, session):
+    from data.store import get_features, put_features
+
+    tracks = tracks_of(table(), tmp_path)
+    features = build_features(tracks, split_tracks(tracks))
+    handle = put_features(features)
+
+    @session.remote
+    def look(handle):
+        first, second = get_features(handle), get_features(handle)
+        array = first.x_train
+        return (
+            first is second,
+            array.flags.owndata,
+            array.flags.writeable,
+            array.flags.c_contiguous,
+            array.sum(),
+        )
+
+    same, owns, writeable, contiguous, total = session.get(look.remote(handle))
+    assert (same, owns, writeable, contiguous) == (True, False, False, True)
+    assert total == features.x_train.sum()
+    assert pickle.loads(pickle.dumps(handle)) == handle
+    assert handle.fingerprint == get_features(handle).fingerprint == features.fingerprint
+    np.testing.assert_array_equal(get_features(handle).y_val, features.y_val)

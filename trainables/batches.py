@@ -1,0 +1,109 @@
+"""The rows a stack trains on, and the order and the dropout noise of every epoch.
+
+Order and noise are pure functions of (seed, epoch): no generator state needs saving, every member of a stack sees
+the same batches, and a configuration alone sees the batches that it would see in company.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.layers import padded, scaled_noise
+
+_CHUNK_BATCHES = 64
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features ``x (n, d)``, genre numbers ``y (n,)`` int64, and ``one_hot (n, padded(C))`` of them."""
+
+    x: Tensor
+    y: Tensor
+    one_hot: Tensor
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, dtype: torch.dtype, device: torch.device) -> Rows:
+        """Tensors over arrays, which are never written; float32 arrays on the CPU are not copied."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            features = torch.from_numpy(x).to(device=device, dtype=dtype)
+            labels = torch.from_numpy(y).to(device=device)
+        one_hot = torch.nn.functional.one_hot(labels, padded(classes)).to(dtype)
+        return cls(features, labels, one_hot)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training and validation rows of one split."""
+
+    train: Rows
+    val: Rows
+    classes: int
+
+    @classmethod
+    def of(
+        cls,
+        x_train: np.ndarray,
+        y_train: np.ndarray,
+        x_val: np.ndarray,
+        y_val: np.ndarray,
+        classes: int,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: str | torch.device = "cpu",
+    ) -> TrainingData:
+        """Training data from the arrays of ``data.Features``."""
+        device = torch.device(device)
+        train = Rows.of(x_train, y_train, classes, dtype, device)
+        return cls(train, Rows.of(x_val, y_val, classes, dtype, device), classes)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One mini-batch: ``x (B, d)``, ``one_hot (B, padded(C))``, dropout noise ``(B, padded(width))`` per layer."""
+
+    x: Tensor
+    one_hot: Tensor
+    noise: tuple[Tensor, ...]
+
+
+def generator(purpose: str, seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """A random generator that depends on its three names alone."""
+    digest = hashlib.blake2b(f"{purpose}/{seed}/{epoch}".encode(), digest_size=8).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+def epoch_order(seed: int, epoch: int, rows: int) -> Tensor:
+    """The permutation ``(rows,)`` in which an epoch visits the training rows."""
+    return torch.randperm(rows, generator=generator("order", seed, epoch, torch.device("cpu")))
+
+
+def batch_count(rows: int, batch_size: int) -> int:
+    """Batches of an epoch; a last batch of a single row is dropped, since it has no variance."""
+    return rows // batch_size + (rows % batch_size > 1)
+
+
+def epoch_chunks(
+    rows: Rows, seed: int, epoch: int, batch_size: int, widths: Sequence[int]
+) -> Iterator[tuple[Tensor, list[Batch]]]:
+    """The batches of an epoch, some dozens at a time, each group with its genre numbers in order ``(n,)``."""
+    order = epoch_order(seed, epoch, len(rows)).to(rows.x.device)
+    noise_generator = generator("noise", seed, epoch, rows.x.device)
+    usable = order[: len(order) - (len(order) % batch_size == 1)]
+    for chosen in usable.split(_CHUNK_BATCHES * batch_size):
+        x, one_hot = rows.x[chosen].split(batch_size), rows.one_hot[chosen].split(batch_size)
+        noise = [
+            scaled_noise(len(chosen), width, noise_generator, rows.x.dtype).split(batch_size) for width in widths
+        ]
+        layers = zip(*noise, strict=True)
+        yield rows.y[chosen], [Batch(*parts) for parts in zip(x, one_hot, layers, strict=True)]

@@ -1,0 +1,177 @@
+"""Forward and backward passes of the layers of a stack, written out.
+
+Shape suffixes: ``K`` members of the stack, ``B`` rows of the batch, ``I`` inputs, ``O`` outputs of a layer.
+Every operation is a batched matrix product, an elementwise operation or a sum over one axis within a member, so
+that a member's numbers do not depend on how many others it is computed beside: to the bit, given columns padded
+to ``LANE`` (a last column block that is not full takes another path in the matrix product, one that was seen to
+depend on the alignment of the member's memory).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+LANE = 8
+"""Columns of a layer are padded with zeros to a multiple of this many numbers."""
+
+EPSILON = 1e-5
+"""Added to a variance by batch normalisation."""
+MOMENTUM = 0.1
+"""Weight of the newest batch in batch normalisation's running statistics."""
+_HUGE = 2.0**100
+
+
+@functools.cache
+def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(value, dtype=dtype, device=device)
+
+
+def constant(value: float, like: Tensor) -> Tensor:
+    """A number as a tensor without axes: a Python number would be converted anew, slowly, at every use."""
+    return _constant(value, like.dtype, like.device)
+
+
+def padded(width: int) -> int:
+    """``width`` rounded up to whole lanes."""
+    return -(-width // LANE) * LANE
+
+
+class BatchNorm:
+    """Batch normalisation of ``z_KBO`` over its rows, as ``nn.BatchNorm1d`` with its defaults.
+
+    ``batch_mean_KO`` and ``batch_variance_KO`` are written by every forward pass; who holds them lets the running
+    statistics follow, for all layers at once.
+    """
+
+    def __init__(self, gain_KO: Tensor, shift_KO: Tensor, batch_mean_KO: Tensor, batch_variance_KO: Tensor) -> None:
+        self._gain, self._shift = gain_KO[:, None], shift_KO[:, None]
+        self._batch_mean, self._batch_variance = batch_mean_KO[:, None], batch_variance_KO[:, None]
+
+    def forward(self, z_KBO: Tensor) -> Tensor:
+        """Normalise by the batch's own statistics; overwrites its input."""
+        rows = z_KBO.shape[1]
+        mean = torch.mul(z_KBO.sum(1, keepdim=True), constant(1.0 / rows, z_KBO), out=self._batch_mean)
+        self._centred = z_KBO.sub_(mean)
+        squares = torch.sum(self._centred * self._centred, 1, keepdim=True)
+        torch.mul(squares, constant(1.0 / (rows - 1), z_KBO), out=self._batch_variance)
+        self._inverse_std = torch.add(constant(EPSILON, z_KBO), squares, alpha=1.0 / rows).rsqrt_()
+        self._slope = self._gain * self._inverse_std
+        return torch.addcmul(self._shift, self._centred, self._slope)
+
+    def backward(self, dy_KBO: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients for the input, the gain and the shift, from that for the output."""
+        rows = dy_KBO.shape[1]
+        d_shift = dy_KBO.sum(1, keepdim=True)
+        d_gain = torch.sum(dy_KBO * self._centred, 1, keepdim=True).mul_(self._inverse_std)
+        share = self._slope * constant(-1.0 / rows, dy_KBO)
+        tilt = torch.mul(d_gain, self._inverse_std).mul_(share)
+        dz = torch.addcmul(share.mul_(d_shift), self._centred, tilt).addcmul_(dy_KBO, self._slope)
+        return dz, d_gain, d_shift
+
+    def infer(self, z_KBO: Tensor, mean_KO: Tensor, variance_KO: Tensor) -> Tensor:
+        """Normalise by the running statistics."""
+        slope = self._gain * (variance_KO[:, None] + EPSILON).rsqrt()
+        return torch.addcmul(self._shift - mean_KO[:, None] * slope, z_KBO, slope)
+
+
+@dataclass
+class Dropout:
+    """Inverted dropout: a unit is kept where its noise, in (0, 1], exceeds the member's probability."""
+
+    probability_K11: Tensor
+    active: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.active = bool((self.probability_K11 > 0).any())
+        self.scale_K11 = 1.0 / (1.0 - self.probability_K11)
+        self.threshold_K11 = self.probability_K11 * _HUGE
+
+
+class ReluDropout:
+    """ReLU then dropout in three elementwise passes.
+
+    ``min(y, HUGE * (noise - p))`` is ``y`` where the unit is kept and negative where it is not, so one ReLU does for
+    both; what is positive afterwards is what passes the gradient.
+    """
+
+    def __init__(self, dropout: Dropout) -> None:
+        self._dropout = dropout
+
+    def forward(self, y_KBO: Tensor, noise_BO: Tensor) -> Tensor:
+        """Activations of the units that are kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
+        if not self._dropout.active:
+            self._output = y_KBO.relu_()
+            return self._output
+        kept = noise_BO - self._dropout.threshold_K11
+        self._output = torch.minimum(y_KBO, kept, out=kept).relu_().mul_(self._dropout.scale_K11)
+        return self._output
+
+    def backward(self, da_KBO: Tensor) -> Tensor:
+        """Gradient for the input."""
+        dy = torch.ops.aten.threshold_backward(da_KBO, self._output, 0)
+        return dy.mul_(self._dropout.scale_K11) if self._dropout.active else dy
+
+    @staticmethod
+    def infer(y_KBO: Tensor) -> Tensor:
+        """The activation alone; overwrites its input."""
+        return y_KBO.relu_()
+
+
+class TanhDropout:
+    """tanh then dropout."""
+
+    def __init__(self, dropout: Dropout) -> None:
+        self._dropout = dropout
+
+    def forward(self, y_KBO: Tensor, noise_BO: Tensor) -> Tensor:
+        """Activations of the units that are kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
+        self._tanh = y_KBO.tanh_()
+        if not self._dropout.active:
+            return self._tanh
+        self._mask = (noise_BO > self._dropout.threshold_K11) * self._dropout.scale_K11
+        return self._tanh * self._mask
+
+    def backward(self, da_KBO: Tensor) -> Tensor:
+        """Gradient for the input."""
+        if self._dropout.active:
+            da_KBO = da_KBO * self._mask
+        return torch.addcmul(da_KBO, da_KBO * self._tanh, self._tanh, value=-1)
+
+    @staticmethod
+    def infer(y_KBO: Tensor) -> Tensor:
+        """The activation alone; overwrites its input."""
+        return y_KBO.tanh_()
+
+
+ACTIVATIONS = {"relu": ReluDropout, "tanh": TanhDropout}
+
+
+def scaled_noise(rows: int, width: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+    """Uniform dropout noise ``(rows, padded(width))`` in (0, 1], times ``HUGE``.
+
+    The factor is a power of two, so that comparing with ``p * HUGE`` is comparing with ``p`` exactly.
+    """
+    noise = torch.rand(rows, padded(width), generator=generator, dtype=dtype, device=generator.device)
+    return noise.neg_().add_(1.0).mul_(_HUGE)
+
+
+class CrossEntropy:
+    """Softmax and the mean cross-entropy of each member over padded logits ``(K, B, padded(C))``."""
+
+    def __init__(self, classes: int, like: Tensor) -> None:
+        self._mask = like.new_zeros(padded(classes))
+        self._mask[classes:] = -torch.inf
+
+    def log_probabilities(self, logits_KBC: Tensor) -> Tensor:
+        """Log-probabilities, minus infinity in the padding; overwrites its input."""
+        return torch.log_softmax(logits_KBC.add_(self._mask), dim=-1)
+
+    @staticmethod
+    def backward(log_p_KBC: Tensor, one_hot_BC: Tensor) -> Tensor:
+        """Gradient for the logits of the mean over the rows; ``one_hot_BC`` is padded too."""
+        rows = constant(1.0 / len(one_hot_BC), log_p_KBC)
+        return log_p_KBC.exp().sub_(one_hot_BC).mul_(rows)

@@ -1,0 +1,156 @@
+"""The training loop: a stack from one epoch to another, each member with its own early stopping. Pure torch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from spaces import Configuration
+from trainables.batches import TrainingData, batch_count, epoch_chunks
+from trainables.metrics import EpochMetrics, evaluate, picked
+from trainables.mlp import Architecture
+from trainables.optimisers import StackedOptimiser
+from trainables.stacked_mlp import StackedMLP
+from trainables.state import StackState
+
+EARLY_STOPPED = "early_stopped"
+DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class MemberResult:
+    """What one member did in a segment: its epochs, and why it ended before the segment did (or ``None``)."""
+
+    epochs: tuple[EpochMetrics, ...]
+    ending: str | None
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """The members' results and the state they are left in, both in the order of the stack."""
+
+    members: tuple[MemberResult, ...]
+    state: StackState
+
+
+def train_segment(
+    configurations: Sequence[Configuration],
+    state: StackState,
+    data: TrainingData,
+    *,
+    seed: int,
+    first_epoch: int,
+    last_epoch: int,
+) -> SegmentResult:
+    """Train a stack through the epochs ``first_epoch`` to ``last_epoch``, both included.
+
+    A member leaves the stack when its validation loss has not fallen for its ``patience`` epochs, or is no longer a
+    number; those who stay do not notice.
+    """
+    epochs: list[list[EpochMetrics]] = [[] for _ in configurations]
+    endings: list[str | None] = [None] * len(configurations)
+    left: dict[int, StackState] = {}
+    stack = _Stack(list(range(len(configurations))), configurations, state, data, seed)
+    for epoch in range(first_epoch, last_epoch + 1):
+        for member, metrics in zip(stack.members, stack.train_epoch(epoch), strict=True):
+            epochs[member].append(metrics)
+        stopped = stack.stopped()
+        if stopped:
+            for position, ending in stopped.items():
+                endings[stack.members[position]] = ending
+                left[stack.members[position]] = stack.state.select([position])
+            stay = [position for position in range(len(stack.members)) if position not in stopped]
+            if not stay:
+                break
+            stack = _Stack([stack.members[p] for p in stay], configurations, stack.state.select(stay), data, seed)
+    left |= {m: stack.state.select([p]) for p, m in enumerate(stack.members) if m not in left}
+    final = StackState.concatenate([left[member] for member in range(len(configurations))])
+    results = tuple(MemberResult(tuple(e), ending) for e, ending in zip(epochs, endings, strict=True))
+    return SegmentResult(results, final)
+
+
+class _Stack:
+    """Members of a segment that still train, with their networks and optimiser bound to their state."""
+
+    def __init__(
+        self,
+        members: list[int],
+        configurations: Sequence[Configuration],
+        state: StackState,
+        data: TrainingData,
+        seed: int,
+    ) -> None:
+        self.members, self.state = members, state
+        self._configurations = [configurations[member] for member in members]
+        self._data, self._seed = data, seed
+        first = self._configurations[0]
+        self._batch_size = first.batch_size
+        architecture = Architecture.of(first, data.train.x.shape[1], data.classes)
+        dropout = torch.tensor([c.dropout for c in self._configurations], dtype=torch.float64)
+        self._networks = StackedMLP(architecture, state.parameters, state.statistics, dropout)
+        self._optimiser = StackedOptimiser(
+            self._configurations,
+            state.parameters,
+            self._networks.gradients_KP,
+            state.momentum,
+            state.variance,
+        )
+
+    @torch.inference_mode()
+    def train_epoch(self, epoch: int) -> list[EpochMetrics]:
+        """One pass over the training rows and one over the validation rows."""
+        started = time.perf_counter()
+        train_loss = self._train(epoch)
+        scores = evaluate(self._networks, self._data.val)
+        self._remember(epoch, scores["val_accuracy"], scores["val_loss"])
+        seconds = (time.perf_counter() - started) / len(self.members)
+        columns = {"train_loss": train_loss, **scores}
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        return [
+            EpochMetrics(epoch=epoch, seconds=seconds, **dict(zip(columns, row, strict=True))) for row in rows
+        ]
+
+    def _train(self, epoch: int) -> torch.Tensor:
+        """Train through the epoch; returns the mean training loss ``(K,)``, dropout included."""
+        widths = self._networks.architecture.hidden_layers
+        train = self._data.train
+        step = (epoch - 1) * batch_count(len(train), self._batch_size)
+        loss = torch.zeros(len(self.members), dtype=torch.float64, device=train.x.device)
+        rows = 0
+        for y, batches in epoch_chunks(train, self._seed, epoch, self._batch_size, widths):
+            found = []
+            for batch in batches:
+                step += 1
+                found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
+                self._optimiser.step(step)
+            loss -= picked(torch.cat(found, dim=1), y).sum(1, dtype=torch.float64)
+            rows += len(y)
+        return loss / rows
+
+    def _remember(self, epoch: int, accuracy: torch.Tensor, loss: torch.Tensor) -> None:
+        """Keep the weights of the best epoch, and count the epochs since the lowest validation loss."""
+        state = self.state
+        better = accuracy > state.best_accuracy
+        state.best_accuracy[better] = accuracy[better]
+        state.best_epoch[better] = epoch
+        state.best_parameters[better] = state.parameters[better]
+        state.best_statistics[better] = state.statistics[better]
+        lower = loss < state.lowest_loss
+        state.waited.add_(1).masked_fill_(lower, 0)
+        state.lowest_loss[lower] = loss[lower]
+        self._diverged = (~loss.isfinite()).tolist()
+
+    def stopped(self) -> dict[int, str]:
+        """Positions of the members that end after this epoch, and why."""
+        waited = self.state.waited.tolist()
+        found = {}
+        for position, configuration in enumerate(self._configurations):
+            if self._diverged[position]:
+                found[position] = DIVERGED
+            elif waited[position] >= (configuration.patience or math.inf):
+                found[position] = EARLY_STOPPED
+        return found
