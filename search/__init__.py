@@ -1,0 +1,25 @@
+"""Runs things, and writes the record of them.
+
+``run_sweep`` and ``resume_sweep`` are loaded at their first use: reading a study needs neither Ray nor torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from search import environment
+
+environment.settle()
+
+if TYPE_CHECKING:
+    from search.sweep import resume_sweep, run_sweep
+
+__all__ = ["resume_sweep", "run_sweep"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'search' has no attribute {name!r}")
+    from search import sweep
+
+    return getattr(sweep, name)

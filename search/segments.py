@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from results.record import CheckpointRef, TrialKey, TrialRecord
@@ -91,12 +91,9 @@ class SegmentQueue:
         for trial in trials:
             self._ready[StackKey.of(trial)][trial.key] = trial
 
-    def add_retries(self, halves: Iterable[Sequence[TrialRecord]]) -> None:
-        """Stacks that must be trained as they are: the halves of a stack that failed."""
-        self._retries.extend(tuple(half) for half in halves if half)
-
-    def __bool__(self) -> bool:
-        return bool(self._retries) or any(self._ready.values())
+    def add_stacks(self, stacks: Iterable[Sequence[TrialRecord]]) -> None:
+        """Stacks that must be trained as they are, before all others: a stack that failed, or its halves."""
+        self._retries.extend(tuple(stack) for stack in stacks if stack)
 
     def next(self) -> Segment | None:
         """The dearest stack that is ready; full stacks go before others. ``None`` where nothing is ready."""
@@ -151,18 +148,3 @@ def _stack_order(trial: TrialRecord) -> tuple[int, int]:
 def _member_order(trial: TrialRecord) -> tuple[str, int]:
     """Optimiser families stand together within a stack."""
     return trial.configuration.optimizer, trial.position
-
-
-def plan(
-    trials: Iterable[TrialRecord], stack_size: int, costs: CostModel
-) -> tuple[int, Mapping[StackKey, list[TrialRecord]]]:
-    """Number of segments of an exhaustive run, and the stacks by key, for a dry run."""
-    queue = SegmentQueue((), stack_size, costs)
-    groups: dict[StackKey, list[TrialRecord]] = defaultdict(list)
-    for trial in trials:
-        groups[StackKey.of(trial)].append(trial)
-        queue.add([trial])
-    count = 0
-    while segment := queue.next():
-        count += -(-max(1, len(segment.keys) * 0 + segment.last_epoch) // segment.last_epoch)
-    return count, groups

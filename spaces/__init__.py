@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data.errors import InputError
+from data.errors import InputError, did_you_mean
 from spaces.configuration import Configuration
 from spaces.paper import PAPER, PAPER_FULL
 from spaces.space import Choice, SearchSpace, Uniform
@@ -20,8 +20,11 @@ def load_space(name: str) -> SearchSpace:
         return _NAMED[name]
     path = Path(name)
     if path.suffix != ".toml":
-        raise InputError(f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}")
+        raise InputError(
+            f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}{did_you_mean(name, _NAMED)}"
+        )
     try:
-        return SearchSpace.from_toml(path.read_text(encoding="utf-8"), source=name)
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise InputError(f"--space {name}: the file cannot be read ({error})") from error
+    return SearchSpace.from_toml(text, source=name)

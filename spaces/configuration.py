@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -52,21 +53,29 @@ class Configuration:
             raise InputError("this configuration is not valid:\n" + "\n".join(f"  - {p}" for p in problems))
 
     def _coerce(self) -> None:
-        """Store 1 and 1.0, [64, 32] and (64, 32) as the same value, so that they have the same id."""
-        object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
+        """Store 1 and 1.0, 0.0 and -0.0, [64, 32] and (64, 32) as the same value, so that they have the same id."""
+        if isinstance(self.hidden_layers, list):
+            object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
         for name in ("dropout", "learning_rate", "clip_norm", "weight_decay"):
             value = getattr(self, name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                object.__setattr__(self, name, float(value))
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                with contextlib.suppress(
+                    OverflowError
+                ):  # what no float can hold is left for the rules to refuse
+                    object.__setattr__(self, name, float(value) + 0.0)
 
     def _rules(self) -> list[tuple[bool, str]]:
         widths = self.hidden_layers
         return [
             (
-                len(widths) > 0 and all(_is_int(width) and width > 0 for width in widths),
-                f"hidden_layers must be positive whole numbers, but got {list(widths)}",
+                isinstance(widths, tuple) and len(widths) > 0 and all(_is_int(w) and w > 0 for w in widths),
+                "hidden_layers must be positive whole numbers, "
+                f"but got {list(widths) if isinstance(widths, tuple) else repr(widths)}",
             ),
-            (isinstance(self.batch_norm, bool), f"batch_norm must be true or false, but got {self.batch_norm!r}"),
+            (
+                isinstance(self.batch_norm, bool),
+                f"batch_norm must be true or false, but got {self.batch_norm!r}",
+            ),
             (_within(self.dropout, 0.0, 1.0), f"0 <= dropout < 1 must hold, but got {self.dropout!r}"),
             (
                 _within(self.learning_rate, 0.0, math.inf) and self.learning_rate > 0,

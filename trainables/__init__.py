@@ -1,0 +1,4 @@
+"""Networks, trained as stacks, and what they are compared with."""
+
+SEMANTICS_VERSION = 1
+"""Raised whenever the same configuration and seed would train to another curve; a study resumes only under its own."""

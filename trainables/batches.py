@@ -103,7 +103,8 @@ def epoch_chunks(
     for chosen in usable.split(_CHUNK_BATCHES * batch_size):
         x, one_hot = rows.x[chosen].split(batch_size), rows.one_hot[chosen].split(batch_size)
         noise = [
-            scaled_noise(len(chosen), width, noise_generator, rows.x.dtype).split(batch_size) for width in widths
+            scaled_noise(len(chosen), width, noise_generator, rows.x.dtype).split(batch_size)
+            for width in widths
         ]
         layers = zip(*noise, strict=True)
         yield rows.y[chosen], [Batch(*parts) for parts in zip(x, one_hot, layers, strict=True)]

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
@@ -23,6 +22,7 @@ from torch import Tensor
 from data.errors import InputError
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
+from trainables.stacked_mlp import unpack
 from trainables.state import StackState
 
 MODEL_FORMAT = 1
@@ -80,17 +80,31 @@ def verify(path: str | Path, sha256: str) -> bytes:
 def read_members(sources: Sequence[MemberSource]) -> StackState:
     """The states of some members, one row each, in the order asked for, from one or more segment checkpoints.
 
-    Raises ``CheckpointError`` where a file is not the one that the record names.
+    Raises ``CheckpointError`` where a file is not the one that the record names, or has no such row, or where the
+    members are not of one architecture.
     """
-    files: dict[str, StackState] = {}
+    files: dict[tuple[str, str], StackState] = {}
     for source in sources:
-        if source.path not in files:
-            try:
-                files[source.path] = StackState(**load_tensors(verify(source.path, source.sha256)))
-            except (SafetensorError, TypeError) as error:
-                raise CheckpointError(f"the checkpoint {source.path} is not a segment's: {error}") from error
-    rows = [files[source.path].select([source.row]) for source in sources]
+        name = source.path, source.sha256
+        if name not in files:
+            files[name] = _read_segment(*name)
+        if not 0 <= source.row < len(files[name]):
+            raise CheckpointError(
+                f"the checkpoint {source.path} has {len(files[name])} rows, none of them {source.row}"
+            )
+    rows = [files[source.path, source.sha256].select([source.row]) for source in sources]
+    if len({(row.parameters.shape, row.statistics.shape) for row in rows}) > 1:
+        raise CheckpointError(
+            f"{', '.join(sorted({s.path for s in sources}))} hold members of different architectures"
+        )
     return StackState.concatenate(rows)
+
+
+def _read_segment(path: str, sha256: str) -> StackState:
+    try:
+        return StackState(**load_tensors(verify(path, sha256)))
+    except (SafetensorError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint {path} is not a segment's: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +130,11 @@ class ModelCard:
                 f"one genre per output must hold, but got {len(self.genres)} genres and "
                 f"{self.architecture.output_size} outputs"
             )
+        texts = (*self.genres, self.feature_kind, self.fingerprint)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"genres, feature_kind and fingerprint must be text, but got {texts}")
+        if not isinstance(self.scaler, Mapping) or not isinstance(self.provenance, Mapping):
+            raise ValueError("scaler and provenance must be tables")
 
     def to_json(self, weights_sha256: str) -> str:
         """The content of ``model.json``."""
@@ -146,48 +165,56 @@ def load_model(directory: Path) -> tuple[GenreMLP, ModelCard]:
     Raises ``InputError`` where the directory holds no model, a newer format, or weights other than described.
     """
     try:
-        document = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-        if document["format"] != MODEL_FORMAT:
-            raise InputError(
-                f"{directory}: expected a model of format {MODEL_FORMAT}, found {document['format']}; "
-                "a newer genresweep wrote it"
-            )
-        card = ModelCard(
-            architecture=Architecture(**document["architecture"]),
-            configuration=Configuration.from_mapping(document["configuration"]),
-            genres=tuple(document["genres"]),
-            feature_kind=document["feature_kind"],
-            scaler=document["scaler"],
-            fingerprint=document["fingerprint"],
-            provenance=document["provenance"],
-        )
-        weights = load_tensors(verify(directory / "model.safetensors", document["weights_sha256"]))
-        network = GenreMLP.build(card.architecture, seed=0, dropout=card.configuration.dropout)
-        network.load_state_dict(weights)
-    except FileNotFoundError as error:
-        raise InputError(f"{directory} is not a model directory: {error.filename} is missing") from error
-    except (CheckpointError, SafetensorError) as error:
+        card, sha256 = _read_card((directory / "model.json").read_text(encoding="utf-8"))
+        weights = load_tensors(verify(directory / "model.safetensors", sha256))
+        return _network(card, weights).eval(), card
+    except OSError as error:
+        raise InputError(f"{directory} is not a model directory: {error}") from error
+    except (CheckpointError, SafetensorError, InputError) as error:
         raise InputError(f"{directory}: {error}") from error
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{directory}: model.json and model.safetensors do not agree: {error}") from error
-    return network.eval(), card
+    except KeyError as error:
+        raise InputError(f"{directory}: model.json lacks {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{directory}: model.json does not describe a model: {error}") from error
 
 
-def member_ids(path: Path) -> tuple[str, ...]:
-    """The ids of the rows of a segment checkpoint, read from its header alone."""
-    with safe_open(path, framework="pt") as file:
-        return tuple(json.loads((file.metadata() or {})["members"]))
+def _read_card(text: str) -> tuple[ModelCard, str]:
+    """The card in ``model.json``, and the hash of the weights it belongs to."""
+    document = json.loads(text)
+    if document["format"] != MODEL_FORMAT:
+        raise InputError(
+            f"expected a model of format {MODEL_FORMAT}, found {document['format']}; a newer genresweep wrote it"
+        )
+    architecture, genres, sha256 = document["architecture"], document["genres"], document["weights_sha256"]
+    lists = (genres, architecture["hidden_layers"])
+    if not all(isinstance(values, list) for values in lists) or not isinstance(sha256, str):
+        raise ValueError("genres and hidden_layers must be lists, and weights_sha256 text")
+    card = ModelCard(
+        architecture=Architecture(**architecture),
+        configuration=Configuration.from_mapping(document["configuration"]),
+        genres=tuple(genres),
+        feature_kind=document["feature_kind"],
+        scaler=document["scaler"],
+        fingerprint=document["fingerprint"],
+        provenance=document["provenance"],
+    )
+    return card, sha256
+
+
+def _network(card: ModelCard, weights: Mapping[str, Tensor]) -> GenreMLP:
+    """The network with these weights, built only once they are seen to have its sizes, however large it says it is."""
+    *hidden, output = card.architecture.layer_sizes
+    sizes = {f"hidden.{depth}.0.weight": size for depth, size in enumerate(hidden)} | {
+        "output.weight": output
+    }
+    for name, (inputs, outputs) in sizes.items():
+        if tuple(weights[name].shape) != (outputs, inputs):
+            raise ValueError(f"{name} must be {outputs} x {inputs}, but is {tuple(weights[name].shape)}")
+    network = GenreMLP.build(card.architecture, seed=0, dropout=card.configuration.dropout)
+    network.load_state_dict(dict(weights))
+    return network
 
 
 def best_state(state: StackState, architecture: Architecture, row: int) -> dict[str, Tensor]:
     """The ``state_dict`` of a member at its best epoch."""
-    from trainables.stacked_mlp import unpack
-
     return unpack(architecture, state.best_parameters[row], state.best_statistics[row])
-
-
-def torch_versions() -> dict[str, str]:
-    """What a checkpoint's numbers depend on besides the code."""
-    return {"torch": torch.__version__}

@@ -67,7 +67,10 @@ def evaluate(stack: StackedMLP, rows: Rows) -> dict[str, Tensor]:
         counts += torch.bincount(cells.flatten(), minlength=len(counts))
     loss /= len(rows)
     scores = weighted_scores(counts.view(stack.size, classes, classes))
-    return {"val_loss": loss, **{name: score.where(loss.isfinite(), torch.nan) for name, score in scores.items()}}
+    return {
+        "val_loss": loss,
+        **{name: score.where(loss.isfinite(), torch.nan) for name, score in scores.items()},
+    }
 
 
 def picked(log_p_KBC: Tensor, y_B: Tensor) -> Tensor:

@@ -27,9 +27,11 @@ class Architecture:
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
         sizes = (self.input_size, *self.hidden_layers, self.output_size)
-        if min(sizes) < 1 or self.activation not in _ACTIVATIONS:
+        whole = all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes)
+        if not whole or self.activation not in _ACTIVATIONS or not isinstance(self.batch_norm, bool):
             raise ValueError(
-                f"sizes of at least 1 and an activation of {', '.join(_ACTIVATIONS)} must hold, but got {self}"
+                f"whole sizes of at least 1, an activation of {', '.join(_ACTIVATIONS)} and batch_norm of true or "
+                f"false must hold, but got {self}"
             )
 
     @classmethod
@@ -108,12 +110,16 @@ class GenreMLP(nn.Module):
         return self.output(x)
 
 
-def load_compatible(network: GenreMLP, source: Mapping[str, Tensor]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def load_compatible(
+    network: GenreMLP, source: Mapping[str, Tensor]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Copy the pre-trained tensors whose name and shape fit (paper, section 4.5), and leave the others fresh.
 
     Returns the names copied and the names left as they were.
     """
     own = network.state_dict()
-    copied = tuple(name for name, tensor in own.items() if name in source and source[name].shape == tensor.shape)
+    copied = tuple(
+        name for name, tensor in own.items() if name in source and source[name].shape == tensor.shape
+    )
     network.load_state_dict({**own, **{name: source[name] for name in copied}})
     return copied, tuple(name for name in own if name not in copied)

@@ -37,9 +37,11 @@ class StackedOptimiser:
         limits = [math.inf if c.clip_norm is None else c.clip_norm for c in configurations]
         self._clips = min(limits) < math.inf
         self._limit = parameters_KP.new_tensor(limits)[:, None]
+        self._unlimited = self._limit.isinf() if self._clips and max(limits) == math.inf else None
         tensors = parameters_KP, gradients_KP, momentum_KP, variance_KP
         self._runs = [
-            _Run(configurations[rows], *(tensor[rows] for tensor in tensors)) for rows in _family_runs(configurations)
+            _Run(configurations[rows], *(tensor[rows] for tensor in tensors))
+            for rows in _family_runs(configurations)
         ]
 
     def step(self, count: int) -> None:
@@ -47,7 +49,10 @@ class StackedOptimiser:
         if self._clips:
             norm = torch.linalg.vector_norm(self._gradients, dim=1, keepdim=True)
             norm = norm.add_(constant(_CLIP_EPSILON, norm))
-            self._gradients.mul_(torch.div(self._limit, norm).clamp_max_(constant(1.0, norm)))
+            scale = torch.div(self._limit, norm).clamp_max_(constant(1.0, norm))
+            if self._unlimited is not None:  # infinity over a norm that overflowed is not a number
+                scale.masked_fill_(self._unlimited, 1.0)
+            self._gradients.mul_(scale)
         for run in self._runs:
             run.step(count)
 

@@ -11,6 +11,11 @@ from torch import Tensor
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stacked_mlp import Layout, pack
 
+_SHAPED_AS = {
+    "parameters": ("parameters", "momentum", "variance", "best_parameters"),
+    "statistics": ("statistics", "best_statistics"),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackState:
@@ -36,6 +41,16 @@ class StackState:
     """(K,) float64, lowest validation loss so far."""
     waited: Tensor
     """(K,) int64, epochs since the lowest validation loss."""
+
+    def __post_init__(self) -> None:
+        members = (len(self.parameters),)
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.tensors().items()}
+        wide = {name: shapes[kind] for kind, names in _SHAPED_AS.items() for name in names}
+        wrong = [name for name, shape in shapes.items() if shape != wide.get(name, members)]
+        if wrong:
+            raise ValueError(
+                f"the tensors of a stack must agree in their shapes, but {', '.join(wrong)} do not: {shapes}"
+            )
 
     def __len__(self) -> int:
         return len(self.parameters)

@@ -49,7 +49,7 @@ def train_segment(
     """Train a stack through the epochs ``first_epoch`` to ``last_epoch``, both included.
 
     A member leaves the stack when its validation loss has not fallen for its ``patience`` epochs, or is no longer a
-    number; those who stay do not notice.
+    number; those who stay do not notice. Writes the tensors of ``state`` in place.
     """
     epochs: list[list[EpochMetrics]] = [[] for _ in configurations]
     endings: list[str | None] = [None] * len(configurations)
@@ -66,7 +66,9 @@ def train_segment(
             stay = [position for position in range(len(stack.members)) if position not in stopped]
             if not stay:
                 break
-            stack = _Stack([stack.members[p] for p in stay], configurations, stack.state.select(stay), data, seed)
+            stack = _Stack(
+                [stack.members[p] for p in stay], configurations, stack.state.select(stay), data, seed
+            )
     left |= {m: stack.state.select([p]) for p, m in enumerate(stack.members) if m not in left}
     final = StackState.concatenate([left[member] for member in range(len(configurations))])
     results = tuple(MemberResult(tuple(e), ending) for e, ending in zip(epochs, endings, strict=True))

@@ -1,0 +1,113 @@
+"""Dataframes leave the program: CSV, Parquet or JSON files, and tables in Markdown."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from data.errors import InputError, did_you_mean
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> Path:
+    """Write a dataframe, without its index, as its suffix says: ``.csv``, ``.parquet`` or ``.json`` (records).
+
+    The file appears whole or not at all; missing parent folders are made. In CSV, a text cell or a column name
+    that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay as they are.
+
+    Raises ``InputError`` for another suffix, or where the file cannot be written.
+    """
+    return write_file(path, _writer(path)(frame))
+
+
+def check_suffix(path: Path) -> None:
+    """Raise ``InputError`` where `write_table` would not know the suffix: to be called before long work."""
+    _writer(path)
+
+
+def write_file(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; ``InputError`` where the place does not allow it."""
+    from trainables.checkpoint import write_atomically
+
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a directory; give the name of a file")
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def markdown_table(frame: pd.DataFrame, decimals: int = 2) -> str:
+    """A dataframe, without its index, as a Markdown table; user text cannot break out of its cell."""
+    numeric = [pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]
+    rules = ["---:" if number else "---" for number in numeric]
+    rows = [
+        [_markdown_cell(cell, decimals) for cell in row] for row in frame.itertuples(index=False, name=None)
+    ]
+    header = [_markdown_cell(str(name), decimals) for name in frame.columns]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rules, *rows))
+
+
+def plain_number(value: float, decimals: int = 2) -> str:
+    """A number as people read it: whole numbers as such, ``–`` for none."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{decimals}f}"
+
+
+def _markdown_cell(cell: object, decimals: int) -> str:
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        text = html.escape(" ".join(str(cell).split()), quote=False)
+        return "".join(f"\\{letter}" if letter in "\\|`*_[]" else letter for letter in text)
+    return plain_number(cell, decimals)
+
+
+def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
+    suffix = path.suffix.lower()
+    if suffix not in _WRITERS:
+        raise InputError(
+            f"{path}: a table is written as {', '.join(_WRITERS)}, but the name ends in {path.suffix or 'nothing'}"
+            f"{did_you_mean(suffix, _WRITERS)}"
+        )
+    return _WRITERS[suffix]
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    safe = pd.DataFrame(
+        {position: _safe_cells(frame.iloc[:, position]) for position in range(frame.shape[1])}
+    )
+    safe.columns = pd.Index([_safe_cell(str(name)) for name in frame.columns], dtype=object)
+    # a lone carriage return within a title splits its row unless every text is quoted
+    text = safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _safe_cells(cells: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(cells.dtype) or pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return cells
+    return cells.astype(object).map(_safe_cell)
+
+
+def _safe_cell(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _json(frame: pd.DataFrame) -> bytes:
+    text = frame.to_json(orient="records", force_ascii=False, double_precision=15, indent=2)
+    return f"{text}\n".encode()
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {".csv": _csv, ".parquet": _parquet, ".json": _json}

@@ -1,0 +1,129 @@
+"""Interactive figures: plain data, its drawing with Plotly, and a page that needs nothing but itself.
+
+What is shown is decided where the data is made; here it is only drawn.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_ANNOTATED_COLUMNS = 20
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+section { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; }
+th, td { border-bottom: 1px solid #ddd; padding: .25rem .6rem; text-align: left; white-space: nowrap; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieData:
+    """Shares of a whole; ``values`` are counts, in the order of ``labels``."""
+
+    title: str
+    labels: tuple[str, ...]
+    values: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.values) or any(value < 0 for value in self.values):
+            raise ValueError(f"one count from 0 for each label must hold, but got {self}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeatmapData:
+    """A square of correlations, ``(n, n)`` in [-1, 1] or NaN, with ``n`` labels for rows and columns."""
+
+    title: str
+    labels: tuple[str, ...]
+    values: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.values.shape != (len(self.labels), len(self.labels)):
+            raise ValueError(f"{len(self.labels)} labels need as many rows, however: {self.values.shape}")
+
+
+def draw_pie(data: PieData) -> go.Figure:
+    """The pie, largest share first as given, with counts on hovering."""
+    import plotly.graph_objects as go
+
+    pie = go.Pie(
+        labels=plotly_texts(data.labels),
+        values=list(data.values),
+        sort=False,
+        direction="clockwise",
+        textinfo="label+percent",
+        hovertemplate="%{label}: %{value:,} tracks (%{percent})<extra></extra>",
+    )
+    return _laid_out(go.Figure(pie), data.title, height=480)
+
+
+def draw_heatmap(data: HeatmapData) -> go.Figure:
+    """The correlations in colour, written into their cells where there are few."""
+    import plotly.graph_objects as go
+
+    labels = plotly_texts(data.labels)
+    values = [[None if np.isnan(value) else float(value) for value in row] for row in data.values]
+    heatmap = go.Heatmap(
+        x=labels,
+        y=labels,
+        z=values,
+        zmin=-1,
+        zmax=1,
+        colorscale="RdBu_r",
+        xgap=1,
+        ygap=1,
+        texttemplate="%{z:.2f}" if len(labels) <= _ANNOTATED_COLUMNS else None,
+        hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
+    )
+    figure = _laid_out(go.Figure(heatmap), data.title, height=220 + 36 * len(labels))
+    figure.update_xaxes(type="category", tickangle=-45, automargin=True)
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure
+
+
+def plotly_texts(texts: Sequence[str]) -> list[str]:
+    """Texts that Plotly shows as they are: it would take ``<b>`` and ``<a>`` in them as markup."""
+    return [html.escape(text, quote=False) for text in texts]
+
+
+def figure_html(figure: go.Figure, name: str) -> str:
+    """A figure as a fragment of a page (see `page`); ``name`` is its id there."""
+    return figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=name,
+        config={"displaylogo": False, "responsive": True},
+    )
+
+
+def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
+    """One self-contained HTML page: plotly.js stands in it once, nothing is fetched.
+
+    ``sections`` are headings (any text) and bodies (HTML that is safe already).
+    """
+    from plotly.offline import get_plotlyjs
+
+    bodies = "".join(
+        f"<section>\n<h2>{html.escape(heading)}</h2>\n{body}\n</section>\n" for heading, body in sections
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n"
+        f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<h1>{html.escape(title)}</h1>\n{bodies}</body>\n</html>\n"
+    )
+
+
+def _laid_out(figure: go.Figure, title: str, height: int) -> go.Figure:
+    return figure.update_layout(
+        title=plotly_texts([title])[0], template="plotly_white", height=height, margin={"t": 60, "r": 20}
+    )

@@ -1,0 +1,89 @@
+"""The trials and their learning curves as tidy dataframes, on a finished, running or interrupted study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from results.study import METRICS, Study
+from spaces import Configuration
+from spaces.configuration import HYPERPARAMETERS
+
+_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "epoch")
+
+
+def load_curves(study: str | Path | Study) -> pd.DataFrame:
+    """One row per configuration and epoch, in the order of the search space and of the epochs.
+
+    Columns: ``config_id`` (str), ``seed``, ``epoch`` (Int64), and float64 ``train_loss`` (mean cross-entropy over
+    the epoch, dropout included), ``val_loss``, ``val_accuracy``, ``val_precision``, ``val_recall``, ``val_f1``
+    (weighted averages over genres, as the paper's tables), ``seconds`` (the stack's wall time shared among its
+    members). A metric of a diverged epoch is NaN.
+    """
+    with _opened(study) as opened:
+        names, rows = opened.query(
+            f"SELECT config_id, seed, epoch, {', '.join(METRICS)} FROM curves "
+            "JOIN (SELECT config_id AS c, seed AS s, position FROM trials) ON c = config_id AND s = seed "
+            "ORDER BY position, seed, epoch"
+        )
+    return _typed(pd.DataFrame(rows, columns=names))
+
+
+def load_trials(study: str | Path | Study) -> pd.DataFrame:
+    """One row per configuration, in the order of the search space.
+
+    Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``results.record.State``), ``reason`` (str or
+    missing), ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per
+    hyperparameter (``hidden_layers`` as text such as ``128-16``); ``best_epoch`` (Int64) and, of that epoch, the
+    metrics of ``load_curves``; ``last_val_accuracy``; ``seconds`` (float64, over all epochs). Before its first epoch a
+    configuration has missing metrics.
+    """
+    with _opened(study) as opened:
+        names, rows = opened.query(
+            "SELECT config_id, seed, state, reason, epoch AS epochs, budget, configuration FROM trials "
+            "ORDER BY position, seed"
+        )
+        curves = load_curves(opened)
+    trials = pd.DataFrame(rows, columns=names)
+    parameters = pd.DataFrame([_parameters(text) for text in trials.pop("configuration")])
+    keys = ["config_id", "seed"]
+    trials = pd.concat([trials, parameters], axis=1).merge(_best_epochs(curves), how="left", on=keys)
+    totals = curves.groupby(keys).agg(seconds=("seconds", "sum"), last_val_accuracy=("val_accuracy", "last"))
+    return _typed(trials.merge(totals.reset_index(), how="left", on=keys))
+
+
+def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
+    """The epoch with the best validation accuracy of each configuration; the earlier of two equal ones."""
+    ranked = curves.sort_values(["val_accuracy", "epoch"], ascending=[False, True], kind="stable")
+    best = ranked.drop_duplicates(["config_id", "seed"]).drop(columns="seconds")
+    return best.rename(columns={"epoch": "best_epoch"})
+
+
+def _parameters(text: str) -> dict[str, object]:
+    configuration = Configuration.from_json(text)
+    values = {name: getattr(configuration, name) for name in HYPERPARAMETERS if name != "epochs"}
+    return {**values, "hidden_layers": "-".join(str(width) for width in configuration.hidden_layers)}
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Documented dtypes, whatever values happen to be missing."""
+    floats = (*METRICS, "last_val_accuracy", "dropout", "learning_rate", "clip_norm", "weight_decay")
+    types = {name: "Int64" for name in _INTEGERS} | {name: "float64" for name in floats}
+    types |= {name: "str" for name in ("config_id", "state", "reason", "hidden_layers", "optimizer", "activation")}
+    return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
+
+
+class _opened:
+    """A study that is closed again if it was opened here."""
+
+    def __init__(self, study: str | Path | Study) -> None:
+        self._own = not isinstance(study, Study)
+        self._study = study if isinstance(study, Study) else Study.open(study)
+
+    def __enter__(self) -> Study:
+        return self._study
+
+    def __exit__(self, *exc: object) -> None:
+        if self._own:
+            self._study.close()

@@ -1,0 +1,103 @@
+"""Genres for new tracks from any model directory: no Ray, no training data."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR
+from data.errors import InputError, did_you_mean
+from data.features import FeatureScaler, raw_matrix
+from data.tracks import Tracks
+from trainables.checkpoint import ModelCard, load_model
+from trainables.mlp import GenreMLP
+
+PROBABILITY = "probability_"
+_CHUNK_ROWS = 4096
+_TEXT_INPUT = re.compile(r"text_\d{3,}")
+
+
+def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:
+    """The most probable genre of every track, and the probability of each genre.
+
+    Returns one row per track in the tracks' order, index 0..n-1: the table's text columns, ``playlist_genre``
+    (``str``), and a float64 column ``probability_<genre>`` for each genre in the model's order; these sum to 1.
+    Genres that the table may have are not looked at.
+
+    Raises ``InputError`` where the directory holds no sound model, or the table lacks an input of it.
+    """
+    network, card = load_model(model_directory)
+    inputs = model_inputs(card, tracks, model_directory)
+    probabilities = _probabilities(network, inputs)
+    _check_finite(probabilities, tracks)
+    columns = {name: tracks.frame[name] for name in tracks.text_columns}
+    columns[LABEL] = pd.Series(np.array(card.genres, dtype=object)[probabilities.argmax(axis=1)], dtype="str")
+    for position, genre in enumerate(card.genres):
+        columns[f"{PROBABILITY}{genre}"] = pd.Series(probabilities[:, position])
+    return pd.DataFrame(columns)
+
+
+def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.ndarray:
+    """The tracks as the model reads them: its inputs, in its order, by its scaler; ``(n, d)`` float32.
+
+    Columns that the model does not know are left out. Raises ``InputError`` naming every input that is missing.
+    """
+    scaler = FeatureScaler.from_json(dict(card.scaler))
+    # before the sentence model runs for a minute
+    _check_inputs([name for name in scaler.names if not _is_text(name, card)], tracks, model_directory)
+    matrix, names, _ = raw_matrix(tracks, card.feature_kind)
+    if _text_width(names, card) != _text_width(scaler.names, card):
+        raise InputError(
+            f"the model in {model_directory} reads {_text_width(scaler.names, card)} numbers of text, but the "
+            f"sentence model here gives {_text_width(names, card)}: use the one that it was trained with"
+        )
+    position = {name: column for column, name in enumerate(names)}
+    with np.errstate(over="ignore"):
+        return scaler.transform(matrix[:, [position[name] for name in scaler.names]])
+
+
+def _check_inputs(wanted: list[str], tracks: Tracks, model_directory: Path) -> None:
+    found = [*tracks.number_columns, *tracks.binary_columns]
+    missing = [name for name in wanted if name not in found]
+    if not missing:
+        return
+    others = [name for name in found if name not in wanted]
+    listed = "".join(f"\n  - {name!r}{_hint(name, others)}" for name in missing)
+    raise InputError(
+        f"{tracks.source} lacks {len(missing)} of the {len(wanted)} numbers that the model in {model_directory} "
+        f"reads:{listed}\nfound: {', '.join(found) or 'none'}\n"
+        "give a table that has them, or name its columns in the mapping that the model was trained with"
+    )
+
+
+def _hint(name: str, others: list[str]) -> str:
+    return f" (from a column {RELEASE_DATE!r})" if name == RELEASE_YEAR else did_you_mean(name, others)
+
+
+def _is_text(name: str, card: ModelCard) -> bool:
+    return card.feature_kind != "audio" and _TEXT_INPUT.fullmatch(name) is not None
+
+
+def _text_width(names: tuple[str, ...], card: ModelCard) -> int:
+    return sum(_is_text(name, card) for name in names)
+
+
+def _probabilities(network: GenreMLP, inputs: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        chunks = [
+            network(rows).double().softmax(dim=1) for rows in torch.from_numpy(inputs).split(_CHUNK_ROWS)
+        ]
+    return torch.cat(chunks).numpy()
+
+
+def _check_finite(probabilities: np.ndarray, tracks: Tracks) -> None:
+    rows = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(rows):
+        raise InputError(
+            f"{tracks.source}: {len(rows)} rows hold numbers too large for the model to give a probability "
+            f"(the first is row {rows[0] + 1}): expected numbers like those that it was trained on"
+        )

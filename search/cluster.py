@@ -1,0 +1,75 @@
+"""Connecting to Ray, and shipping the code to its workers."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+PACKAGES = ("data", "spaces", "trainables", "results", "search")
+
+
+def package_root() -> Path:
+    """The folder that holds the five packages."""
+    return Path(__file__).resolve().parent.parent
+
+
+def stage_code(directory: Path) -> str:
+    """Copy the five packages, and nothing else, into ``directory``; returns a hash of their sources.
+
+    Ray would otherwise put the user's current directory first on the workers' path, and a file called ``search.py``
+    in it would replace ours.
+    """
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        shutil.copytree(
+            package_root() / package, directory / package, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+        )
+        for path in sorted((directory / package).rglob("*")):
+            if path.is_file():
+                digest.update(path.relative_to(directory).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def connected(address: str | None = None, cpus: int | None = None) -> Iterator[int]:
+    """A Ray session for one command; yields the number of segments that can train at once.
+
+    Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``cpus`` slots and stopped
+    again. A Ray that this process is connected to already is used and left running.
+    """
+    if ray.is_initialized():
+        yield _slots(cpus)
+        return
+    with tempfile.TemporaryDirectory(prefix="genresweep-code-") as staged:
+        stage_code(Path(staged))
+        ray.init(**_arguments(address, cpus, staged))
+        try:
+            yield _slots(cpus)
+        finally:
+            ray.shutdown()
+
+
+def _arguments(address: str | None, cpus: int | None, staged: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "address": address or os.environ.get("RAY_ADDRESS") or "local",
+        "runtime_env": {"working_dir": staged, "env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+    }
+    if arguments["address"] == "local":
+        arguments |= {"num_cpus": cpus or os.cpu_count(), "include_dashboard": False}
+    return arguments
+
+
+def _slots(cpus: int | None) -> int:
+    available = int(ray.cluster_resources().get("CPU", 1))
+    return max(1, min(available, cpus or available))

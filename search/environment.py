@@ -1,0 +1,31 @@
+"""Ray's environment variables, which must stand before ray is first imported."""
+
+from __future__ import annotations
+
+import os
+
+_ALWAYS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+_ON_THIS_MACHINE = {
+    # Binds every port of a Ray that this process starts to the loopback address.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "disabled",
+}
+
+
+def settle() -> None:
+    """Set what genresweep relies on; what the user has set for a Ray on this machine stays."""
+    os.environ.update(_ALWAYS)
+    if not os.environ.get("RAY_ADDRESS"):
+        for name, value in _ON_THIS_MACHINE.items():
+            os.environ.setdefault(name, value)

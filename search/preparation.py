@@ -1,0 +1,105 @@
+"""From settings to work: the tracks, their features, and one pending record per configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import InputError
+from data.features import Features, build_features
+from data.splits import Split, split_tracks
+from data.tracks import Tracks, hold_out_genre, load_tracks
+from results.record import StudySettings, TrialKey, TrialRecord
+from spaces import Configuration, SearchSpace
+from trainables.batches import batch_count
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a sweep works on."""
+
+    tracks: Tracks
+    transfer_tracks: Tracks | None
+    """Rows of a sixth genre, held for the transfer stage."""
+    split: Split
+    features: Features
+
+
+def prepare(settings: StudySettings) -> Prepared:
+    """Read, check, split and scale the data; ``InputError`` where any of it is wrong."""
+    mapping = Path(settings.mapping) if settings.mapping else None
+    tracks, transfer_tracks = hold_out_genre(load_tracks(settings.data, mapping=mapping))
+    split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
+    return Prepared(tracks, transfer_tracks, split, build_features(tracks, split, settings.features))
+
+
+def check_batches(configurations: tuple[Configuration, ...], features: Features) -> None:
+    """``InputError`` where a configuration's batch would not be filled once."""
+    rows = len(features.y_train)
+    largest = max(configuration.batch_size for configuration in configurations)
+    if rows < largest or batch_count(rows, largest) < 1:
+        raise InputError(
+            f"a batch of {largest} needs at least {largest} training rows, but there are only {rows}: "
+            "give more tracks, or a --space with smaller batches"
+        )
+
+
+def pending_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
+    """One record per configuration of the search, all pending; ``InputError`` where the search cannot be."""
+    configurations = _configurations(settings)
+    return tuple(
+        TrialRecord(
+            key=TrialKey(configuration.config_id, settings.seed),
+            position=position,
+            configuration=configuration,
+            budget=configuration.epochs or settings.epochs,
+        )
+        for position, configuration in enumerate(configurations)
+    )
+
+
+def _configurations(settings: StudySettings) -> tuple[Configuration, ...]:
+    space = SearchSpace.from_toml(settings.space)
+    if settings.search == "random":
+        if settings.trials is None:
+            raise InputError("--search random needs --trials, the number of configurations to draw")
+        return space.sample(settings.trials, settings.seed)
+    if settings.trials is not None:
+        raise InputError("--trials goes with --search random; a grid is trained whole")
+    if not space.is_grid:
+        raise InputError(
+            f"the space {space.name!r} has continuous parameters: use --search random --trials N"
+        )
+    return space.configurations()
+
+
+def data_facts(prepared: Prepared) -> dict[str, object]:
+    """What the manifest says of the data."""
+    tracks, features = prepared.tracks, prepared.features
+    return {
+        "source": tracks.source,
+        "synthetic": tracks.synthetic,
+        "fingerprint": features.fingerprint,
+        "rows": len(tracks),
+        "training_rows": len(features.y_train),
+        "validation_rows": len(features.y_val),
+        "holdout_rows": len(features.y_holdout),
+        "inputs": list(features.names),
+        "genres": list(features.genres),
+        "warnings": list(tracks.warnings),
+    }
+
+
+def differences(recorded: dict[str, object], found: dict[str, object]) -> list[str]:
+    """The fields in which two sets of facts differ, one sentence each."""
+    return [
+        f"{name}: the study has {_short(recorded.get(name))}, now it is {_short(value)}"
+        for name, value in found.items()
+        if recorded.get(name) != value
+    ]
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,61 @@
+"""Before a study goes on: every unfinished configuration is taken back to its newest checkpoint that is whole."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+
+from results.record import CheckpointRef, TrialKey, TrialRecord
+from results.study import Study
+from trainables.checkpoint import CheckpointError, verify
+
+_log = logging.getLogger("genresweep")
+
+
+def rewind(study: Study) -> list[TrialRecord]:
+    """Point unfinished configurations whose newest checkpoint is damaged at an older one, or at the start.
+
+    The epochs after it are forgotten and will be trained again, to the same numbers. Returns what was rewound.
+    """
+    known: dict[str, bool] = {}
+    history = _history(study)
+    rewound = []
+    for trial in study.trials():
+        if trial.state.is_final or trial.checkpoint is None or _whole(study, trial.checkpoint, known):
+            continue
+        older = [ref for ref in history[trial.key] if ref.epoch < trial.epoch and _whole(study, ref, known)]
+        newest = max(older, key=lambda ref: ref.epoch, default=None)
+        rewound.append(replace(trial, checkpoint=newest, epoch=newest.epoch if newest else 0))
+    if rewound:
+        with study.transaction():
+            study.forget_epochs({trial.key: trial.epoch for trial in rewound})
+            study.update_trials(rewound)
+    for trial in rewound:
+        _log.warning("%s goes back to epoch %d: its checkpoint was damaged", trial.key.config_id, trial.epoch)
+    return rewound
+
+
+def _whole(study: Study, reference: CheckpointRef, known: dict[str, bool]) -> bool:
+    if reference.file not in known:
+        try:
+            verify(study.checkpoints / reference.file, reference.sha256)
+            known[reference.file] = True
+        except CheckpointError as error:
+            _log.warning("%s", error)
+            known[reference.file] = False
+    return known[reference.file]
+
+
+def _history(study: Study) -> Mapping[TrialKey, list[CheckpointRef]]:
+    """Every checkpoint that ever held each configuration."""
+    found = defaultdict(list)
+    _, rows = study.query("SELECT checkpoint, sha256, members, last_epoch FROM segments WHERE checkpoint IS NOT NULL")
+    for file, sha256, members, last_epoch in rows:
+        for row, (config_id, seed) in enumerate(json.loads(members)):
+            found[TrialKey(config_id, seed)].append(
+                CheckpointRef(file=file, sha256=sha256, row=row, epoch=last_epoch)
+            )
+    return found

@@ -1,0 +1,291 @@
+"""The sweep: builds the queue from the record, runs it under Ray Tune, promotes the incumbent."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from data.errors import InputError
+from data.store import put_features
+from results.record import State, StudySettings, TrialRecord
+from results.study import Manifest, Study, StudyError
+from search.cluster import connected
+from search.coordinator import Coordinator, Outcome
+from search.costs import CostModel
+from search.preparation import (
+    Prepared,
+    check_batches,
+    data_facts,
+    differences,
+    pending_trials,
+    prepare,
+)
+from search.promotion import Incumbent, promote
+from search.recovery import rewind
+from search.rungs import make_rungs
+from search.segments import SegmentQueue
+from search.tuner import SegmentSearcher, commit, run_segments
+from search.watchdog import watching
+from spaces import load_space
+from trainables import SEMANTICS_VERSION
+
+DEFAULT_STACK_SIZE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Where a sweep runs; nothing of it changes a result."""
+
+    address: str | None = None
+    cpus: int | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """How a sweep ended."""
+
+    directory: Path
+    incumbent: Incumbent | None
+    """``None`` where the sweep was interrupted."""
+    states: dict[State, int]
+    epochs: int
+    """Epochs trained by this command."""
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """True where every configuration has ended."""
+        return self.incumbent is not None
+
+
+class Listener:
+    """What is told of a sweep's progress; this one says nothing."""
+
+    def started(self, study: Study, slots: int) -> None:
+        """Ray is up and the first segments are about to be handed out."""
+
+    def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        """A segment has been committed."""
+
+    def stopping(self, in_flight: int) -> None:
+        """The user has asked to stop."""
+
+
+def run_sweep(
+    data: str = "synthetic",
+    *,
+    out: str | Path,
+    space: str = "paper",
+    resources: Resources | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> SweepResult:
+    """Train a search space on a table of tracks and record everything in the study directory ``out``.
+
+    ``settings`` are the fields of ``results.StudySettings``. Raises ``InputError`` where the input is wrong, and
+    ``StudyError`` where the study cannot go on.
+    """
+    directory = Path(out)
+    asked = StudySettings(data=_absolute(data), space=load_space(space).to_toml(), **settings)
+    if directory.exists():
+        raise InputError(
+            f"{directory} exists already: go on with `genresweep resume {directory}`, "
+            "or choose another --name or --out"
+        )
+    trials = pending_trials(asked)
+    prepared = prepare(asked)
+    check_batches(tuple(trial.configuration for trial in trials), prepared.features)
+    study = Study.create(directory, _manifest(asked, prepared), trials)
+    with study, _logging_to(directory / "log.txt"):
+        return _drive(study, prepared, resources or Resources(), listener or Listener())
+
+
+def resume_sweep(
+    out: str | Path,
+    *,
+    epochs: int | None = None,
+    resources: Resources | None = None,
+    listener: Listener | None = None,
+) -> SweepResult:
+    """Go on with an interrupted study, or extend a finished one to more ``epochs``.
+
+    Raises ``InputError``, with the fields that differ, where data or training are not what the study began with.
+    """
+    with Study.open_for_writing(Path(out)) as study, _logging_to(study.directory / "log.txt"):
+        _refuse_other_semantics(study)
+        prepared = prepare(study.settings)
+        differing = differences(dict(study.manifest.data), data_facts(prepared))
+        if differing:
+            listed = "\n".join(f"  - {difference}" for difference in differing)
+            raise InputError(f"{out} cannot be resumed, since its data is another now:\n{listed}")
+        if epochs is not None:
+            _extend(study, epochs)
+        rewind(study)
+        return _drive(study, prepared, resources or Resources(), listener or Listener())
+
+
+def _drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
+    """Run what the record says is left, then promote."""
+    started = time.monotonic()
+    before = sum(trial.epoch for trial in study.trials())
+    coordinator, opening = _coordinator(study, prepared)
+    commit(study, opening)
+    interrupted = False
+    if not coordinator.finished:
+        interrupted = _train(study, prepared, coordinator, resources, listener)
+    incumbent = None if interrupted or not coordinator.finished else promote(study, prepared.features)
+    trials = study.trials()
+    return SweepResult(
+        directory=study.directory,
+        incumbent=incumbent,
+        states={state: sum(trial.state is state for trial in trials) for state in State},
+        epochs=sum(trial.epoch for trial in trials) - before,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome]:
+    settings, trials = study.settings, study.trials()
+    trials = [replace(t, state=State.PENDING) if t.state is State.RUNNING else t for t in trials]
+    features = prepared.features
+    decisions = study.decisions()
+    rungs = make_rungs(
+        settings.scheduler,
+        grace_period=settings.grace_period,
+        reduction_factor=settings.reduction_factor,
+        positions={trial.key: trial.position for trial in trials},
+        budgets={trial.key: trial.budget for trial in trials},
+        earlier=decisions,
+    )
+    costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
+    queue = SegmentQueue(
+        rungs.levels, settings.stack_size or DEFAULT_STACK_SIZE, costs, first_number=study.segment_count()
+    )
+    coordinator = Coordinator(trials, rungs, queue)
+    scores = {level: study.scores(level) for level in rungs.levels}
+    return coordinator, coordinator.start(decisions, scores)
+
+
+def _train(
+    study: Study, prepared: Prepared, coordinator: Coordinator, resources: Resources, listener: Listener
+) -> bool:
+    """Train until nothing is left; returns whether the user interrupted it."""
+    with connected(resources.address, resources.cpus) as slots:
+        searcher = SegmentSearcher(coordinator, study, limit=slots + 1, listener=listener.segment)
+        listener.started(study, slots)
+        handle = put_features(prepared.features)
+        with watching(_last_words(study)), _graceful_stop(searcher, coordinator, listener):
+            run_segments(
+                searcher,
+                handle,
+                study,
+                slots=slots,
+                device=resources.device,
+                gpus=1.0 if resources.device == "cuda" else 0.0,
+            )
+    return searcher.stopping
+
+
+def _extend(study: Study, epochs: int) -> None:
+    """Give every configuration a larger budget; finished ones have more to do."""
+    trials = study.trials()
+    shorter = [trial for trial in trials if trial.budget > epochs]
+    if shorter:
+        raise InputError(f"--epochs {epochs} is less than the study's {shorter[0].budget}: it can only be extended")
+    with study.transaction():
+        study.update_trials(_with_budget(trial, epochs) for trial in trials)
+
+
+def _with_budget(trial: TrialRecord, epochs: int) -> TrialRecord:
+    goes_on = trial.state is State.FINISHED and trial.epoch < epochs
+    return replace(trial, budget=epochs, state=State.PENDING if goes_on else trial.state)
+
+
+def _refuse_other_semantics(study: Study) -> None:
+    if study.manifest.semantics != SEMANTICS_VERSION:
+        raise InputError(
+            f"{study.directory} was trained by version {study.manifest.semantics} of the training's arithmetic, "
+            f"this is version {SEMANTICS_VERSION}: it can be read, not resumed"
+        )
+
+
+def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:
+    versions = {name: version(name) for name in ("genresweep", "torch", "ray", "numpy")}
+    return Manifest(
+        settings=settings,
+        data=data_facts(prepared),
+        versions={**versions, "python": platform.python_version()},
+        semantics=SEMANTICS_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _absolute(data: str) -> str:
+    """A path that means the same from any directory; the named sources stay as they are."""
+    named = data == "spotify" or data == "synthetic" or data.startswith("synthetic:")
+    return data if named else str(Path(data).expanduser().resolve())
+
+
+@contextmanager
+def _graceful_stop(searcher: SegmentSearcher, coordinator: Coordinator, listener: Listener) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lets the segments in flight finish; the second stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: object) -> None:
+        if searcher.stopping:
+            raise KeyboardInterrupt
+        searcher.stopping = True
+        listener.stopping(coordinator.in_flight)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _last_words(study: Study) -> Callable[[str], None]:
+    def say(cause: str) -> None:
+        sys.stderr.write(f"\ngenresweep: {cause}. Nothing that was committed is lost.\n")
+        sys.stderr.write(f"Go on with: genresweep resume {study.directory}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Warnings, Ray's words and tracebacks go to the study's log."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("genresweep")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException:
+        logger.exception("the study failed")
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+__all__ = ["Listener", "Resources", "StudyError", "SweepResult", "resume_sweep", "run_sweep"]

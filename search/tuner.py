@@ -1,0 +1,141 @@
+"""The bridge to Ray Tune: a searcher that hands out segments as trials, and the Tuner that runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from ray import tune
+from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune.search import Searcher
+
+from data.store import FeatureHandle
+from results.study import Study
+from search.coordinator import Coordinator, Outcome
+from search.segments import Segment
+from trainables.sweep_trainable import SegmentTrainable
+
+Listener = Callable[[Coordinator, Outcome], None]
+
+
+class SegmentSearcher(Searcher):
+    """Suggests segments to Tune and commits what comes of them.
+
+    Tune pickles its searcher now and then; a pickle of this one is empty, since nothing is ever restored from it.
+    """
+
+    def __init__(self, coordinator: Coordinator, study: Study, limit: int, listener: Listener) -> None:
+        super().__init__()
+        self._coordinator, self._study = coordinator, study
+        self._limit, self._listener = limit, listener
+        self._segments: dict[str, Segment] = {}
+        self.stopping = False
+        self.failure: BaseException | None = None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """The next segment, nothing for now, or the end."""
+        if self.failure or self._coordinator.finished or self.stopping:
+            return Searcher.FINISHED
+        if self._coordinator.in_flight >= self._limit:
+            return None
+        segment = self._coordinator.next_segment()
+        if segment is None:
+            return None
+        self._study.mark_running(segment.keys)
+        self._segments[trial_id] = segment
+        return {"segment": segment.to_json()}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Commit a segment's report, its checkpoint and the rungs' decisions in one transaction."""
+        segment = self._segments.pop(trial_id)
+        try:
+            report = json.loads(result["report"]) if result and not error else {"error": "its worker died twice"}
+            if "error" in report:
+                outcome = self._coordinator.fail(segment, report["error"])
+            else:
+                outcome = self._coordinator.complete(segment, report)
+            commit(self._study, outcome)
+        except BaseException as failure:
+            self.failure = failure
+            raise
+        self._listener(self._coordinator, outcome)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the record."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the record."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing: the study is the record."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def commit(study: Study, outcome: Outcome) -> None:
+    """Write an outcome to the record, all or nothing."""
+    with study.transaction():
+        study.add_curves(outcome.curves)
+        study.add_decisions(outcome.decisions)
+        study.update_trials(outcome.trials.values())
+        if outcome.segment is not None:
+            study.add_segment(outcome.segment)
+
+
+def run_segments(
+    searcher: SegmentSearcher, features: FeatureHandle, study: Study, *, slots: int, device: str, gpus: float
+) -> None:
+    """Run Tune until the searcher has nothing left; raises the cause where the record could not be written."""
+    trainable = tune.with_parameters(
+        SegmentTrainable, features=features, checkpoints=str(study.checkpoints.resolve()), device=device
+    )
+    resources = {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots + 1)
+    storage = tempfile.mkdtemp(prefix="genresweep-tune-")
+    try:
+        tuner = Tuner(
+            tune.with_resources(trainable, resources),
+            tune_config=TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=RunConfig(
+                name="segments",
+                storage_path=storage,
+                verbose=0,
+                failure_config=FailureConfig(max_failures=1),
+                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        with _silenced():
+            tuner.fit()
+    except Exception:
+        if searcher.failure is None:
+            raise
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+    if searcher.failure is not None:
+        raise searcher.failure
+
+
+@contextlib.contextmanager
+def _silenced() -> Any:
+    """What Tune prints goes to the study's log; its trials are segments, and nobody should have to read them."""
+    captured = io.StringIO()
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(captured):
+            yield
+    finally:
+        if text := captured.getvalue().strip():
+            logging.getLogger("genresweep").info("Ray Tune printed:\n%s", text)
