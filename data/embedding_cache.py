@@ -1,8 +1,8 @@
 """Embeddings kept on disk by content: one SQLite file, shared by all studies and processes of a user.
 
-The key is the SHA-256 of model hash and sentence, so a renamed table still hits and another model never does.
-SQLite locks concurrent writers out of each other's way and survives a torn write; each row carries a checksum,
-and whatever cannot be read is encoded again: the cache may cost time, never a result.
+Key: the SHA-256 of model hash and sentence, so a renamed table still hits and another model never does.
+SQLite locks concurrent writers out of each other's way and survives a torn write; each row carries a
+checksum, and whatever cannot be read is encoded again: the cache may cost time, never a result.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from data.errors import InputError
@@ -36,7 +37,14 @@ NUMBERS = (
     "duration_ms",
     "year",
 )
-DECIMALS = {"track_popularity": 0, "loudness": 3, "tempo": 3, "duration_ms": 0, "year": 0, "instrumentalness": 6}
+DECIMALS = {
+    "track_popularity": 0,
+    "loudness": 3,
+    "tempo": 3,
+    "duration_ms": 0,
+    "year": 0,
+    "instrumentalness": 6,
+}
 LEVELS = (0.002, 0.01, 0.025, *np.round(np.arange(0.05, 0.96, 0.05), 2).tolist(), 0.975, 0.99, 0.998)
 YEAR_GROUPS = (1980, 1990, 2000, 2010)
 DATE_FORMS = ("YYYY", "YYYY-MM", "YYYY-MM-DD")
@@ -76,17 +84,17 @@ def synthetic_frame(rows: int = DEFAULT_ROWS, seed: int = 0) -> pd.DataFrame:
     twin = load_twin()
     rng = np.random.default_rng([seed, rows])
     shares = np.array(twin["rows"], dtype=float)
-    repeats = np.array(twin["repeats"], dtype=float)
-    rows_per_genre = _apportion(shares, rows)
-    repeats_per_pair = np.floor(repeats * (rows / shares.sum())).astype(int)
+    repeats = np.array([cluster["repeats"] for cluster in twin["clusters"]], dtype=float)
+    repeats_per_cluster = np.floor(repeats * (rows / shares.sum())).astype(int)
+    first_rows = _apportion(shares, rows) - repeats_per_cluster.sum(axis=0)
     tracks = pd.concat(
         [
-            _sample_tracks(twin, number, count, rng)
-            for number, count in enumerate(rows_per_genre - repeats_per_pair.sum(axis=0))
+            _sample_tracks(twin, genre, count, rng)
+            for genre, count in zip(twin["genres"], first_rows, strict=True)
         ],
         ignore_index=True,
     )
-    listed = pd.concat([tracks, *_repeat_tracks(twin, tracks, repeats_per_pair, rng)], ignore_index=True)
+    listed = pd.concat([tracks, *_repeat_tracks(twin, tracks, repeats_per_cluster, rng)], ignore_index=True)
     order = rng.permutation(len(listed))
     return listed.iloc[order].reset_index(drop=True)[list(COLUMNS)]
 
@@ -106,21 +114,22 @@ def _apportion(shares: np.ndarray, total: int) -> np.ndarray:
     return whole
 
 
-def _sample_tracks(twin: dict[str, Any], genre_number: int, count: int, rng: np.random.Generator) -> pd.DataFrame:
+def _sample_tracks(twin: dict[str, Any], genre: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
     """`count` different tracks of one genre: numbers by cluster, then albums, names and dates."""
-    genre = twin["genres"][genre_number]
-    clusters = [cluster for cluster in twin["clusters"] if cluster["genre"] == genre]
-    sizes = _apportion(np.array([cluster["tracks"] for cluster in clusters], dtype=float), count)
+    clusters = {i: cluster for i, cluster in enumerate(twin["clusters"]) if cluster["genre"] == genre}
+    sizes = _apportion(np.array([cluster["tracks"] for cluster in clusters.values()], dtype=float), count)
     tracks = pd.concat(
-        [_sample_numbers(cluster, size, rng) for cluster, size in zip(clusters, sizes, strict=True)],
+        [
+            _sample_numbers(cluster, size, rng).assign(cluster=i)
+            for (i, cluster), size in zip(clusters.items(), sizes, strict=True)
+        ],
         ignore_index=True,
     )
     first_of_album = _sample_albums(twin, len(tracks), rng)
     tracks["year"] = tracks["year"].to_numpy()[first_of_album]
-    titles = twin["titles"][genre]
-    names = _sample_names(twin["words"], titles["track"], count, rng)
-    albums = _sample_names(twin["words"], titles["album"], count, rng)
-    artists = _sample_names(twin["words"], {**titles["album"], "lengths": [1, 2]}, count, rng)
+    names = _sample_names(twin, genre, "track", count, rng)
+    albums = _sample_names(twin, genre, "album", count, rng)
+    artists = _sample_names(twin, genre, "artist", count, rng)
     alone = np.bincount(first_of_album, minlength=count)[first_of_album] == 1
     albums = np.where(alone & (rng.random(count) < twin["title_is_album"]), names, albums[first_of_album])
     dates = _sample_dates(twin, tracks["year"].to_numpy(), rng)[first_of_album]
@@ -141,8 +150,7 @@ def _sample_numbers(cluster: dict[str, Any], count: int, rng: np.random.Generato
         name: np.round(np.interp(ndtr(normal[:, i]), LEVELS, cluster["quantiles"][i]), DECIMALS.get(name, 4))
         for i, name in enumerate(NUMBERS)
     }
-    tones = np.array(cluster["tones"], dtype=float)
-    tone = rng.choice(len(tones), count, p=tones / tones.sum())
+    tone = rng.choice(len(cluster["tones"]), count, p=_shares(cluster["tones"]))
     whole = {name: columns[name].astype(np.int64) for name in ("track_popularity", "duration_ms", "year")}
     return pd.DataFrame({**columns, **whole, "key": tone // 2, "mode": tone % 2})
 
@@ -160,26 +168,39 @@ def _copula_factor(cluster: dict[str, Any]) -> np.ndarray:
 
 def _sample_albums(twin: dict[str, Any], count: int, rng: np.random.Generator) -> np.ndarray:
     """For each of `count` tracks the number of its album's first track; albums hold neighbours."""
-    shares = np.array(twin["album_sizes"], dtype=float)
-    sizes = rng.choice(len(shares), count, p=shares / shares.sum()) + 1
+    shares = _shares(twin["album_sizes"])
+    sizes = rng.choice(len(shares), count, p=shares) + 1
     starts = np.concatenate([[0], np.cumsum(sizes)])
     starts = starts[starts < count]
     return np.repeat(starts, np.diff(np.append(starts, count)))
 
 
 def _sample_names(
-    words: list[str], titles: dict[str, Any], count: int, rng: np.random.Generator
+    twin: dict[str, Any], genre: str, kind: str, count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """`count` bags of common words with the real lengths and word frequencies of one genre."""
-    length_shares = np.array(titles["lengths"], dtype=float)
-    lengths = rng.choice(len(length_shares), count, p=length_shares / length_shares.sum()) + 1
-    word_shares = np.array(titles["counts"], dtype=float)
-    picks = rng.choice(len(words), lengths.sum(), p=word_shares / word_shares.sum())
-    chosen = np.array([word.capitalize() for word in words], dtype=object)[picks]
+    """`count` bags of common words with the real lengths and word frequencies of one genre.
+
+    Where a real title has a rare word, which is not shipped, a common one of any genre stands in. An artist is
+    one or two words of an album.
+    """
+    titles = twin["titles"][genre]["track" if kind == "track" else "album"]
+    length_shares = _shares([1, 1] if kind == "artist" else titles["lengths"])
+    lengths = rng.choice(len(length_shares), count, p=length_shares) + 1
+    of_genre = _shares(titles["counts"])
+    of_any = _shares(sum(np.array(twin["titles"][name]["track"]["counts"]) for name in twin["genres"]))
+    mixed = (1 - titles["rare"]) * of_genre + titles["rare"] * of_any
+    words = np.array([word.capitalize() for word in twin["words"]], dtype=object)
+    chosen = words[rng.choice(len(words), lengths.sum(), p=_shares(mixed))]
     ends = np.cumsum(lengths)
     return np.array(
-        [" ".join(chosen[end - length : end]) for end, length in zip(ends, lengths, strict=True)], dtype=object
+        [" ".join(chosen[end - length : end]) for end, length in zip(ends, lengths, strict=True)],
+        dtype=object,
     )
+
+
+def _shares(counts: ArrayLike) -> np.ndarray:
+    numbers = np.asarray(counts, dtype=float)
+    return numbers / numbers.sum()
 
 
 def _sample_dates(twin: dict[str, Any], years: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -189,22 +210,22 @@ def _sample_dates(twin: dict[str, Any], years: np.ndarray, rng: np.random.Genera
     months, days = rng.integers(1, 13, len(years)), rng.integers(1, 29, len(years))
     lengths = np.array([len(name) for name in DATE_FORMS])[form]
     return np.array(
-        [f"{y}-{m:02}-{d:02}"[:n] for y, m, d, n in zip(years, months, days, lengths, strict=True)], dtype=object
+        [f"{y}-{m:02}-{d:02}"[:n] for y, m, d, n in zip(years, months, days, lengths, strict=True)],
+        dtype=object,
     )
 
 
 def _repeat_tracks(
-    twin: dict[str, Any], tracks: pd.DataFrame, repeats_per_pair: np.ndarray, rng: np.random.Generator
+    twin: dict[str, Any], tracks: pd.DataFrame, repeats_per_cluster: np.ndarray, rng: np.random.Generator
 ) -> list[pd.DataFrame]:
     """Further rows of tracks already sampled, some under another genre; popular tracks repeat more often."""
     mean_rank = twin["repeat_popularity"]
-    exponent = mean_rank / (1 - mean_rank)
     further = []
-    for home, genre in enumerate(twin["genres"]):
-        own = np.flatnonzero(tracks.playlist_genre.to_numpy() == genre)
-        own = own[np.argsort(tracks.track_popularity.to_numpy()[own], kind="stable")]
-        for filed, count in zip(twin["genres"], repeats_per_pair[home], strict=True):
-            ranks = rng.random(count) ** (1 / exponent)
-            picks = own[(ranks * len(own)).astype(int)]
-            further.append(tracks.iloc[picks].assign(playlist_genre=filed))
+    for cluster, repeats in enumerate(repeats_per_cluster):
+        own = np.flatnonzero(tracks["cluster"] == cluster)
+        own = own[np.argsort(tracks["track_popularity"].to_numpy()[own], kind="stable")]
+        for genre, count in zip(twin["genres"], repeats, strict=True):
+            # u ** (1/m - 1) has mean m: the mean popularity rank of repeated tracks.
+            picks = own[(rng.random(count) ** (1 / mean_rank - 1) * len(own)).astype(int)]
+            further.append(tracks.iloc[picks].assign(playlist_genre=genre))
     return further

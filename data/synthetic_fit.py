@@ -24,7 +24,7 @@ from data.synthetic import DATE_FORMS, LEVELS, NUMBERS, TWIN_FILE, YEAR_GROUPS
 
 MINIMUM_CLUSTER = 200
 MINIMUM_WORD = 20
-TRACKS_PER_CLUSTER = 400
+TRACKS_PER_CLUSTER = 1000
 LONGEST_TITLE = 12
 LARGEST_ALBUM = 20
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -43,15 +43,14 @@ def fit_twin(rows: pd.DataFrame) -> dict[str, Any]:
     return {
         "genres": genres,
         "rows": [int((rows.playlist_genre == genre).sum()) for genre in genres],
-        "repeats": _repeats(rows, genres),
         "repeat_popularity": _popularity_ratio(rows, tracks),
         "album_sizes": _album_sizes(tracks),
         "title_is_album": _title_is_album(tracks),
         "date_forms": _date_forms(rows),
         "clusters": [
-            {"genre": genre, **cluster}
+            {"genre": genre, **_cluster(members), "repeats": _repeats(members, rows, genres)}
             for genre in genres
-            for cluster in _clusters(tracks[tracks.playlist_genre == genre])
+            for members in _clusters(tracks[tracks.playlist_genre == genre])
         ],
         "words": words,
         "titles": {
@@ -83,12 +82,10 @@ def _common_words(tracks: pd.DataFrame) -> list[str]:
     return sorted(word for word, count in counts.items() if count >= MINIMUM_WORD)
 
 
-def _repeats(rows: pd.DataFrame, genres: list[str]) -> list[list[int]]:
-    """[genre of a track's first row][genre of each further row] of the same track."""
-    home = rows.groupby("track").playlist_genre.transform("first")
-    further = rows.duplicated("track")
-    table = pd.crosstab(home[further], rows.playlist_genre[further])
-    return table.reindex(index=genres, columns=genres, fill_value=0).to_numpy().tolist()
+def _repeats(members: pd.DataFrame, rows: pd.DataFrame, genres: list[str]) -> list[int]:
+    """How many further rows the tracks of a cluster have under each genre."""
+    further = rows[rows.duplicated("track") & rows.track.isin(members.track)]
+    return [int((further.playlist_genre == genre).sum()) for genre in genres]
 
 
 def _popularity_ratio(rows: pd.DataFrame, tracks: pd.DataFrame) -> float:
@@ -117,12 +114,11 @@ def _date_forms(rows: pd.DataFrame) -> list[list[float]]:
     return shares.reindex(index=range(len(YEAR_GROUPS) + 1), columns=columns).round(4).to_numpy().tolist()
 
 
-def _clusters(tracks: pd.DataFrame) -> list[dict[str, Any]]:
-    """Groups of similar tracks inside one genre: quantiles, rank correlations, key and mode counts."""
+def _clusters(tracks: pd.DataFrame) -> list[pd.DataFrame]:
+    """Groups of similar tracks inside one genre, none smaller than MINIMUM_CLUSTER."""
     uniform = tracks[list(NUMBERS)].rank(pct=True, method="average") - 0.5 / len(tracks)
-    normal = norm.ppf(uniform)
-    labels = _large_clusters(np.column_stack([normal, tracks["mode"]]))
-    return [_cluster(tracks[labels == label]) for label in np.unique(labels)]
+    labels = _large_clusters(np.column_stack([norm.ppf(uniform), tracks["mode"]]))
+    return [tracks[labels == label] for label in np.unique(labels)]
 
 
 def _large_clusters(points: np.ndarray) -> np.ndarray:
@@ -135,6 +131,7 @@ def _large_clusters(points: np.ndarray) -> np.ndarray:
 
 
 def _cluster(tracks: pd.DataFrame) -> dict[str, Any]:
+    """Quantiles, rank correlations, and counts of key and mode together."""
     numbers = tracks[list(NUMBERS)]
     ranks = numbers.rank(method="average")
     # The Gaussian copula whose rank correlation is the observed one (Pearson 1907).
@@ -154,13 +151,15 @@ def _short(values: np.ndarray) -> list[float]:
 
 
 def _titles(names: pd.Series, words: list[str]) -> dict[str, Any]:
-    """Counts of common words and of title lengths (all words counted, at least one)."""
+    """Counts of common words, of title lengths (all words, at least one), and the share of rare words."""
     known = set(words)
     tokens = [words_of(name) for name in names]
     counts = Counter(word for title in tokens for word in set(title) & known)
+    all_words = [word for title in tokens for word in title]
     lengths = np.clip([len(title) for title in tokens], 1, LONGEST_TITLE)
     return {
         "lengths": np.bincount(lengths, minlength=LONGEST_TITLE + 1)[1:].tolist(),
+        "rare": round(1 - sum(word in known for word in all_words) / len(all_words), 3),
         "counts": [counts[word] for word in words],
     }
 
@@ -173,8 +172,12 @@ def main() -> None:
     options = parser.parse_args()
     tables = [pd.read_csv(path, sep="\t", keep_default_na=False) for path in options.tables]
     twin = fit_twin(pd.concat(tables, ignore_index=True))
-    options.output.write_text(json.dumps(twin, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
-    print(f"{options.output}: {options.output.stat().st_size / 1024:.0f} KB, {len(twin['clusters'])} clusters")
+    options.output.write_text(
+        json.dumps(twin, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8"
+    )
+    print(
+        f"{options.output}: {options.output.stat().st_size / 1024:.0f} KB, {len(twin['clusters'])} clusters"
+    )
 
 
 if __name__ == "__main__":

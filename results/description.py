@@ -21,10 +21,10 @@ STATISTICS = ("mean", "std", "min", "25%", "50%", "75%", "max")
 class Description:
     """The paper's first tables, as dataframes with the index 0, 1, ...
 
-    ``variables`` (Table 1): ``name``, ``kind``, ``meaning``, ``use``. ``genres``: ``genre``, ``tracks``, ``share``,
-    the largest first; no rows where the table has no genres. ``statistics`` (Table 2): ``statistic`` and one
-    float column per number of the table (the paper: thirteen). ``correlations``: ``variable`` and the same
-    columns, Pearson; NaN where a column is constant.
+    ``variables`` (Table 1): ``name``, ``kind``, ``meaning``, ``use``. ``genres``: ``genre``, ``tracks``,
+    ``share``, the largest first; no rows where the table has no genres. ``statistics`` (Table 2):
+    ``statistic`` and one float column per number of the table (the paper: thirteen). ``correlations``:
+    ``variable`` and the same columns, Pearson; NaN where a column is constant.
     """
 
     source: str
@@ -53,8 +53,8 @@ class Description:
 def describe(tracks: Tracks) -> Description:
     """Describe a table of tracks, labelled or not.
 
-    Statistics are of the numbers as the table holds them (``std`` of the sample, quartiles interpolated), so the
-    release year, which is read out of a date, is not among them.
+    Statistics are of the numbers as the table holds them (``std`` of the sample, quartiles interpolated), so
+    the release year, which is read out of a date, is not among them.
     """
     names = _number_names(tracks)
     return Description(
@@ -68,7 +68,7 @@ def describe(tracks: Tracks) -> Description:
 
 
 def write_description(description: Description, directory: Path) -> tuple[Path, ...]:
-    """Write the tables as CSV, all of it as Markdown, and one page with interactive figures; returns the files.
+    """Write the tables as CSV, all of it as Markdown, and a page with interactive figures; returns the files.
 
     Each file appears whole or not at all. Raises ``InputError`` where the directory cannot be written to.
     """

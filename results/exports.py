@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from data.errors import InputError, did_you_mean
@@ -16,10 +17,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a dataframe, without its index, as its suffix says: ``.csv``, ``.parquet`` or ``.json`` (records).
+    """Write a dataframe, without its index, as its suffix says: ``.csv``, ``.parquet`` or ``.json``.
 
-    The file appears whole or not at all; missing parent folders are made. In CSV, a text cell or a column name
-    that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay as they are.
+    The file appears whole or not at all; missing parent folders are made. In CSV, a text cell or a column
+    name that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay as they are.
+    JSON is a list of records.
 
     Raises ``InputError`` for another suffix, or where the file cannot be written.
     """
@@ -59,7 +61,8 @@ def plain_number(value: float, decimals: int = 2) -> str:
     """A number as people read it: whole numbers as such, ``–`` for none."""
     if pd.isna(value):
         return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{decimals}f}"
+    # a median of 0.695 is stored a little below it, and would be printed as 0.69
+    return f"{value:,}" if isinstance(value, int) else f"{np.round(value, decimals):,.{decimals}f}"
 
 
 def _markdown_cell(cell: object, decimals: int) -> str:
@@ -73,8 +76,8 @@ def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
     suffix = path.suffix.lower()
     if suffix not in _WRITERS:
         raise InputError(
-            f"{path}: a table is written as {', '.join(_WRITERS)}, but the name ends in {path.suffix or 'nothing'}"
-            f"{did_you_mean(suffix, _WRITERS)}"
+            f"{path}: a table is written as {', '.join(_WRITERS)}, "
+            f"but the name ends in {path.suffix or 'none of them'}{did_you_mean(suffix, _WRITERS)}"
         )
     return _WRITERS[suffix]
 

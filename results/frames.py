@@ -36,8 +36,8 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
     Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``results.record.State``), ``reason`` (str or
     missing), ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per
     hyperparameter (``hidden_layers`` as text such as ``128-16``); ``best_epoch`` (Int64) and, of that epoch, the
-    metrics of ``load_curves``; ``last_val_accuracy``; ``seconds`` (float64, over all epochs). Before its first epoch a
-    configuration has missing metrics.
+    metrics of ``load_curves``; ``seconds`` (float64, over all epochs); ``last_val_accuracy`` (of the last epoch, NaN where
+    that diverged). Before its first epoch a configuration has missing metrics.
     """
     with _opened(study) as opened:
         names, rows = opened.query(
@@ -49,13 +49,16 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
     parameters = pd.DataFrame([_parameters(text) for text in trials.pop("configuration")])
     keys = ["config_id", "seed"]
     trials = pd.concat([trials, parameters], axis=1).merge(_best_epochs(curves), how="left", on=keys)
-    totals = curves.groupby(keys).agg(seconds=("seconds", "sum"), last_val_accuracy=("val_accuracy", "last"))
-    return _typed(trials.merge(totals.reset_index(), how="left", on=keys))
+    totals = curves.groupby(keys, as_index=False)["seconds"].sum()
+    last = curves.drop_duplicates(keys, keep="last")[[*keys, "val_accuracy"]]
+    last = last.rename(columns={"val_accuracy": "last_val_accuracy"})
+    return _typed(trials.merge(totals, how="left", on=keys).merge(last, how="left", on=keys))
 
 
 def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
     """The epoch with the best validation accuracy of each configuration; the earlier of two equal ones."""
-    ranked = curves.sort_values(["val_accuracy", "epoch"], ascending=[False, True], kind="stable")
+    scored = curves.dropna(subset=["val_accuracy"])
+    ranked = scored.sort_values(["val_accuracy", "epoch"], ascending=[False, True], kind="stable")
     best = ranked.drop_duplicates(["config_id", "seed"]).drop(columns="seconds")
     return best.rename(columns={"epoch": "best_epoch"})
 

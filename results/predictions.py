@@ -24,9 +24,9 @@ _TEXT_INPUT = re.compile(r"text_\d{3,}")
 def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:
     """The most probable genre of every track, and the probability of each genre.
 
-    Returns one row per track in the tracks' order, index 0..n-1: the table's text columns, ``playlist_genre``
-    (``str``), and a float64 column ``probability_<genre>`` for each genre in the model's order; these sum to 1.
-    Genres that the table may have are not looked at.
+    Returns one row per track in the tracks' order, index 0..n-1: the table's text columns,
+    ``playlist_genre`` (``str``), and a float64 column ``probability_<genre>`` for each genre in the model's
+    order; these sum to 1. Genres that the table may have are not looked at.
 
     Raises ``InputError`` where the directory holds no sound model, or the table lacks an input of it.
     """
@@ -44,7 +44,7 @@ def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:
 def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.ndarray:
     """The tracks as the model reads them: its inputs, in its order, by its scaler; ``(n, d)`` float32.
 
-    Columns that the model does not know are left out. Raises ``InputError`` naming every input that is missing.
+    Columns that the model does not know are left out. Raises ``InputError`` naming every missing input.
     """
     scaler = FeatureScaler.from_json(dict(card.scaler))
     # before the sentence model runs for a minute
@@ -52,8 +52,8 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
     matrix, names, _ = raw_matrix(tracks, card.feature_kind)
     if _text_width(names, card) != _text_width(scaler.names, card):
         raise InputError(
-            f"the model in {model_directory} reads {_text_width(scaler.names, card)} numbers of text, but the "
-            f"sentence model here gives {_text_width(names, card)}: use the one that it was trained with"
+            f"the model in {model_directory} reads {_text_width(scaler.names, card)} numbers of text, but "
+            f"the sentence model here gives {_text_width(names, card)}: use the one that it was trained with"
         )
     position = {name: column for column, name in enumerate(names)}
     with np.errstate(over="ignore"):
@@ -68,8 +68,8 @@ def _check_inputs(wanted: list[str], tracks: Tracks, model_directory: Path) -> N
     others = [name for name in found if name not in wanted]
     listed = "".join(f"\n  - {name!r}{_hint(name, others)}" for name in missing)
     raise InputError(
-        f"{tracks.source} lacks {len(missing)} of the {len(wanted)} numbers that the model in {model_directory} "
-        f"reads:{listed}\nfound: {', '.join(found) or 'none'}\n"
+        f"{tracks.source} lacks {len(missing)} of the {len(wanted)} numbers that the model in "
+        f"{model_directory} reads:{listed}\nfound: {', '.join(found) or 'none'}\n"
         "give a table that has them, or name its columns in the mapping that the model was trained with"
     )
 

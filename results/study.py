@@ -13,7 +13,7 @@ import shutil
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ class Study:
             connection.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error as error:
             lock.close()
-            raise StudyError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
+            raise InputError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
         study = cls(directory, connection, lock)
         study.set_fact("driver", f"process {os.getpid()} on {socket.gethostname()}")
         return study
@@ -164,12 +164,17 @@ class Study:
 
     def close(self) -> None:
         """Close the database; a driver leaves it in plain journal mode and gives the study free."""
-        if self._lock is not None:
-            self.set_fact("driver", "")
-            self._connection.execute("PRAGMA journal_mode=DELETE")
-            self._lock.close()
-            self._lock = None
-        self._connection.close()
+        try:
+            if self._lock is not None:
+                self.set_fact("driver", "")
+                # refused while someone still reads; the study stays in write-ahead mode then
+                with suppress(sqlite3.OperationalError):
+                    self._connection.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            self._connection.close()
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
 
     @property
     def settings(self) -> StudySettings:
@@ -230,9 +235,10 @@ class Study:
         cursor = self._connection.execute(sql)
         return [column[0] for column in cursor.description], [tuple(row) for row in cursor]
 
-    def segment_count(self) -> int:
-        """Segments recorded so far."""
-        return int(self._connection.execute("SELECT count(*) FROM segments").fetchone()[0])
+    def last_segment_number(self) -> int:
+        """The highest number of a segment so far; 0 before the first. Lower ones may be missing after a kill."""
+        rows = self._connection.execute("SELECT max(CAST(segment_id AS INTEGER)) FROM segments")
+        return int(rows.fetchone()[0] or 0)
 
     def mark_running(self, keys: Iterable[TrialKey]) -> None:
         """Note that these configurations are being trained."""

@@ -129,13 +129,24 @@ class Halving:
         self._positions = dict(positions)
         self._budgets = dict(budgets)
         self._alive = set(positions)
-        self._decided: set[int] = set()
+        self._cutoffs: dict[int, float | None] = {}
         self._arrived: dict[int, dict[TrialKey, float | None]] = {level: {} for level in self.levels}
 
     def report(self, epoch: int, scores: Mapping[TrialKey, float | None]) -> list[Decision]:
-        """Record the scores; the last to arrive brings the decisions for all."""
+        """Record the scores; the last to arrive brings the decisions for all.
+
+        A rung that has decided judges by its cutoff: a study that was extended sends it those whose budget had ended there.
+        """
         self._arrived[epoch].update(scores)
-        return self._decide_where_complete()
+        late = [self._judge_late(epoch, key, score) for key, score in scores.items() if epoch in self._cutoffs]
+        return late + self._decide_where_complete()
+
+    def _judge_late(self, epoch: int, key: TrialKey, score: float | None) -> Decision:
+        cutoff = self._cutoffs[epoch]
+        promoted = rankable(score) >= rankable(cutoff)
+        if not promoted:
+            self._alive.discard(key)
+        return Decision(key=key, epoch=epoch, score=score, cutoff=cutoff, promoted=promoted)
 
     def withdraw(self, key: TrialKey) -> list[Decision]:
         """A rung no longer waits for a configuration that ended by itself."""
@@ -146,14 +157,14 @@ class Halving:
         """Take up the rungs that were decided."""
         for decision in decisions:
             self._arrived[decision.epoch][decision.key] = decision.score
-            self._decided.add(decision.epoch)
+            self._cutoffs[decision.epoch] = decision.cutoff
             if not decision.promoted:
                 self._alive.discard(decision.key)
 
     def _decide_where_complete(self) -> list[Decision]:
         found: list[Decision] = []
         for level in self.levels:
-            if level in self._decided:
+            if level in self._cutoffs:
                 continue
             arrived = self._arrived[level]
             if any(key not in arrived for key in self._alive if self._budgets[key] > level):
@@ -162,10 +173,9 @@ class Halving:
         return found
 
     def _decide(self, level: int, arrived: Mapping[TrialKey, float | None]) -> list[Decision]:
-        self._decided.add(level)
         ranked = sorted(arrived, key=lambda key: (-rankable(arrived[key]), self._positions[key]))
         places = max(1, len(ranked) // self._factor)
-        cutoff = arrived[ranked[places - 1]] if ranked else None
+        cutoff = self._cutoffs[level] = arrived[ranked[places - 1]] if ranked else None
         self._alive.difference_update(ranked[places:])
         return [
             Decision(key=key, epoch=level, score=arrived[key], cutoff=cutoff, promoted=place < places)

@@ -171,7 +171,7 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
     )
     costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
     queue = SegmentQueue(
-        rungs.levels, settings.stack_size or DEFAULT_STACK_SIZE, costs, first_number=study.segment_count()
+        rungs.levels, settings.stack_size or DEFAULT_STACK_SIZE, costs, first_number=study.last_segment_number()
     )
     coordinator = Coordinator(trials, rungs, queue)
     scores = {level: study.scores(level) for level in rungs.levels}

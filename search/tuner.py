@@ -65,7 +65,10 @@ class SegmentSearcher(Searcher):
         except BaseException as failure:
             self.failure = failure
             raise
-        self._listener(self._coordinator, outcome)
+        try:
+            self._listener(self._coordinator, outcome)
+        except Exception:
+            logging.getLogger("genresweep").exception("the display failed; training goes on")
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the record."""

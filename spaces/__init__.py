@@ -15,13 +15,14 @@ _NAMED = {space.name: space for space in (PAPER, PAPER_FULL)}
 
 
 def load_space(name: str) -> SearchSpace:
-    """A space by its name (``paper``, ``paper-full``) or from a TOML file; ``InputError`` where neither fits."""
+    """A space by its name (``paper``, ``paper-full``) or from a TOML file; else ``InputError``."""
     if name in _NAMED:
         return _NAMED[name]
     path = Path(name)
     if path.suffix != ".toml":
         raise InputError(
-            f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}{did_you_mean(name, _NAMED)}"
+            f"--space must be one of {', '.join(_NAMED)} or a .toml file, "
+            f"but got {name!r}{did_you_mean(name, _NAMED)}"
         )
     try:
         text = path.read_text(encoding="utf-8")

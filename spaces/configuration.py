@@ -23,7 +23,8 @@ class Configuration:
     """The hyperparameters of one network (paper, Tables 3 and 4).
 
     ``config_id`` is a hash of the values that differ from the defaults below, so it does not depend on their
-    order, and a field added later with a default leaves every older id as it was. A default therefore never changes.
+    order, and a field added later with a default leaves every older id as it was. A default therefore never
+    changes.
 
     Raises ``InputError`` naming every field that is out of its range.
     """
@@ -53,7 +54,7 @@ class Configuration:
             raise InputError("this configuration is not valid:\n" + "\n".join(f"  - {p}" for p in problems))
 
     def _coerce(self) -> None:
-        """Store 1 and 1.0, 0.0 and -0.0, [64, 32] and (64, 32) as the same value, so that they have the same id."""
+        """Store 1 and 1.0, 0.0 and -0.0, [64, 32] and (64, 32) as the same value, with the same id."""
         if isinstance(self.hidden_layers, list):
             object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
         for name in ("dropout", "learning_rate", "clip_norm", "weight_decay"):

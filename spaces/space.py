@@ -17,10 +17,9 @@ from data.errors import InputError, did_you_mean
 from spaces.configuration import HYPERPARAMETERS, Configuration
 
 LARGEST_GRID = 100_000
-_FUTILE_DRAWS = 10_000
+_FUTILE_DRAWS = 1_000
 """Draws without a new configuration after which a space is taken to be exhausted."""
 _OPTIONAL = ("clip_norm", "patience", "epochs")
-_LARGEST_INT = 2**63
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Choice:
     values: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", tuple(self.values))
+        object.__setattr__(self, "values", tuple(tuple(v) if isinstance(v, list) else v for v in self.values))
         if not self.values:
             raise InputError("a choice needs at least one value, but got none")
         try:
@@ -54,6 +53,13 @@ class Uniform:
     log: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            bound = getattr(self, name)
+            if isinstance(bound, bool) or not isinstance(bound, int | float) or _is_huge(bound):
+                raise InputError(
+                    f"{name} must be a number below 2^63 in size, but got a {type(bound).__name__}"
+                )
+            object.__setattr__(self, name, float(bound))
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise InputError(f"low <= high must hold, but got (low={self.low}, high={self.high})")
         if self.log and self.low <= 0:
@@ -75,8 +81,8 @@ Parameter = Choice | Uniform
 class SearchSpace:
     """Named parameters over the hyperparameters of ``Configuration``; the rest keep their defaults.
 
-    A space of choices alone is a grid: it has a ``size`` and can be listed. A space with a ``Uniform`` can only be
-    sampled. Raises ``InputError`` for unknown names and for values that no configuration may have.
+    A space of choices alone is a grid: it has a ``size`` and can be listed. A space with a ``Uniform`` can
+    only be sampled. Raises ``InputError`` for unknown names and for values that no configuration may have.
     """
 
     name: str
@@ -122,18 +128,21 @@ class SearchSpace:
     def _point(self, index: int) -> Configuration:
         """Point ``index`` of a grid."""
         point = {}
-        for name, parameter in reversed(self.parameters.items()):
+        for name, parameter in reversed(list(self.parameters.items())):
             if isinstance(parameter, Choice):
                 index, position = divmod(index, len(parameter.values))
                 point[name] = parameter.values[position]
-        return Configuration(**point)
+        return Configuration.from_mapping(point)
 
     def configuration(self, config_id: str) -> Configuration:
         """The point of a grid that has this id; ``InputError`` where none has."""
-        for configuration in self.configurations():
-            if configuration.config_id == config_id:
-                return configuration
-        raise InputError(f"the space {self.name!r} has no configuration {config_id!r}")
+        if config_id not in self._by_id:
+            raise InputError(f"the space {self.name!r} has no configuration {config_id!r}")
+        return self._by_id[config_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Configuration]:
+        return {configuration.config_id: configuration for configuration in self.configurations()}
 
     def sample(self, count: int, seed: int) -> tuple[Configuration, ...]:
         """``count`` different random configurations, the same for the same seed.
@@ -157,7 +166,7 @@ class SearchSpace:
         futile = 0
         while len(drawn) < count and futile < _FUTILE_DRAWS:
             point = {name: parameter.sample(rng) for name, parameter in self.parameters.items()}
-            configuration = Configuration(**point)
+            configuration = Configuration.from_mapping(point)
             futile = futile + 1 if configuration.config_id in drawn else 0
             drawn.setdefault(configuration.config_id, configuration)
         if len(drawn) < count:
@@ -176,8 +185,8 @@ class SearchSpace:
     def from_toml(cls, text: str, source: str = "the space") -> SearchSpace:
         """A space from TOML: ``name`` and ``[parameters]``, each a list of values or ``{low, high, log}``.
 
-        ``"none"`` stands for the absent ``clip_norm``, ``patience`` or ``epochs``. Raises ``InputError`` with every
-        mistake of the text.
+        ``"none"`` stands for the absent ``clip_norm``, ``patience`` or ``epochs``. Raises ``InputError`` with
+        every mistake of the text.
         """
         try:
             document = tomllib.loads(text)
@@ -264,14 +273,19 @@ _BOUNDS = {"low": None, "high": None, "log": False}
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A TOML value as a configuration holds it: lists as tuples, ``"none"`` as ``None`` where that is a value."""
+    """A TOML value as a configuration holds it: lists as tuples, ``"none"`` as ``None`` where that may be."""
     if isinstance(value, dict):
         raise InputError("expected plain values, but got a table within them")
     if isinstance(value, list):
         return tuple(_plain(name, item) for item in value)
-    if isinstance(value, int) and abs(value) >= _LARGEST_INT:
+    if _is_huge(value):
         raise InputError("expected numbers below 2^63, but got a larger one")
     return None if value == "none" and name in _OPTIONAL else value
+
+
+def _is_huge(value: Any) -> bool:
+    """True for whole numbers that a float or a tensor may not hold, and that may be too long to print."""
+    return isinstance(value, int) and abs(value) >= 2**63
 
 
 def _parameter_toml(parameter: Parameter) -> str:

@@ -1,7 +1,7 @@
 """The rows a stack trains on, and the order and the dropout noise of every epoch.
 
-Order and noise are pure functions of (seed, epoch): no generator state needs saving, every member of a stack sees
-the same batches, and a configuration alone sees the batches that it would see in company.
+Order and noise are pure functions of (seed, epoch): no generator state needs saving, every member of a stack
+sees the same batches, and a configuration alone sees the batches that it would see in company.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from trainables.layers import padded, scaled_noise
 
-_CHUNK_BATCHES = 64
+_CHUNK_BATCHES = 16
+"""Batches whose rows and noise are drawn together: few enough to stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,40 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Batch:
-    """One mini-batch: ``x (B, d)``, ``one_hot (B, padded(C))``, dropout noise ``(B, padded(width))`` per layer."""
+    """A mini-batch: ``x (B, d)``, ``one_hot (B, padded(C))``, noise ``(B, padded(width))`` per layer."""
 
     x: Tensor
     one_hot: Tensor
     noise: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A few batches of an epoch: the rows ``chosen (n,)``, and noise ``(n, sum of padded widths)`` for them."""
+
+    rows: Rows
+    chosen: Tensor
+    noise: Tensor
+    batch_size: int
+    widths: tuple[int, ...]
+    """Padded width of each hidden layer."""
+
+    @property
+    def x(self) -> Tensor:
+        """Features ``(n, d)``, in order."""
+        return self.rows.x[self.chosen]
+
+    @property
+    def y(self) -> Tensor:
+        """Genre numbers ``(n,)``, in order."""
+        return self.rows.y[self.chosen]
+
+    def batches(self) -> list[Batch]:
+        """The same, cut into batches."""
+        x, one_hot = self.x.split(self.batch_size), self.rows.one_hot[self.chosen].split(self.batch_size)
+        layers = [noise.split(self.batch_size) for noise in self.noise.split(self.widths, dim=1)]
+        noises = zip(*layers, strict=True)
+        return [Batch(*parts) for parts in zip(x, one_hot, noises, strict=True)]
 
 
 def generator(purpose: str, seed: int, epoch: int, device: torch.device) -> torch.Generator:
@@ -94,17 +124,13 @@ def batch_count(rows: int, batch_size: int) -> int:
 
 
 def epoch_chunks(
-    rows: Rows, seed: int, epoch: int, batch_size: int, widths: Sequence[int]
-) -> Iterator[tuple[Tensor, list[Batch]]]:
-    """The batches of an epoch, some dozens at a time, each group with its genre numbers in order ``(n,)``."""
+    rows: Rows, seed: int, epoch: int, batch_size: int, hidden_layers: Sequence[int]
+) -> Iterator[Chunk]:
+    """The batches of an epoch, a few at a time."""
     order = epoch_order(seed, epoch, len(rows)).to(rows.x.device)
     noise_generator = generator("noise", seed, epoch, rows.x.device)
     usable = order[: len(order) - (len(order) % batch_size == 1)]
+    widths = tuple(padded(width) for width in hidden_layers)
     for chosen in usable.split(_CHUNK_BATCHES * batch_size):
-        x, one_hot = rows.x[chosen].split(batch_size), rows.one_hot[chosen].split(batch_size)
-        noise = [
-            scaled_noise(len(chosen), width, noise_generator, rows.x.dtype).split(batch_size)
-            for width in widths
-        ]
-        layers = zip(*noise, strict=True)
-        yield rows.y[chosen], [Batch(*parts) for parts in zip(x, one_hot, layers, strict=True)]
+        noise = scaled_noise(len(chosen), sum(widths), noise_generator, rows.x.dtype)
+        yield Chunk(rows, chosen, noise, batch_size, widths)

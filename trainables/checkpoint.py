@@ -1,7 +1,7 @@
-"""Weights on disk: safetensors and JSON, never pickles; written whole or not at all, checked before they are trusted.
+"""Weights on disk: safetensors and JSON, never pickles; written whole or not at all, checked before use.
 
-Two kinds: a *segment checkpoint* (one file, every member of a stack, all that is needed to train on) and a *model
-directory* (``model.safetensors`` and ``model.json``, one network, all that is needed to predict).
+Two kinds: a *segment checkpoint* (one file, every member of a stack, all that is needed to train on) and a
+*model directory* (``model.safetensors`` and ``model.json``, one network, all that is needed to predict).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
 from data.errors import InputError
+from data.features import FEATURE_KINDS, FeatureScaler
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stacked_mlp import unpack
@@ -57,7 +58,7 @@ def write_atomically(path: Path, content: bytes) -> str:
 
 
 def write_segment(path: Path, state: StackState, members: Sequence[str], epoch: int) -> str:
-    """Write the state of a stack after ``epoch``; ``members`` are the ids of its rows. Returns the SHA-256."""
+    """Write a stack's state after ``epoch``; ``members`` are the ids of its rows. Returns the SHA-256."""
     metadata = {"members": json.dumps(list(members)), "epoch": str(epoch)}
     return write_atomically(path, dump_tensors({n: t.cpu() for n, t in state.tensors().items()}, metadata))
 
@@ -80,8 +81,8 @@ def verify(path: str | Path, sha256: str) -> bytes:
 def read_members(sources: Sequence[MemberSource]) -> StackState:
     """The states of some members, one row each, in the order asked for, from one or more segment checkpoints.
 
-    Raises ``CheckpointError`` where a file is not the one that the record names, or has no such row, or where the
-    members are not of one architecture.
+    Raises ``CheckpointError`` where a file is not the one that the record names, or has no such row, or where
+    the members are not of one architecture.
     """
     files: dict[tuple[str, str], StackState] = {}
     for source in sources:
@@ -130,11 +131,21 @@ class ModelCard:
                 f"one genre per output must hold, but got {len(self.genres)} genres and "
                 f"{self.architecture.output_size} outputs"
             )
-        texts = (*self.genres, self.feature_kind, self.fingerprint)
+        texts = (*self.genres, self.fingerprint)
         if not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"genres, feature_kind and fingerprint must be text, but got {texts}")
+            raise ValueError(f"genres and fingerprint must be text, but got {texts}")
+        if self.feature_kind not in FEATURE_KINDS:
+            raise ValueError(
+                f"feature_kind must be one of {', '.join(FEATURE_KINDS)}, but got {self.feature_kind!r}"
+            )
         if not isinstance(self.scaler, Mapping) or not isinstance(self.provenance, Mapping):
             raise ValueError("scaler and provenance must be tables")
+        names = FeatureScaler.from_json(dict(self.scaler)).names
+        if len(names) != self.architecture.input_size:
+            raise ValueError(
+                f"one name per input must hold, but got {len(names)} names and "
+                f"{self.architecture.input_size} inputs"
+            )
 
     def to_json(self, weights_sha256: str) -> str:
         """The content of ``model.json``."""
@@ -174,7 +185,7 @@ def load_model(directory: Path) -> tuple[GenreMLP, ModelCard]:
         raise InputError(f"{directory}: {error}") from error
     except KeyError as error:
         raise InputError(f"{directory}: model.json lacks {error}") from error
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InputError(f"{directory}: model.json does not describe a model: {error}") from error
 
 
@@ -183,7 +194,8 @@ def _read_card(text: str) -> tuple[ModelCard, str]:
     document = json.loads(text)
     if document["format"] != MODEL_FORMAT:
         raise InputError(
-            f"expected a model of format {MODEL_FORMAT}, found {document['format']}; a newer genresweep wrote it"
+            f"expected a model of format {MODEL_FORMAT}, found {document['format']}; "
+            "a newer genresweep wrote it"
         )
     architecture, genres, sha256 = document["architecture"], document["genres"], document["weights_sha256"]
     lists = (genres, architecture["hidden_layers"])
@@ -202,14 +214,13 @@ def _read_card(text: str) -> tuple[ModelCard, str]:
 
 
 def _network(card: ModelCard, weights: Mapping[str, Tensor]) -> GenreMLP:
-    """The network with these weights, built only once they are seen to have its sizes, however large it says it is."""
+    """The network with these weights, built only once they have its sizes: a card may claim any."""
     *hidden, output = card.architecture.layer_sizes
-    sizes = {f"hidden.{depth}.0.weight": size for depth, size in enumerate(hidden)} | {
-        "output.weight": output
-    }
+    sizes = {f"hidden.{depth}.0.weight": size for depth, size in enumerate(hidden)}
+    sizes["output.weight"] = output
     for name, (inputs, outputs) in sizes.items():
-        if tuple(weights[name].shape) != (outputs, inputs):
-            raise ValueError(f"{name} must be {outputs} x {inputs}, but is {tuple(weights[name].shape)}")
+        if name not in weights or tuple(weights[name].shape) != (outputs, inputs):
+            raise ValueError(f"model.safetensors holds no {name} of shape ({outputs}, {inputs})")
     network = GenreMLP.build(card.architecture, seed=0, dropout=card.configuration.dropout)
     network.load_state_dict(dict(weights))
     return network

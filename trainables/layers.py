@@ -1,10 +1,10 @@
 """Forward and backward passes of the layers of a stack, written out.
 
 Shape suffixes: ``K`` members of the stack, ``B`` rows of the batch, ``I`` inputs, ``O`` outputs of a layer.
-Every operation is a batched matrix product, an elementwise operation or a sum over one axis within a member, so
-that a member's numbers do not depend on how many others it is computed beside: to the bit, given columns padded
-to ``LANE`` (a last column block that is not full takes another path in the matrix product, one that was seen to
-depend on the alignment of the member's memory).
+Every operation is a batched matrix product, an elementwise operation or a sum over one axis within a member,
+so that a member's numbers do not depend on how many others it is computed beside: to the bit, given columns
+padded to ``LANE`` (a last column block that is not full takes another path in the matrix product, one that
+was seen to depend on the alignment of the member's memory).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ EPSILON = 1e-5
 """Added to a variance by batch normalisation."""
 MOMENTUM = 0.1
 """Weight of the newest batch in batch normalisation's running statistics."""
-_HUGE = 2.0**100
+HUGE = 2.0**100
+"""Factor of the dropout noise; see ``ReluDropout``."""
 
 
 @functools.cache
@@ -43,8 +44,8 @@ def padded(width: int) -> int:
 class BatchNorm:
     """Batch normalisation of ``z_KBO`` over its rows, as ``nn.BatchNorm1d`` with its defaults.
 
-    ``batch_mean_KO`` and ``batch_variance_KO`` are written by every forward pass; who holds them lets the running
-    statistics follow, for all layers at once.
+    ``batch_mean_KO`` and ``batch_variance_KO`` are written by every forward pass; who holds them lets the
+    running statistics follow, for all layers at once.
     """
 
     def __init__(
@@ -84,27 +85,27 @@ class BatchNorm:
 class Dropout:
     """Inverted dropout: a unit is kept where its noise, in (0, 1], exceeds the member's probability."""
 
-    probability_K11: Tensor
+    probability_K11: Tensor  # noqa: N815
     active: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.active = bool((self.probability_K11 > 0).any())
         self.scale_K11 = 1.0 / (1.0 - self.probability_K11)
-        self.threshold_K11 = self.probability_K11 * _HUGE
+        self.threshold_K11 = self.probability_K11 * HUGE
 
 
 class ReluDropout:
     """ReLU then dropout in three elementwise passes.
 
-    ``min(y, HUGE * (noise - p))`` is ``y`` where the unit is kept and negative where it is not, so one ReLU does for
-    both; what is positive afterwards is what passes the gradient.
+    ``min(y, HUGE * (noise - p))`` is ``y`` where the unit is kept and negative where it is not, so one ReLU
+    does for both; what is positive afterwards is what passes the gradient.
     """
 
     def __init__(self, dropout: Dropout) -> None:
         self._dropout = dropout
 
     def forward(self, y_KBO: Tensor, noise_BO: Tensor) -> Tensor:
-        """Activations of the units that are kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
+        """Activations of the units kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
         if not self._dropout.active:
             self._output = y_KBO.relu_()
             return self._output
@@ -130,7 +131,7 @@ class TanhDropout:
         self._dropout = dropout
 
     def forward(self, y_KBO: Tensor, noise_BO: Tensor) -> Tensor:
-        """Activations of the units that are kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
+        """Activations of the units kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
         self._tanh = y_KBO.tanh_()
         if not self._dropout.active:
             return self._tanh
@@ -149,16 +150,16 @@ class TanhDropout:
         return y_KBO.tanh_()
 
 
-ACTIVATIONS = {"relu": ReluDropout, "tanh": TanhDropout}
+ACTIVATIONS: dict[str, type[ReluDropout] | type[TanhDropout]] = {"relu": ReluDropout, "tanh": TanhDropout}
 
 
 def scaled_noise(rows: int, width: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
-    """Uniform dropout noise ``(rows, padded(width))`` in (0, 1], times ``HUGE``.
+    """Uniform dropout noise ``(rows, width)`` in (0, 1], times ``HUGE``.
 
     The factor is a power of two, so that comparing with ``p * HUGE`` is comparing with ``p`` exactly.
     """
-    noise = torch.rand(rows, padded(width), generator=generator, dtype=dtype, device=generator.device)
-    return noise.neg_().add_(1.0).mul_(_HUGE)
+    noise = torch.rand(rows, width, generator=generator, dtype=dtype, device=generator.device)
+    return noise.neg_().add_(1.0).mul_(HUGE)
 
 
 class CrossEntropy:

@@ -15,7 +15,7 @@ _CHUNK_ROWS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
-    """What one member did in one epoch; precision, recall and F1 are weighted averages, as in the paper's tables."""
+    """What one member did in one epoch; precision, recall and F1 are weighted averages, as the paper's."""
 
     epoch: int
     train_loss: float
@@ -33,7 +33,7 @@ class EpochMetrics:
 
 
 def weighted_scores(confusion_KCC: Tensor) -> dict[str, Tensor]:
-    """Accuracy and weighted precision, recall and F1 ``(K,)`` of confusion matrices (true genre, predicted genre).
+    """Accuracy and weighted precision, recall and F1 ``(K,)`` of confusion matrices (true, predicted genre).
 
     A genre that is never predicted has precision 0, as scikit-learn's ``zero_division=0``.
     """

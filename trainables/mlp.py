@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -30,8 +31,8 @@ class Architecture:
         whole = all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes)
         if not whole or self.activation not in _ACTIVATIONS or not isinstance(self.batch_norm, bool):
             raise ValueError(
-                f"whole sizes of at least 1, an activation of {', '.join(_ACTIVATIONS)} and batch_norm of true or "
-                f"false must hold, but got {self}"
+                f"whole sizes of at least 1, an activation of {', '.join(_ACTIVATIONS)} and "
+                f"batch_norm of true or false must hold, but got {self}"
             )
 
     @classmethod
@@ -49,7 +50,7 @@ class Architecture:
     def layer_sizes(self) -> tuple[tuple[int, int], ...]:
         """(inputs, outputs) of each linear layer, from the input up."""
         widths = (self.input_size, *self.hidden_layers, self.output_size)
-        return tuple(zip(widths, widths[1:], strict=False))
+        return tuple(itertools.pairwise(widths))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as ``Architecture(**values)`` takes them back."""

@@ -1,7 +1,7 @@
 """Gradient clipping and Adam, AdamW and SGD over the rows of a stack, each member with its own settings.
 
-The same arithmetic as ``torch.nn.utils.clip_grad_norm_`` and ``torch.optim``, with vectors ``(K, 1)`` where those
-take one number.
+The same arithmetic as ``torch.nn.utils.clip_grad_norm_`` and ``torch.optim``, with vectors ``(K, 1)`` where
+those take one number.
 """
 
 from __future__ import annotations

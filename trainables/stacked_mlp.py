@@ -1,8 +1,8 @@
 """``StackedMLP``: K networks of one architecture held as one and trained in lockstep.
 
-All parameters of a member stand in one row of a matrix ``(K, P)``, so that clipping and the optimisers are a few
-operations on that matrix; each layer's weights ``(K, in, out)`` are views of it. The backward pass is written out:
-what autograd would cost in bookkeeping is more than the arithmetic of networks this small.
+All parameters of a member stand in one row of a matrix ``(K, P)``, so that clipping and the optimisers are a
+few operations on that matrix; each layer's weights ``(K, in, out)`` are views of it. The backward pass is
+written out: what autograd would cost in bookkeeping is more than the arithmetic of networks this small.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ def unpack(architecture: Architecture, parameters_P: Tensor, statistics_R: Tenso
 class StackedMLP:
     """K networks of one architecture, with one dropout probability each.
 
-    ``parameters_KP``, ``statistics_KR`` and the gradients ``gradients_KP`` are plain tensors, written in place.
+    ``parameters_KP``, ``statistics_KR`` and the gradients ``gradients_KP`` are plain tensors, written in
+    place.
     """
 
     def __init__(
@@ -148,9 +149,9 @@ class StackedMLP:
     def compute_gradients(self, x_BI: Tensor, one_hot_BC: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """One forward and backward pass of all members over the same batch.
 
-        ``noise`` holds ``(B, padded width)`` per hidden layer, as ``layers.scaled_noise`` draws it, and ``one_hot_BC``
-        has ``padded(C)`` columns. Writes ``gradients_KP`` (of the mean cross-entropy of each member) and returns
-        log-probabilities ``(K, B, padded(C))``, minus infinity in the padding.
+        ``noise`` holds ``(B, padded width)`` per hidden layer, as ``layers.scaled_noise`` draws it, and
+        ``one_hot_BC`` has ``padded(C)`` columns. Writes ``gradients_KP`` (of the mean cross-entropy of each
+        member) and returns log-probabilities ``(K, B, padded(C))``, minus infinity in the padding.
         """
         a = x_BI.expand(self.size, *x_BI.shape)
         for layer, noise_BO in zip(self._hidden, noise, strict=True):

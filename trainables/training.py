@@ -1,4 +1,4 @@
-"""The training loop: a stack from one epoch to another, each member with its own early stopping. Pure torch."""
+"""The training loop: a stack from epoch to epoch, each member with its own early stopping. Pure torch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 
 from spaces import Configuration
 from trainables.batches import TrainingData, batch_count, epoch_chunks
-from trainables.metrics import EpochMetrics, evaluate, picked
+from trainables.engines import BatchedEngine, CompiledEngine
+from trainables.metrics import EpochMetrics, evaluate
 from trainables.mlp import Architecture
-from trainables.optimisers import StackedOptimiser
 from trainables.stacked_mlp import StackedMLP
 from trainables.state import StackState
 
@@ -48,8 +48,8 @@ def train_segment(
 ) -> SegmentResult:
     """Train a stack through the epochs ``first_epoch`` to ``last_epoch``, both included.
 
-    A member leaves the stack when its validation loss has not fallen for its ``patience`` epochs, or is no longer a
-    number; those who stay do not notice. Writes the tensors of ``state`` in place.
+    A member leaves the stack when its validation loss has not fallen for its ``patience`` epochs, or is no
+    longer a number; those who stay do not notice. Writes the tensors of ``state`` in place.
     """
     epochs: list[list[EpochMetrics]] = [[] for _ in configurations]
     endings: list[str | None] = [None] * len(configurations)
@@ -92,15 +92,9 @@ class _Stack:
         first = self._configurations[0]
         self._batch_size = first.batch_size
         architecture = Architecture.of(first, data.train.x.shape[1], data.classes)
-        dropout = torch.tensor([c.dropout for c in self._configurations], dtype=torch.float64)
-        self._networks = StackedMLP(architecture, state.parameters, state.statistics, dropout)
-        self._optimiser = StackedOptimiser(
-            self._configurations,
-            state.parameters,
-            self._networks.gradients_KP,
-            state.momentum,
-            state.variance,
-        )
+        self._networks = StackedMLP(architecture, state.parameters, state.statistics, _dropout(self._configurations))
+        engine = CompiledEngine if state.parameters.device.type == "cpu" else BatchedEngine
+        self._engine = engine(self._networks, self._configurations, state)
 
     @torch.inference_mode()
     def train_epoch(self, epoch: int) -> list[EpochMetrics]:
@@ -118,19 +112,15 @@ class _Stack:
 
     def _train(self, epoch: int) -> torch.Tensor:
         """Train through the epoch; returns the mean training loss ``(K,)``, dropout included."""
-        widths = self._networks.architecture.hidden_layers
         train = self._data.train
+        hidden_layers = self._networks.architecture.hidden_layers
         step = (epoch - 1) * batch_count(len(train), self._batch_size)
         loss = torch.zeros(len(self.members), dtype=torch.float64, device=train.x.device)
         rows = 0
-        for y, batches in epoch_chunks(train, self._seed, epoch, self._batch_size, widths):
-            found = []
-            for batch in batches:
-                step += 1
-                found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
-                self._optimiser.step(step)
-            loss -= picked(torch.cat(found, dim=1), y).sum(1, dtype=torch.float64)
-            rows += len(y)
+        for chunk in epoch_chunks(train, self._seed, epoch, self._batch_size, hidden_layers):
+            loss += self._engine.train(chunk, step)
+            step += batch_count(len(chunk.chosen), self._batch_size)
+            rows += len(chunk.chosen)
         return loss / rows
 
     def _remember(self, epoch: int, accuracy: torch.Tensor, loss: torch.Tensor) -> None:
@@ -156,3 +146,7 @@ class _Stack:
             elif waited[position] >= (configuration.patience or math.inf):
                 found[position] = EARLY_STOPPED
         return found
+
+
+def _dropout(configurations: Sequence[Configuration]) -> torch.Tensor:
+    return torch.tensor([c.dropout for c in configurations], dtype=torch.float64)

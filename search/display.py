@@ -1,0 +1,99 @@
+"""Studies and trials as text for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
+
+from data.errors import InputError
+from results.frames import load_trials
+from results.study import Study
+
+_HEADINGS = ("configuration", "hidden", "BN", "drop", "lr", "batch", "optim", "clip", "state", "epochs", "best", "accuracy")
+_NUMERIC = _HEADINGS[3:8] + _HEADINGS[9:]
+
+
+def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
+    """The best trials by validation accuracy at their best epoch, best first; untrained ones last."""
+    ranked = trials.sort_values(["val_accuracy", "best_epoch"], ascending=[False, True], kind="stable")
+    return ranked if count is None else ranked.head(count)
+
+
+def trials_table(trials: pd.DataFrame, title: str) -> Table:
+    """The columns that tell trials apart, as a table; ``best`` is the epoch of the best accuracy."""
+    columns = [
+        *("config_id", "hidden_layers", "batch_norm", "dropout", "learning_rate", "batch_size"),
+        *("optimizer", "clip_norm", "state", "epochs", "best_epoch", "val_accuracy"),
+    ]
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right" if heading in _NUMERIC else "left", no_wrap=True)
+    for row in trials[columns].itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def study_summary(directory: Path) -> dict[str, Any]:
+    """What ``genresweep status`` says of one study, as plain values."""
+    with Study.open(directory) as study:
+        trials, facts, settings = study.trials(), study.facts(), study.settings
+        frame = load_trials(study)
+        source = study.manifest.data["source"]
+    best = top_trials(frame.dropna(subset=["val_accuracy"]), 1)
+    states = Counter(str(trial.state) for trial in trials)
+    ended = sum(trial.state.is_final for trial in trials)
+    return {
+        "study": str(directory),
+        "data": source,
+        "scheduler": settings.scheduler,
+        "configurations": len(trials),
+        "ended": ended,
+        "states": dict(states),
+        "epochs": sum(trial.epoch for trial in trials),
+        "best_accuracy": None if best.empty else float(best["val_accuracy"].iloc[0]),
+        "best_configuration": None if best.empty else str(best["config_id"].iloc[0]),
+        "incumbent": facts.get("incumbent"),
+        "driver": facts.get("driver") or None,
+        "complete": ended == len(trials) and "incumbent" in facts,
+    }
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """A study's summary as a few lines."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(summary["states"].items()))
+    lines = [
+        f"{summary['study']}: {summary['ended']} of {summary['configurations']} configurations ended ({states})",
+        f"  {summary['data']}, scheduler {summary['scheduler']}, {summary['epochs']} epochs trained",
+    ]
+    if summary["best_accuracy"] is not None:
+        lines.append(f"  best so far {summary['best_accuracy']:.4f} ({summary['best_configuration']})")
+    if summary["complete"]:
+        lines.append(f"  complete; the incumbent {summary['incumbent']} is in {summary['study']}/best")
+    elif summary["driver"]:
+        lines.append(f"  being written by {summary['driver']}; if that ended: genresweep resume {summary['study']}")
+    else:
+        lines.append(f"  interrupted; go on with: genresweep resume {summary['study']}")
+    return lines
+
+
+def studies_in(folder: Path) -> list[Path]:
+    """The studies of a folder, by name; ``InputError`` where there are none."""
+    found = sorted(path.parent for path in folder.glob("*/manifest.json"))
+    if not found:
+        raise InputError(f"no studies in {folder}/: start one with `genresweep sweep --data FILE`, or name a directory")
+    return found

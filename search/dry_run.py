@@ -1,0 +1,92 @@
+"""What a sweep would cost: the same queue and rungs, driven in simulated time with made-up scores."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.features import Features
+from results.record import StudySettings, TrialKey, TrialRecord
+from search.coordinator import Coordinator
+from search.costs import CostModel
+from search.rungs import make_rungs
+from search.segments import Segment, SegmentQueue
+from trainables.mlp import Architecture
+from trainables.stacked_mlp import Layout
+
+SECONDS_PER_SEGMENT = 0.15
+"""What Ray Tune and the checkpoint add to a segment (measured)."""
+_START_SECONDS = 10.0
+_TENSORS_PER_PARAMETER = 4
+_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What would run."""
+
+    configurations: int
+    segments: int
+    epochs: int
+    minutes: float
+    megabytes: float
+    """Of segment checkpoints on disk, before ``genresweep prune``."""
+    workers: int
+
+
+def estimate(
+    settings: StudySettings, trials: tuple[TrialRecord, ...], features: Features, *, stack_size: int, workers: int
+) -> Estimate:
+    """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
+    rungs = make_rungs(
+        settings.scheduler,
+        grace_period=settings.grace_period,
+        reduction_factor=settings.reduction_factor,
+        positions={trial.key: trial.position for trial in trials},
+        budgets={trial.key: trial.budget for trial in trials},
+    )
+    costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
+    coordinator = Coordinator(trials, rungs, SegmentQueue(rungs.levels, stack_size, costs))
+    coordinator.start([], {})
+    quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
+    running: list[tuple[float, str, Segment]] = []
+    clock, segments, epochs, size = 0.0, 0, 0, 0.0
+    while True:
+        while len(running) < workers and (segment := coordinator.next_segment()) is not None:
+            length = segment.last_epoch - segment.first_epoch + 1
+            seconds = costs.seconds_per_epoch(segment.configurations[0]) * len(segment.keys) * length
+            heapq.heappush(running, (clock + seconds + SECONDS_PER_SEGMENT, segment.segment_id, segment))
+            segments += 1
+            epochs += length * len(segment.keys)
+            size += _megabytes(segment, features)
+        if not running:
+            break
+        clock, _, segment = heapq.heappop(running)
+        coordinator.complete(segment, _made_up_report(segment, quality))
+    return Estimate(
+        configurations=len(trials),
+        segments=segments,
+        epochs=epochs,
+        minutes=(clock + _START_SECONDS) / 60,
+        megabytes=size,
+        workers=workers,
+    )
+
+
+def _made_up_report(segment: Segment, quality: dict[TrialKey, float]) -> dict[str, Any]:
+    epochs = range(segment.first_epoch, segment.last_epoch + 1)
+    members = [
+        {"ending": None, "epochs": [{"epoch": epoch, "val_accuracy": quality[key]} for epoch in epochs]}
+        for key in segment.keys
+    ]
+    return {"members": members, "checkpoint": "", "sha256": "", "seconds": 0.0, "host": "", "started": 0.0}
+
+
+def _megabytes(segment: Segment, features: Features) -> float:
+    architecture = Architecture.of(segment.configurations[0], len(features.names), len(features.genres))
+    width = Layout.of(architecture).parameters[-1].stop
+    return len(segment.keys) * width * _TENSORS_PER_PARAMETER * _BYTES / 1e6
+

@@ -1,0 +1,43 @@
+"""The options that several commands share, with their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Data = Annotated[
+    str, typer.Option(help="A table of tracks: a path, `spotify`, or `synthetic[:ROWS]`.", metavar="SOURCE")
+]
+Mapping = Annotated[
+    Path | None, typer.Option(help="TOML table that says which columns of --data are which.", metavar="FILE.toml")
+]
+Space = Annotated[str, typer.Option(help="paper (192), paper-full (384) or a TOML file.", metavar="SPACE")]
+Search = Annotated[Literal["grid", "random"], typer.Option(help="Train the whole grid, or a random sample.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="Configurations that --search random draws.")]
+FeatureKind = Annotated[Literal["audio", "text", "fusion"], typer.Option(help="What the networks read.")]
+Scheduler = Annotated[
+    Literal["asha", "halving", "none"], typer.Option(help="Who goes on at a rung; `none` trains everyone.")
+]
+ReductionFactor = Annotated[int, typer.Option(min=2, help="One in this many goes on at a rung.")]
+GracePeriod = Annotated[int, typer.Option(min=1, help="Epochs before the first rung.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Epochs of a configuration that is not stopped.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the split, the initial weights and the order of the batches.")]
+Split = Annotated[
+    Literal["random", "track", "album"],
+    typer.Option(help="Rows at random, as in the paper, or no track (album) on two sides."),
+]
+Holdout = Annotated[float, typer.Option(min=0.0, max=0.5, help="Share of rows that nothing is chosen by.")]
+StackSize = Annotated[str, typer.Option(help="Networks trained as one: auto, or at most this many.", metavar="N")]
+Address = Annotated[
+    str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT. Without it Ray starts here.", metavar="ADDRESS")
+]
+Cpus = Annotated[int | None, typer.Option(min=1, help="Segments that train at once; all cores by default.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the networks train.")]
+Name = Annotated[str | None, typer.Option(help="The study's name; its directory is runs/NAME.")]
+Out = Annotated[Path | None, typer.Option(help="The study's directory, instead of runs/NAME.", metavar="DIR")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
+Debug = Annotated[bool, typer.Option("--debug", help="A traceback for errors, too.")]
+StudyArgument = Annotated[Path, typer.Argument(help="A study's directory.", metavar="STUDY")]

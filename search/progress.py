@@ -1,0 +1,65 @@
+"""What a person sees while a sweep runs, on standard error: standard output is for results."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from results.record import State
+from results.study import Study
+from search.coordinator import Coordinator, Outcome
+from search.sweep import Listener
+
+
+class LiveProgress(Listener):
+    """One line: configurations that have ended, epochs trained, the best accuracy so far."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._best = float("nan")
+        self._epochs = 0
+        self._task: TaskID | None = None
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+
+    def __enter__(self) -> LiveProgress:
+        self._progress.start()
+        self._waiting = self._progress.add_task("reading the tracks, starting Ray", total=None, said="")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+    def started(self, study: Study, slots: int) -> None:
+        """Replace the waiting line by the bar."""
+        trials = study.trials()
+        self._progress.remove_task(self._waiting)
+        done = sum(trial.state.is_final for trial in trials)
+        self._task = self._progress.add_task(
+            f"training, {slots} at once", total=len(trials), completed=done, said=f"{done}/{len(trials)}"
+        )
+
+    def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        """Move the bar."""
+        if self._task is None:
+            return
+        self._epochs += len(outcome.curves)
+        scores = [row["val_accuracy"] for _, row in outcome.curves if row["val_accuracy"] == row["val_accuracy"]]
+        self._best = max([*scores, self._best], key=lambda score: -1.0 if score != score else score)
+        states = Counter(trial.state for trial in coordinator.trials.values())
+        ended = sum(count for state, count in states.items() if state.is_final)
+        counts = [f"{states[s]} {s}" for s in (State.STOPPED, State.DIVERGED, State.FAILED) if states[s]]
+        said = [f"{ended}/{len(coordinator.trials)} ended", *counts, f"{self._epochs:,} epochs", f"best {self._best:.4f}"]
+        self._progress.update(self._task, completed=ended, said=", ".join(said))
+
+    def stopping(self, in_flight: int) -> None:
+        """Say what is being waited for."""
+        self._console.print(f"finishing {in_flight} segments in flight (Ctrl-C again stops at once)")

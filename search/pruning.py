@@ -1,0 +1,37 @@
+"""Frees the segment checkpoints that nobody needs any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from results.record import State
+from results.study import Study
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was deleted."""
+
+    files: int
+    megabytes: float
+
+
+def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
+    """Delete every checkpoint but the newest of each configuration that can still be trained on.
+
+    Those are the unfinished ones and, with ``keep_finished``, those that a later ``resume --epochs`` would extend. The
+    incumbent stands in ``best/`` besides. ``InputError`` where a driver holds the study.
+    """
+    with Study.open_for_writing(directory) as study:
+        needed = {
+            trial.checkpoint.file
+            for trial in study.trials()
+            if trial.checkpoint is not None
+            and (not trial.state.is_final or (keep_finished and trial.state is State.FINISHED))
+        }
+        unneeded = [path for path in study.checkpoints.iterdir() if path.name not in needed]
+        size = sum(path.stat().st_size for path in unneeded)
+        for path in unneeded:
+            path.unlink()
+    return Pruned(len(unneeded), size / 1e6)

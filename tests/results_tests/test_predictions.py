@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from data.errors import InputError
+from data.features import build_features
+from data.splits import split_tracks
+from data.tracks import Tracks, load_tracks
+from results.predictions import predict
+from spaces import Configuration
+from tests.data_tests.tables import GENRES, edited, table, tracks_of
+from trainables.checkpoint import ModelCard, save_model
+from trainables.mlp import Architecture, GenreMLP
+
+CONFIGURATION = Configuration(hidden_layers=(8,), batch_norm=True, dropout=0.7)
+PROBABILITIES = [f"probability_{genre}" for genre in GENRES]
+
+
+@pytest.fixture(autouse=True)
+def embeddings(monkeypatch):
+    calls: list[int] = []
+
+    def embed_titles(albums, names):
+        calls.append(len(albums))
+        rows = [[len(album), len(name), *range(3, 9)] for album, name in zip(albums, names, strict=True)]
+        return np.array(rows, dtype=np.float32)
+
+    stub = SimpleNamespace(
+        embed_titles=embed_titles, model_folder=lambda: "", model_hash=lambda folder: folder
+    )
+    monkeypatch.setitem(sys.modules, "data.embeddings", stub)
+    return SimpleNamespace(stub=stub, calls=calls)
+
+
+def saved_model(
+    tracks: Tracks, directory: Path, kind: str = "audio"
+) -> tuple[GenreMLP, np.ndarray, np.ndarray]:
+    """Its network, the features of its validation rows, and their row numbers."""
+    split = split_tracks(tracks)
+    features = build_features(tracks, split, kind)
+    architecture = Architecture.of(CONFIGURATION, len(features.names), len(features.genres))
+    network = GenreMLP.build(architecture, seed=3, dropout=0.7)
+    card = ModelCard(
+        architecture=architecture,
+        configuration=CONFIGURATION,
+        genres=features.genres,
+        feature_kind=kind,
+        scaler=features.scaler.to_json(),
+        fingerprint=features.fingerprint,
+        provenance={},
+    )
+    save_model(directory, network.state_dict(), card)
+    return network.eval(), features.x_val, split.val
+
+
+@pytest.mark.parametrize("kind", ["audio", "text", "fusion"])
+def test_rows_in_their_order_as_the_network_sees_them(tmp_path, kind):
+    tracks = tracks_of(table(), tmp_path)
+    network, x_val, rows = saved_model(tracks, tmp_path / "model", kind)
+    predicted = predict(tmp_path / "model", tracks)
+    assert list(predicted) == ["track_name", "track_album_name", "playlist_genre", *PROBABILITIES]
+    assert predicted["track_name"].tolist() == tracks.frame["track_name"].tolist()
+    expected = network(torch.from_numpy(x_val)).softmax(1).detach().numpy()
+    np.testing.assert_allclose(predicted[PROBABILITIES].to_numpy()[rows], expected, atol=1e-6)
+    np.testing.assert_allclose(predicted[PROBABILITIES].sum(axis=1), 1)
+    best = predicted[PROBABILITIES].to_numpy().argmax(axis=1)
+    assert predicted["playlist_genre"].tolist() == [GENRES[genre] for genre in best]
+
+
+def test_a_row_does_not_depend_on_the_others_nor_on_its_genre(tmp_path):
+    tracks = tracks_of(table(), tmp_path)
+    saved_model(tracks, tmp_path / "model")
+    unlabelled = tracks_of(table().drop(columns="playlist_genre"), tmp_path, require_genre=False)
+    order = np.random.default_rng(0).permutation(len(tracks))[:17]
+    some = predict(tmp_path / "model", unlabelled.subset(order))
+    whole = predict(tmp_path / "model", tracks).iloc[order].reset_index(drop=True)
+    assert some["track_name"].tolist() == whole["track_name"].tolist()
+    np.testing.assert_allclose(some[PROBABILITIES], whole[PROBABILITIES], rtol=1e-5)
+
+
+def test_columns_are_found_by_name(tmp_path):
+    numbers = "energy = 'energy'\ntempo = 'tempo'\n"
+    (tmp_path / "few.toml").write_text(f"[numbers]\n{numbers}")
+    (tmp_path / "many.toml").write_text("[numbers]\nkey = 'key'\ntempo = 'tempo'\nenergy = 'energy'\n")
+    tracks = tracks_of(table(), tmp_path, mapping=tmp_path / "few.toml")
+    saved_model(tracks, tmp_path / "model")
+    others = tracks_of(table(), tmp_path, mapping=tmp_path / "many.toml")
+    np.testing.assert_allclose(
+        predict(tmp_path / "model", tracks)[PROBABILITIES], predict(tmp_path / "model", others)[PROBABILITIES]
+    )
+
+
+def test_missing_inputs_are_named_before_any_text_is_embedded(tmp_path, embeddings):
+    saved_model(tracks_of(table(), tmp_path), tmp_path / "model", "fusion")
+    mapping = tmp_path / "m.toml"
+    mapping.write_text("[numbers]\nenergie = 'energy'\ntempo = 'tempo'\n")
+    embeddings.calls.clear()
+    with pytest.raises(InputError, match="lacks 13 of the 14 numbers") as caught:
+        predict(tmp_path / "model", tracks_of(table(), tmp_path, mapping=mapping))
+    assert "'energy' (did you mean 'energie'?)" in str(caught.value)
+    assert "'release_year' (from a column 'track_album_release_date')" in str(caught.value)
+    assert not embeddings.calls
+
+
+def test_text_columns_and_the_same_sentence_model_are_needed(tmp_path, embeddings):
+    tracks = tracks_of(table(), tmp_path)
+    saved_model(tracks, tmp_path / "model", "text")
+    (tmp_path / "m.toml").write_text("[text]\ntrack_name = 'track_name'\n")
+    with pytest.raises(InputError, match="text features need track_album_name"):
+        predict(tmp_path / "model", tracks_of(table(), tmp_path, mapping=tmp_path / "m.toml"))
+    embeddings.stub.embed_titles = lambda albums, names: np.ones((len(names), 5), dtype=np.float32)
+    with pytest.raises(InputError, match="reads 8 numbers of text, but the sentence model here gives 5"):
+        predict(tmp_path / "model", tracks)
+
+
+def test_numbers_that_overflow(tmp_path):
+    tracks = tracks_of(table(), tmp_path)
+    saved_model(tracks, tmp_path / "model")
+    wild = tracks_of(edited(table(), tempo={4: "1e300"}), tmp_path)
+    with pytest.raises(InputError, match=r"1 rows hold numbers too large.*row 5"):
+        predict(tmp_path / "model", wild)
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(InputError, match="not a model directory"):
+        predict(tmp_path / "none", tracks_of(table(), tmp_path))
+
+
+def test_prediction_needs_no_ray():
+    program = "import sys, results.predictions; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_papers_unlabelled_table(tmp_path, real_data):
+    tracks = load_tracks(real_data / "train.csv").subset(range(2000))
+    saved_model(tracks, tmp_path / "model")
+    unlabelled = load_tracks(real_data / "test_unlabelled.csv", require_genre=False)
+    predicted = predict(tmp_path / "model", unlabelled)
+    assert len(predicted) == 5357
+    assert predicted["track_name"].tolist() == unlabelled.frame["track_name"].tolist()

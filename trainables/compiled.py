@@ -1,0 +1,65 @@
+"""Loads the compiled kernels, and describes a stack to them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from data.embedding_cache import cache_dir
+from trainables.checkpoint import write_atomically
+from trainables.mlp import Architecture
+from trainables.stacked_mlp import Layout
+
+
+@functools.cache
+def kernels() -> ModuleType:
+    """``trainables.kernels``, imported from a copy in the user's cache.
+
+    What numba has compiled it keeps beside the source, by the source's path. Ray unpacks our code into another folder
+    for every session, so without the copy every worker of every session would compile anew, for a dozen seconds.
+    """
+    source = Path(__file__).with_name("kernels.py").read_bytes()
+    name = f"genresweep_kernels_{hashlib.sha256(source).hexdigest()[:16]}"
+    path = _home() / f"{name}.py"
+    if not path.is_file() or path.read_bytes() != source:
+        write_atomically(path, source)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _home() -> Path:
+    """A folder that outlives the session, or a temporary one where none can be written."""
+    folder = cache_dir() / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="genresweep-kernels-"))
+
+
+def layer_table(architecture: Architecture) -> np.ndarray:
+    """Where the tensors of each layer stand in a member's row: int64 ``(L, 8)``, the columns of ``kernels``."""
+    layout = Layout.of(architecture)
+    slots = {slot.name: slot for slot in (*layout.parameters, *layout.statistics)}
+    stems = [f"hidden.{depth}.0" for depth in range(len(architecture.hidden_layers))] + ["output"]
+    table = np.full((len(stems), 8), -1, dtype=np.int64)
+    for row, stem in zip(table, stems, strict=True):
+        norm = stem.removesuffix(".0") + ".1"
+        row[:2] = slots[f"{stem}.weight"].shape
+        names = (f"{stem}.weight", f"{stem}.bias", f"{norm}.weight", f"{norm}.bias")
+        for column, name in enumerate((*names, f"{norm}.running_mean", f"{norm}.running_var"), start=2):
+            if name in slots:
+                row[column] = slots[name].start
+    return table

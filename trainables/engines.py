@@ -1,0 +1,83 @@
+"""Two ways to take the members of a stack through a chunk of batches, with the same result.
+
+``CompiledEngine`` takes one member after another through compiled steps: the CPU's way. ``BatchedEngine`` takes all
+members through each batch at once, as batched torch operations: the GPU's way, and the reference of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spaces import Configuration
+from trainables.batches import Chunk
+from trainables.compiled import kernels, layer_table
+from trainables.layers import HUGE
+from trainables.metrics import picked
+from trainables.optimisers import StackedOptimiser
+from trainables.stacked_mlp import StackedMLP
+from trainables.state import StackState
+
+
+class BatchedEngine:
+    """All members at once, one batch after another."""
+
+    def __init__(self, networks: StackedMLP, configurations: Sequence[Configuration], state: StackState) -> None:
+        self._networks = networks
+        self._optimiser = StackedOptimiser(
+            configurations, state.parameters, networks.gradients_KP, state.momentum, state.variance
+        )
+
+    def train(self, chunk: Chunk, step: int) -> Tensor:
+        """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        found = []
+        for batch in chunk.batches():
+            step += 1
+            found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
+            self._optimiser.step(step)
+        return -picked(torch.cat(found, dim=1), chunk.y).sum(1, dtype=torch.float64)
+
+
+class CompiledEngine:
+    """One member after another, each through all batches of the chunk."""
+
+    def __init__(self, networks: StackedMLP, configurations: Sequence[Configuration], state: StackState) -> None:
+        self._kernels = kernels()
+        architecture = networks.architecture
+        self._layers = layer_table(architecture)
+        self._classes = architecture.output_size
+        self._activation = {"relu": self._kernels.RELU, "tanh": self._kernels.TANH}[architecture.activation]
+        tensors = (state.parameters, state.statistics, state.momentum, state.variance)
+        kind = state.parameters.numpy().dtype.type
+        self._members = [
+            (*(tensor[k].numpy() for tensor in tensors), self._settings(configuration, kind))
+            for k, configuration in enumerate(configurations)
+        ]
+
+    def _settings(self, configuration: Configuration, kind: type[np.floating]) -> tuple[object, ...]:
+        """What sets a member apart, in the order of the kernel's arguments."""
+        families = {"adam": self._kernels.ADAM, "adamw": self._kernels.ADAMW, "sgd": self._kernels.SGD}
+        limit = np.inf if configuration.clip_norm is None else configuration.clip_norm
+        return (
+            kind(configuration.dropout * HUGE),
+            kind(1.0 / (1.0 - configuration.dropout)),
+            families[configuration.optimizer],
+            kind(configuration.learning_rate),
+            kind(configuration.weight_decay),
+            kind(limit),
+        )
+
+    def train(self, chunk: Chunk, step: int) -> Tensor:
+        """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        x, y, noise = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
+        shape = chunk.batch_size, self._classes, self._activation
+        losses = [
+            self._kernels.train_member(
+                parameters, statistics, momentum, variance, self._layers, x, y, noise, *shape, *settings, step
+            )
+            for parameters, statistics, momentum, variance, settings in self._members
+        ]
+        return torch.tensor(losses, dtype=torch.float64)
