@@ -154,9 +154,7 @@ class _Check:
 
     def _check_binary(self, name: str, cells: pd.Series) -> None:
         wrong = np.isfinite(cells) & ~cells.isin([0.0, 1.0])
-        self._report(
-            self.mapping.numbers[name], wrong, self.raw[self.mapping.numbers[name]], "neither 0 nor 1"
-        )
+        self._report(self.mapping.numbers[name], wrong, self.raw[self.mapping.numbers[name]], "neither 0 nor 1")
 
     def _genres(self, min_genres: int) -> pd.Series:
         cells = text_cells(self.raw[self.mapping.label]).str.strip()
@@ -177,9 +175,7 @@ class _Check:
             return
         shown = ", ".join(f"row {row + 1}: {_shown(cells.iloc[row])}" for row in rows[:SHOWN])
         more = ", ..." if len(rows) > SHOWN else ""
-        self.problems.append(
-            f"column {column!r}: {len(rows)} of {len(cells)} cells are {what} ({shown}{more})"
-        )
+        self.problems.append(f"column {column!r}: {len(rows)} of {len(cells)} cells are {what} ({shown}{more})")
 
 
 def _shown(value: object) -> str:
@@ -200,9 +196,7 @@ def date_cells(cells: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return cells.dt.strftime("%Y-%m-%d").fillna("").astype("str").reset_index(drop=True)
     if pd.api.types.is_float_dtype(cells.dtype):
-        cells = cells.astype(object).map(
-            lambda year: int(year) if np.isfinite(year) and year == int(year) else year
-        )
+        cells = cells.astype(object).map(lambda year: int(year) if np.isfinite(year) and year == int(year) else year)
     return text_cells(cells).str.strip()
 
 

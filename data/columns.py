@@ -178,9 +178,7 @@ def _plain(name: str) -> str:
 def suggested_mapping(mapping: ColumnMapping, found: Iterable[str]) -> str | None:
     """A TOML mapping that would make a table with the columns ``found`` fit, or None if none would."""
     columns = list(found)
-    wanted = {
-        column: known_alias(column, columns) for column in (*mapping.text.values(), *mapping.numbers.values())
-    }
+    wanted = {column: known_alias(column, columns) for column in (*mapping.text.values(), *mapping.numbers.values())}
     label, date = known_alias(mapping.label, columns), known_alias(mapping.date, columns)
     if label is None or None in wanted.values():
         return None

@@ -74,9 +74,7 @@ def embed_titles(
     return np.stack([vectors[sentence] for sentence in sentences])
 
 
-def encode(
-    sentences: Sequence[str], model_path: str | Path, threads: int = 1, device: str = "cpu"
-) -> np.ndarray:
+def encode(sentences: Sequence[str], model_path: str | Path, threads: int = 1, device: str = "cpu") -> np.ndarray:
     """Embed sentences in this process, without the cache: what a worker maps over shards.
 
     Returns float32 of shape (n, size), unit length for all-MiniLM-L6-v2. Raises InputError where the folder
@@ -85,9 +83,7 @@ def encode(
     import torch
 
     model = _load_model(str(model_path), device)
-    token_ids = model.tokenizer(list(sentences), truncation=True, max_length=model.max_seq_length)[
-        "input_ids"
-    ]
+    token_ids = model.tokenizer(list(sentences), truncation=True, max_length=model.max_seq_length)["input_ids"]
     rows = np.empty((len(sentences), model.get_embedding_dimension() or 0), dtype=np.float32)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -167,9 +163,7 @@ def model_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in MODEL_FILES)
     if not files:
-        raise InputError(
-            f"Embedding model: no model files in {folder}.\nFix: give a sentence-transformers folder."
-        )
+        raise InputError(f"Embedding model: no model files in {folder}.\nFix: give a sentence-transformers folder.")
     for path in files:
         digest.update(f"{path.relative_to(folder).as_posix()}\0{_file_sha256(path)}\n".encode())
     return digest.hexdigest()

@@ -14,9 +14,7 @@ from data.reading import read_table
 
 URL = "https://raw.githubusercontent.com/rfordatascience/tidytuesday/main/data/2020/2020-01-21/spotify_songs.csv"
 FILE_NAME = "spotify_songs.csv"
-GENRE_COUNTS = MappingProxyType(
-    {"edm": 6043, "rap": 5746, "pop": 5507, "r&b": 5431, "latin": 5155, "rock": 4951}
-)
+GENRE_COUNTS = MappingProxyType({"edm": 6043, "rap": 5746, "pop": 5507, "r&b": 5431, "latin": 5155, "rock": 4951})
 _WITHOUT = "Without a network use --data FILE (a copy of it, or any table of tracks) or --data synthetic"
 COLUMNS = (
     "track_id",
@@ -65,9 +63,7 @@ def _download(path: Path) -> None:
         # no hash is published for the file: content_problems() is what vouches for it
         pooch.retrieve(URL, known_hash=None, fname=path.name, path=path.parent, progressbar=False)
     except OSError as error:
-        raise InputError(
-            f"the public table could not be downloaded ({type(error).__name__}).\n{_WITHOUT}"
-        ) from error
+        raise InputError(f"the public table could not be downloaded ({type(error).__name__}).\n{_WITHOUT}") from error
 
 
 def content_problems(raw: pd.DataFrame) -> list[str]:

@@ -71,13 +71,9 @@ def split_tracks(
         InputError: an unknown kind, a wrong fraction, or too few rows of a genre.
     """
     if kind not in SPLIT_KINDS:
-        raise InputError(
-            f"--split {kind}{did_you_mean(kind, SPLIT_KINDS)}: must be one of {', '.join(SPLIT_KINDS)}"
-        )
+        raise InputError(f"--split {kind}{did_you_mean(kind, SPLIT_KINDS)}: must be one of {', '.join(SPLIT_KINDS)}")
     if not 0 < val_fraction < 1 or not 0 <= holdout < 1:
-        raise InputError(
-            f"0 < val_fraction < 1 and 0 <= holdout < 1 must hold, but got {val_fraction} and {holdout}"
-        )
+        raise InputError(f"0 < val_fraction < 1 and 0 <= holdout < 1 must hold, but got {val_fraction} and {holdout}")
     if not 0 <= seed < 2**32:
         raise InputError(f"0 <= seed < 2**32 must hold, but got {seed}")
     genres = tracks.genres

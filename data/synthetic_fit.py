@@ -172,12 +172,8 @@ def main() -> None:
     options = parser.parse_args()
     tables = [pd.read_csv(path, sep="\t", keep_default_na=False) for path in options.tables]
     twin = fit_twin(pd.concat(tables, ignore_index=True))
-    options.output.write_text(
-        json.dumps(twin, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8"
-    )
-    print(
-        f"{options.output}: {options.output.stat().st_size / 1024:.0f} KB, {len(twin['clusters'])} clusters"
-    )
+    options.output.write_text(json.dumps(twin, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    print(f"{options.output}: {options.output.stat().st_size / 1024:.0f} KB, {len(twin['clusters'])} clusters")
 
 
 if __name__ == "__main__":

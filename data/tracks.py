@@ -189,9 +189,7 @@ def join_tracks(old: Tracks, new: Tracks) -> Tracks:
     ours, theirs = list(old.frame.columns), list(new.frame.columns)
     if ours != theirs:
         differing = ", ".join(sorted(set(ours) ^ set(theirs))) or "their order"
-        raise InputError(
-            f"{old.source} and {new.source} must have the same columns, but differ in: {differing}"
-        )
+        raise InputError(f"{old.source} and {new.source} must have the same columns, but differ in: {differing}")
     return replace(
         old,
         frame=pd.concat([old.frame, new.frame], ignore_index=True),

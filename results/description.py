@@ -36,13 +36,9 @@ class Description:
 
     def __post_init__(self) -> None:
         if tuple(self.statistics["statistic"]) != STATISTICS:
-            raise ValueError(
-                f"one row for each of {STATISTICS} must hold, but got {list(self.statistics.iloc[:, 0])}"
-            )
+            raise ValueError(f"one row for each of {STATISTICS} must hold, but got {list(self.statistics.iloc[:, 0])}")
         if list(self.correlations["variable"]) != list(self.numbers):
-            raise ValueError(
-                f"correlations of {self.numbers} must hold, but got {list(self.correlations.columns)}"
-            )
+            raise ValueError(f"correlations of {self.numbers} must hold, but got {list(self.correlations.columns)}")
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -112,14 +108,10 @@ def as_markdown(description: Description) -> str:
 
 def as_page(description: Description) -> str:
     """The four tables and the two figures as one self-contained HTML page."""
-    figures = {
-        "Correlation matrix": figure_html(draw_heatmap(correlation_heatmap(description)), "correlations")
-    }
+    figures = {"Correlation matrix": figure_html(draw_heatmap(correlation_heatmap(description)), "correlations")}
     if len(description.genres):
         figures["Genre distribution"] = figure_html(draw_pie(genre_pie(description)), "genres")
-    sections = [
-        (heading, figures.get(heading, "") + _html_table(frame)) for heading, frame in _sections(description)
-    ]
+    sections = [(heading, figures.get(heading, "") + _html_table(frame)) for heading, frame in _sections(description)]
     return page(f"Tracks of {description.source}", sections)
 
 
@@ -139,9 +131,7 @@ def _html_table(frame: pd.DataFrame) -> str:
 
 def _number_names(tracks: Tracks) -> list[str]:
     """Table 2's columns: the paper's order, then what only a mapping knows."""
-    found = {*tracks.number_columns, *tracks.binary_columns} - (
-        {RELEASE_YEAR} if _year_is_read(tracks) else set()
-    )
+    found = {*tracks.number_columns, *tracks.binary_columns} - ({RELEASE_YEAR} if _year_is_read(tracks) else set())
     paper = [variable.name for variable in PAPER_VARIABLES if variable.name in found]
     others = [name for name in (*tracks.number_columns, *tracks.binary_columns) if name in found]
     return list(dict.fromkeys([*paper, *others]))
@@ -178,9 +168,7 @@ def _is_there(variable: Variable, tracks: Tracks) -> bool:
 def _genres(tracks: Tracks) -> pd.DataFrame:
     genres = tracks.genres if tracks.has_genre else np.array([], dtype=object)
     # sorted by name first, so that genres of equal size keep one order
-    counts = (
-        pd.Series(genres, dtype="str").value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    )
+    counts = pd.Series(genres, dtype="str").value_counts().sort_index().sort_values(ascending=False, kind="stable")
     return pd.DataFrame(
         {
             "genre": pd.Series(counts.index, dtype="str"),
@@ -191,9 +179,7 @@ def _genres(tracks: Tracks) -> pd.DataFrame:
 
 
 def _statistics(numbers: pd.DataFrame) -> pd.DataFrame:
-    statistics = (
-        numbers.describe().loc[list(STATISTICS)] if numbers.shape[1] else pd.DataFrame(index=STATISTICS)
-    )
+    statistics = numbers.describe().loc[list(STATISTICS)] if numbers.shape[1] else pd.DataFrame(index=STATISTICS)
     statistics.insert(0, "statistic", pd.Series(STATISTICS, index=STATISTICS, dtype="str"))
     return statistics.reset_index(drop=True)
 

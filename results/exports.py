@@ -50,9 +50,7 @@ def markdown_table(frame: pd.DataFrame, decimals: int = 2) -> str:
     """A dataframe, without its index, as a Markdown table; user text cannot break out of its cell."""
     numeric = [pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]
     rules = ["---:" if number else "---" for number in numeric]
-    rows = [
-        [_markdown_cell(cell, decimals) for cell in row] for row in frame.itertuples(index=False, name=None)
-    ]
+    rows = [[_markdown_cell(cell, decimals) for cell in row] for row in frame.itertuples(index=False, name=None)]
     header = [_markdown_cell(str(name), decimals) for name in frame.columns]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rules, *rows))
 
@@ -83,9 +81,7 @@ def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    safe = pd.DataFrame(
-        {position: _safe_cells(frame.iloc[:, position]) for position in range(frame.shape[1])}
-    )
+    safe = pd.DataFrame({position: _safe_cells(frame.iloc[:, position]) for position in range(frame.shape[1])})
     safe.columns = pd.Index([_safe_cell(str(name)) for name in frame.columns], dtype=object)
     # a lone carriage return within a title splits its row unless every text is quoted
     text = safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)

@@ -113,9 +113,7 @@ def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    bodies = "".join(
-        f"<section>\n<h2>{html.escape(heading)}</h2>\n{body}\n</section>\n" for heading, body in sections
-    )
+    bodies = "".join(f"<section>\n<h2>{html.escape(heading)}</h2>\n{body}\n</section>\n" for heading, body in sections)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -72,8 +72,8 @@ def _parameters(text: str) -> dict[str, object]:
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Documented dtypes, whatever values happen to be missing."""
     floats = (*METRICS, "last_val_accuracy", "dropout", "learning_rate", "clip_norm", "weight_decay")
-    types = {name: "Int64" for name in _INTEGERS} | {name: "float64" for name in floats}
-    types |= {name: "str" for name in ("config_id", "state", "reason", "hidden_layers", "optimizer", "activation")}
+    types = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(floats, "float64")
+    types |= dict.fromkeys(("config_id", "state", "reason", "hidden_layers", "optimizer", "activation"), "str")
     return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
 
 

@@ -88,9 +88,7 @@ def _text_width(names: tuple[str, ...], card: ModelCard) -> int:
 
 def _probabilities(network: GenreMLP, inputs: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        chunks = [
-            network(rows).double().softmax(dim=1) for rows in torch.from_numpy(inputs).split(_CHUNK_ROWS)
-        ]
+        chunks = [network(rows).double().softmax(dim=1) for rows in torch.from_numpy(inputs).split(_CHUNK_ROWS)]
     return torch.cat(chunks).numpy()
 
 

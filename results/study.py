@@ -225,9 +225,7 @@ class Study:
 
     def scores(self, epoch: int) -> dict[TrialKey, float | None]:
         """Validation accuracy of every configuration at an epoch."""
-        rows = self._connection.execute(
-            "SELECT config_id, seed, val_accuracy FROM curves WHERE epoch = ?", (epoch,)
-        )
+        rows = self._connection.execute("SELECT config_id, seed, val_accuracy FROM curves WHERE epoch = ?", (epoch,))
         return {TrialKey(row["config_id"], row["seed"]): row["val_accuracy"] for row in rows}
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -128,8 +128,8 @@ def trials(
     debug: options.Debug = False,
 ) -> None:
     """The trials of a study as a table, best first, or their learning curves."""
-    from results.frames import load_curves, load_trials
     from results.exports import write_table
+    from results.frames import load_curves, load_trials
     from search.display import top_trials, trials_table
 
     chosen = top_trials(load_trials(study), top)
@@ -149,9 +149,7 @@ def trials(
 @app.command()
 def prune(
     study: options.StudyArgument,
-    finished: Annotated[
-        bool, typer.Option("--finished", help="Also those that `resume --epochs` would need.")
-    ] = False,
+    finished: Annotated[bool, typer.Option("--finished", help="Also those that `resume --epochs` would need.")] = False,
     debug: options.Debug = False,
 ) -> None:
     """Delete checkpoints that nobody needs any more."""
@@ -261,7 +259,7 @@ def run(arguments: list[str]) -> int:
         result = typer.main.get_command(app).main(arguments, prog_name="genresweep", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.TyperException as error:
-        error.show()
+        error.show()  # type: ignore[attr-defined]
         return 2
     except InputError as error:
         return _fail(error, 2, arguments)

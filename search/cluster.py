@@ -31,7 +31,9 @@ def stage_code(directory: Path) -> str:
     digest = hashlib.sha256()
     for package in PACKAGES:
         shutil.copytree(
-            package_root() / package, directory / package, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+            package_root() / package,
+            directory / package,
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
         )
         for path in sorted((directory / package).rglob("*")):
             if path.is_file():

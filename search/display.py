@@ -14,7 +14,20 @@ from data.errors import InputError
 from results.frames import load_trials
 from results.study import Study
 
-_HEADINGS = ("configuration", "hidden", "BN", "drop", "lr", "batch", "optim", "clip", "state", "epochs", "best", "accuracy")
+_HEADINGS = (
+    "configuration",
+    "hidden",
+    "BN",
+    "drop",
+    "lr",
+    "batch",
+    "optim",
+    "clip",
+    "state",
+    "epochs",
+    "best",
+    "accuracy",
+)
 _NUMERIC = _HEADINGS[3:8] + _HEADINGS[9:]
 
 

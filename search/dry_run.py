@@ -38,7 +38,12 @@ class Estimate:
 
 
 def estimate(
-    settings: StudySettings, trials: tuple[TrialRecord, ...], features: Features, *, stack_size: int, workers: int
+    settings: StudySettings,
+    trials: tuple[TrialRecord, ...],
+    features: Features,
+    *,
+    stack_size: int,
+    workers: int,
 ) -> Estimate:
     """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
     rungs = make_rungs(
@@ -89,4 +94,3 @@ def _megabytes(segment: Segment, features: Features) -> float:
     architecture = Architecture.of(segment.configurations[0], len(features.names), len(features.genres))
     width = Layout.of(architecture).parameters[-1].stop
     return len(segment.keys) * width * _TENSORS_PER_PARAMETER * _BYTES / 1e6
-

@@ -11,7 +11,8 @@ Data = Annotated[
     str, typer.Option(help="A table of tracks: a path, `spotify`, or `synthetic[:ROWS]`.", metavar="SOURCE")
 ]
 Mapping = Annotated[
-    Path | None, typer.Option(help="TOML table that says which columns of --data are which.", metavar="FILE.toml")
+    Path | None,
+    typer.Option(help="TOML table that says which columns of --data are which.", metavar="FILE.toml"),
 ]
 Space = Annotated[str, typer.Option(help="paper (192), paper-full (384) or a TOML file.", metavar="SPACE")]
 Search = Annotated[Literal["grid", "random"], typer.Option(help="Train the whole grid, or a random sample.")]
@@ -31,7 +32,8 @@ Split = Annotated[
 Holdout = Annotated[float, typer.Option(min=0.0, max=0.5, help="Share of rows that nothing is chosen by.")]
 StackSize = Annotated[str, typer.Option(help="Networks trained as one: auto, or at most this many.", metavar="N")]
 Address = Annotated[
-    str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT. Without it Ray starts here.", metavar="ADDRESS")
+    str | None,
+    typer.Option(help="A Ray cluster: auto or HOST:PORT. Without it Ray starts here.", metavar="ADDRESS"),
 ]
 Cpus = Annotated[int | None, typer.Option(min=1, help="Segments that train at once; all cores by default.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the networks train.")]

@@ -68,9 +68,7 @@ def _configurations(settings: StudySettings) -> tuple[Configuration, ...]:
     if settings.trials is not None:
         raise InputError("--trials goes with --search random; a grid is trained whole")
     if not space.is_grid:
-        raise InputError(
-            f"the space {space.name!r} has continuous parameters: use --search random --trials N"
-        )
+        raise InputError(f"the space {space.name!r} has continuous parameters: use --search random --trials N")
     return space.configurations()
 
 

@@ -57,7 +57,12 @@ class LiveProgress(Listener):
         states = Counter(trial.state for trial in coordinator.trials.values())
         ended = sum(count for state, count in states.items() if state.is_final)
         counts = [f"{states[s]} {s}" for s in (State.STOPPED, State.DIVERGED, State.FAILED) if states[s]]
-        said = [f"{ended}/{len(coordinator.trials)} ended", *counts, f"{self._epochs:,} epochs", f"best {self._best:.4f}"]
+        said = [
+            f"{ended}/{len(coordinator.trials)} ended",
+            *counts,
+            f"{self._epochs:,} epochs",
+            f"best {self._best:.4f}",
+        ]
         self._progress.update(self._task, completed=ended, said=", ".join(said))
 
     def stopping(self, in_flight: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -55,7 +56,7 @@ def promote(study: Study, features: Features) -> Incumbent:
     key = choose_incumbent(trials)
     if key is None:
         raise StudyError("no configuration has been trained to a score: there is nothing to promote")
-    row = trials.set_index(["config_id", "seed"]).loc[(key.config_id, key.seed)]
+    row = _row(trials, key)
     record = next(trial for trial in study.trials() if trial.key == key)
     state, architecture = _load(study, record, features)
     scored = _rescore(state, architecture, features)
@@ -69,7 +70,7 @@ def promote(study: Study, features: Features) -> Incumbent:
         "config_id": key.config_id,
         "seed": key.seed,
         "epoch": int(row["best_epoch"]),
-        "metrics": {name: float(row[name]) for name in row.index if name.startswith("val_")},
+        "metrics": {name: float(value) for name, value in row.items() if name.startswith("val_")},
         "data": study.manifest.data["source"],
         "synthetic": study.manifest.data["synthetic"],
         "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
@@ -89,6 +90,11 @@ def promote(study: Study, features: Features) -> Incumbent:
     return Incumbent(key, int(row["best_epoch"]), scored, study.directory / "best")
 
 
+def _row(trials: pd.DataFrame, key: TrialKey) -> dict[str, Any]:
+    found = trials[(trials["config_id"] == key.config_id) & (trials["seed"] == key.seed)]
+    return {str(name): value for name, value in found.iloc[0].items()}
+
+
 def _load(study: Study, record: TrialRecord, features: Features) -> tuple[StackState, Architecture]:
     if record.checkpoint is None:
         raise StudyError(f"the incumbent {record.key.config_id} has no checkpoint")
@@ -103,9 +109,7 @@ def member_source(study: Study, checkpoint: CheckpointRef) -> MemberSource:
 
 @torch.inference_mode()
 def _rescore(state: StackState, architecture: Architecture, features: Features) -> float:
-    rows = Rows.of(
-        features.x_val, features.y_val, len(features.genres), torch.float32, torch.device("cpu")
-    )
+    rows = Rows.of(features.x_val, features.y_val, len(features.genres), torch.float32, torch.device("cpu"))
     stack = StackedMLP(architecture, state.best_parameters, state.best_statistics, torch.zeros(1))
     return float(evaluate(stack, rows)["val_accuracy"][0])
 

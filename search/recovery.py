@@ -55,7 +55,5 @@ def _history(study: Study) -> Mapping[TrialKey, list[CheckpointRef]]:
     _, rows = study.query("SELECT checkpoint, sha256, members, last_epoch FROM segments WHERE checkpoint IS NOT NULL")
     for file, sha256, members, last_epoch in rows:
         for row, (config_id, seed) in enumerate(json.loads(members)):
-            found[TrialKey(config_id, seed)].append(
-                CheckpointRef(file=file, sha256=sha256, row=row, epoch=last_epoch)
-            )
+            found[TrialKey(config_id, seed)].append(CheckpointRef(file=file, sha256=sha256, row=row, epoch=last_epoch))
     return found

@@ -76,7 +76,13 @@ class SegmentQueue:
     """
 
     def __init__(
-        self, rungs: Sequence[int], stack_size: int, costs: CostModel, *, first_number: int = 0, seconds: float = 5.0
+        self,
+        rungs: Sequence[int],
+        stack_size: int,
+        costs: CostModel,
+        *,
+        first_number: int = 0,
+        seconds: float = 5.0,
     ) -> None:
         self._rungs = sorted(rungs)
         self._stack_size = stack_size

@@ -101,8 +101,7 @@ def run_sweep(
     asked = StudySettings(data=_absolute(data), space=load_space(space).to_toml(), **settings)
     if directory.exists():
         raise InputError(
-            f"{directory} exists already: go on with `genresweep resume {directory}`, "
-            "or choose another --name or --out"
+            f"{directory} exists already: go on with `genresweep resume {directory}`, or choose another --name or --out"
         )
     trials = pending_trials(asked)
     prepared = prepare(asked)
@@ -171,7 +170,10 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
     )
     costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
     queue = SegmentQueue(
-        rungs.levels, settings.stack_size or DEFAULT_STACK_SIZE, costs, first_number=study.last_segment_number()
+        rungs.levels,
+        settings.stack_size or DEFAULT_STACK_SIZE,
+        costs,
+        first_number=study.last_segment_number(),
     )
     coordinator = Coordinator(trials, rungs, queue)
     scores = {level: study.scores(level) for level in rungs.levels}

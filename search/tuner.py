@@ -100,7 +100,7 @@ def run_segments(
     trainable = tune.with_parameters(
         SegmentTrainable, features=features, checkpoints=str(study.checkpoints.resolve()), device=device
     )
-    resources = {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}
+    resources: dict[str, float] = {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots + 1)
     storage = tempfile.mkdtemp(prefix="genresweep-tune-")
     try:

@@ -37,9 +37,7 @@ def _vital_children() -> list[psutil.Process]:
     return [child for child in psutil.Process().children(recursive=True) if child.name() in _VITAL]
 
 
-def _watch(
-    children: list[psutil.Process], finished: threading.Event, last_words: Callable[[str], None]
-) -> None:
+def _watch(children: list[psutil.Process], finished: threading.Event, last_words: Callable[[str], None]) -> None:
     while not finished.wait(1.0):
         dead = [child for child in children if not _alive(child)]
         if dead and not finished.wait(_PATIENCE):

@@ -21,8 +21,7 @@ def load_space(name: str) -> SearchSpace:
     path = Path(name)
     if path.suffix != ".toml":
         raise InputError(
-            f"--space must be one of {', '.join(_NAMED)} or a .toml file, "
-            f"but got {name!r}{did_you_mean(name, _NAMED)}"
+            f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}{did_you_mean(name, _NAMED)}"
         )
     try:
         text = path.read_text(encoding="utf-8")

@@ -60,9 +60,7 @@ class Configuration:
         for name in ("dropout", "learning_rate", "clip_norm", "weight_decay"):
             value = getattr(self, name)
             if isinstance(value, int | float) and not isinstance(value, bool):
-                with contextlib.suppress(
-                    OverflowError
-                ):  # what no float can hold is left for the rules to refuse
+                with contextlib.suppress(OverflowError):  # what no float can hold is left for the rules to refuse
                     object.__setattr__(self, name, float(value) + 0.0)
 
     def _rules(self) -> list[tuple[bool, str]]:

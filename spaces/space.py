@@ -56,9 +56,7 @@ class Uniform:
         for name in ("low", "high"):
             bound = getattr(self, name)
             if isinstance(bound, bool) or not isinstance(bound, int | float) or _is_huge(bound):
-                raise InputError(
-                    f"{name} must be a number below 2^63 in size, but got a {type(bound).__name__}"
-                )
+                raise InputError(f"{name} must be a number below 2^63 in size, but got a {type(bound).__name__}")
             object.__setattr__(self, name, float(bound))
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise InputError(f"low <= high must hold, but got (low={self.low}, high={self.high})")
@@ -111,9 +109,7 @@ class SearchSpace:
         Raises ``InputError`` for a space that is no grid, or one with more than ``LARGEST_GRID`` points.
         """
         if self.size is None:
-            raise InputError(
-                f"the space {self.name!r} has continuous parameters: it can be sampled, not listed"
-            )
+            raise InputError(f"the space {self.name!r} has continuous parameters: it can be sampled, not listed")
         if self.size > LARGEST_GRID:
             raise InputError(
                 f"the grid {self.name!r} has {self.size:,} points; at most {LARGEST_GRID:,} can be listed: "
@@ -152,9 +148,7 @@ class SearchSpace:
         if count < 1:
             raise InputError(f"--trials must be at least 1, but got {count}")
         if self.size is not None and count > self.size:
-            raise InputError(
-                f"the grid {self.name!r} has {self.size:,} points, fewer than --trials {count:,}"
-            )
+            raise InputError(f"the grid {self.name!r} has {self.size:,} points, fewer than --trials {count:,}")
         rng = random.Random(seed)
         if self.size is not None and self.size <= sys.maxsize:
             return tuple(self._point(index) for index in rng.sample(range(self.size), count))

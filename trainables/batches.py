@@ -123,9 +123,7 @@ def batch_count(rows: int, batch_size: int) -> int:
     return rows // batch_size + (rows % batch_size > 1)
 
 
-def epoch_chunks(
-    rows: Rows, seed: int, epoch: int, batch_size: int, hidden_layers: Sequence[int]
-) -> Iterator[Chunk]:
+def epoch_chunks(rows: Rows, seed: int, epoch: int, batch_size: int, hidden_layers: Sequence[int]) -> Iterator[Chunk]:
     """The batches of an epoch, a few at a time."""
     order = epoch_order(seed, epoch, len(rows)).to(rows.x.device)
     noise_generator = generator("noise", seed, epoch, rows.x.device)

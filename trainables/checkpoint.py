@@ -95,9 +95,7 @@ def read_members(sources: Sequence[MemberSource]) -> StackState:
             )
     rows = [files[source.path, source.sha256].select([source.row]) for source in sources]
     if len({(row.parameters.shape, row.statistics.shape) for row in rows}) > 1:
-        raise CheckpointError(
-            f"{', '.join(sorted({s.path for s in sources}))} hold members of different architectures"
-        )
+        raise CheckpointError(f"{', '.join(sorted({s.path for s in sources}))} hold members of different architectures")
     return StackState.concatenate(rows)
 
 
@@ -135,16 +133,13 @@ class ModelCard:
         if not all(isinstance(text, str) for text in texts):
             raise ValueError(f"genres and fingerprint must be text, but got {texts}")
         if self.feature_kind not in FEATURE_KINDS:
-            raise ValueError(
-                f"feature_kind must be one of {', '.join(FEATURE_KINDS)}, but got {self.feature_kind!r}"
-            )
+            raise ValueError(f"feature_kind must be one of {', '.join(FEATURE_KINDS)}, but got {self.feature_kind!r}")
         if not isinstance(self.scaler, Mapping) or not isinstance(self.provenance, Mapping):
             raise ValueError("scaler and provenance must be tables")
         names = FeatureScaler.from_json(dict(self.scaler)).names
         if len(names) != self.architecture.input_size:
             raise ValueError(
-                f"one name per input must hold, but got {len(names)} names and "
-                f"{self.architecture.input_size} inputs"
+                f"one name per input must hold, but got {len(names)} names and {self.architecture.input_size} inputs"
             )
 
     def to_json(self, weights_sha256: str) -> str:
@@ -194,8 +189,7 @@ def _read_card(text: str) -> tuple[ModelCard, str]:
     document = json.loads(text)
     if document["format"] != MODEL_FORMAT:
         raise InputError(
-            f"expected a model of format {MODEL_FORMAT}, found {document['format']}; "
-            "a newer genresweep wrote it"
+            f"expected a model of format {MODEL_FORMAT}, found {document['format']}; a newer genresweep wrote it"
         )
     architecture, genres, sha256 = document["architecture"], document["genres"], document["weights_sha256"]
     lists = (genres, architecture["hidden_layers"])

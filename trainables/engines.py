@@ -25,8 +25,16 @@ from trainables.state import StackState
 class BatchedEngine:
     """All members at once, one batch after another."""
 
-    def __init__(self, networks: StackedMLP, configurations: Sequence[Configuration], state: StackState) -> None:
+    def __init__(
+        self,
+        networks: StackedMLP,
+        configurations: Sequence[Configuration],
+        state: StackState,
+        frozen: Sequence[int] = (),
+    ) -> None:
         self._networks = networks
+        self._frozen = [(k, count) for k, count in enumerate(frozen) if count]
+        self._kept = state.parameters.clone() if self._frozen else state.parameters
         self._optimiser = StackedOptimiser(
             configurations, state.parameters, networks.gradients_KP, state.momentum, state.variance
         )
@@ -37,14 +45,24 @@ class BatchedEngine:
         for batch in chunk.batches():
             step += 1
             found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
+            for k, count in self._frozen:
+                self._networks.gradients_KP[k, :count] = 0
             self._optimiser.step(step)
+            for k, count in self._frozen:
+                self._networks.parameters_KP[k, :count] = self._kept[k, :count]
         return -picked(torch.cat(found, dim=1), chunk.y).sum(1, dtype=torch.float64)
 
 
 class CompiledEngine:
     """One member after another, each through all batches of the chunk."""
 
-    def __init__(self, networks: StackedMLP, configurations: Sequence[Configuration], state: StackState) -> None:
+    def __init__(
+        self,
+        networks: StackedMLP,
+        configurations: Sequence[Configuration],
+        state: StackState,
+        frozen: Sequence[int] = (),
+    ) -> None:
         self._kernels = kernels()
         architecture = networks.architecture
         self._layers = layer_table(architecture)
@@ -53,7 +71,10 @@ class CompiledEngine:
         tensors = (state.parameters, state.statistics, state.momentum, state.variance)
         kind = state.parameters.numpy().dtype.type
         self._members = [
-            (*(tensor[k].numpy() for tensor in tensors), self._settings(configuration, kind))
+            (
+                [tensor[k].numpy() for tensor in tensors],
+                (*self._settings(configuration, kind), frozen[k] if frozen else 0),
+            )
             for k, configuration in enumerate(configurations)
         ]
 
@@ -75,9 +96,7 @@ class CompiledEngine:
         x, y, noise = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
         shape = chunk.batch_size, self._classes, self._activation
         losses = [
-            self._kernels.train_member(
-                parameters, statistics, momentum, variance, self._layers, x, y, noise, *shape, *settings, step
-            )
-            for parameters, statistics, momentum, variance, settings in self._members
+            self._kernels.train_member(*tensors, self._layers, x, y, noise, *shape, *settings, step)
+            for tensors, settings in self._members
         ]
         return torch.tensor(losses, dtype=torch.float64)

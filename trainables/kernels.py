@@ -6,7 +6,7 @@ compiled code, and each member's weights and activations stay in the core's own 
 on its company: it is computed alone.
 
 This module imports nothing of genresweep: it is compiled from a copy in the user's cache (see ``compiled``).
-Indices: ``i`` rows of the batch, ``j`` inputs, ``o`` outputs of a layer. ``layers`` is int64 ``(L, 8)``, a row per layer.
+Indices: ``i`` rows of the batch, ``j`` inputs, ``o`` outputs of a layer. ``layers`` is int64 ``(L, 8)``, a row each.
 """
 
 import numpy as np
@@ -187,11 +187,6 @@ def _step(parameters, gradient, momentum, variance, family, rate, decay, count):
 
 
 @_compile
-def _matrix(row, start, inputs, outputs):
-    return row[start : start + inputs * outputs].reshape(inputs, outputs)
-
-
-@_compile
 def _matrix(buffer, start, rows, columns):
     return buffer[start : start + rows * columns].reshape(rows, columns)
 
@@ -202,7 +197,21 @@ def _piece(row, start, length):
 
 
 @_compile
-def _forward(x, noise, parameters, statistics, layers, activation, threshold, scale, z, a, slope_of_a, slope, inverse_std):
+def _forward(
+    x,
+    noise,
+    parameters,
+    statistics,
+    layers,
+    activation,
+    threshold,
+    scale,
+    z,
+    a,
+    slope_of_a,
+    slope,
+    inverse_std,
+):
     """Forward pass of one batch, all layers; the class scores are left in the last row of ``z``."""
     rows, depth = len(x), len(layers)
     column = 0
@@ -222,7 +231,10 @@ def _forward(x, noise, parameters, statistics, layers, activation, threshold, sc
             return
         y_io = z_io
         if layers[layer, GAIN] >= 0:
-            gain, shift = (_piece(parameters, layers[layer, GAIN], outputs), _piece(parameters, layers[layer, SHIFT], outputs))
+            gain, shift = (
+                _piece(parameters, layers[layer, GAIN], outputs),
+                _piece(parameters, layers[layer, SHIFT], outputs),
+            )
             mean = _piece(statistics, layers[layer, MEAN], outputs)
             variance = _piece(statistics, layers[layer, VARIANCE], outputs)
             _normalise(z_io, gain, mean, variance, slope[layer], inverse_std[layer])
@@ -255,7 +267,10 @@ def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_
         below = layer - 1
         a_ij, slope_ij = _matrix(a[below], 0, rows, inputs), _matrix(slope_of_a[below], 0, rows, inputs)
         _multiply_transposed(a_ij, dz, d_weight)
-        weight, weight_oj = _matrix(parameters, layers[layer, WEIGHT], inputs, outputs), _matrix(transposed, 0, outputs, inputs)
+        weight, weight_oj = (
+            _matrix(parameters, layers[layer, WEIGHT], inputs, outputs),
+            _matrix(transposed, 0, outputs, inputs),
+        )
         for j in range(inputs):
             for o in range(outputs):
                 weight_oj[o, j] = weight[j, o]
@@ -265,7 +280,10 @@ def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_
             for j in range(inputs):
                 slope_ij[i, j] *= a_ij[i, j]
         if layers[below, GAIN] >= 0:
-            d_gain, d_shift = _piece(gradient, layers[below, GAIN], inputs), _piece(gradient, layers[below, SHIFT], inputs)
+            d_gain, d_shift = (
+                _piece(gradient, layers[below, GAIN], inputs),
+                _piece(gradient, layers[below, SHIFT], inputs),
+            )
             centred = _matrix(z[below], 0, rows, inputs)
             _normalise_backward(slope_ij, centred, slope[below], inverse_std[below], d_gain, d_shift)
 
@@ -273,12 +291,13 @@ def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_
 @_compile
 def train_member(
     parameters, statistics, momentum, variance, layers, x, y, noise, batch_size, classes,
-    activation, threshold, scale, family, rate, decay, limit, count,
+    activation, threshold, scale, family, rate, decay, limit, frozen, count,
 ):  # fmt: skip
     """Train one member through a chunk of batches, in place; returns the summed training loss.
 
     ``parameters``, ``momentum`` and ``variance`` are ``(P,)``, ``statistics`` ``(R,)``; ``x (n, d)``, ``y (n,)``,
-    ``noise (n, sum of padded widths)``. ``count`` optimiser steps have been taken before.
+    ``noise (n, sum of padded widths)``. The first ``frozen`` parameters are left as they are; ``count`` optimiser steps
+    have been taken before.
     """
     depth, widest = len(layers), layers[:, OUTPUTS].max()
     kind = parameters.dtype
@@ -298,7 +317,16 @@ def train_member(
         loss += _softmax_gradient(scores, y[start:stop], classes)
         _backward(x_ij, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_std, transposed)
         if limit < np.inf:
-            _clip(gradient, limit)
+            _clip(gradient[frozen:], limit)
         count += 1
-        _step(parameters, gradient, momentum, variance, family, rate, decay, count)
+        _step(
+            parameters[frozen:],
+            gradient[frozen:],
+            momentum[frozen:],
+            variance[frozen:],
+            family,
+            rate,
+            decay,
+            count,
+        )
     return loss

@@ -48,9 +48,7 @@ class BatchNorm:
     running statistics follow, for all layers at once.
     """
 
-    def __init__(
-        self, gain_KO: Tensor, shift_KO: Tensor, batch_mean_KO: Tensor, batch_variance_KO: Tensor
-    ) -> None:
+    def __init__(self, gain_KO: Tensor, shift_KO: Tensor, batch_mean_KO: Tensor, batch_variance_KO: Tensor) -> None:
         self._gain, self._shift = gain_KO[:, None], shift_KO[:, None]
         self._batch_mean, self._batch_variance = batch_mean_KO[:, None], batch_variance_KO[:, None]
 

@@ -40,8 +40,7 @@ class StackedOptimiser:
         self._unlimited = self._limit.isinf() if self._clips and max(limits) == math.inf else None
         tensors = parameters_KP, gradients_KP, momentum_KP, variance_KP
         self._runs = [
-            _Run(configurations[rows], *(tensor[rows] for tensor in tensors))
-            for rows in _family_runs(configurations)
+            _Run(configurations[rows], *(tensor[rows] for tensor in tensors)) for rows in _family_runs(configurations)
         ]
 
     def step(self, count: int) -> None:

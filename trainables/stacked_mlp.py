@@ -79,9 +79,7 @@ class _SlotList:
         self.slots: list[Slot] = []
 
     def add(self, name: str, *filled: int, pad_inputs: bool = False) -> None:
-        shape = tuple(
-            padded(n) if pad_inputs or axis == len(filled) - 1 else n for axis, n in enumerate(filled)
-        )
+        shape = tuple(padded(n) if pad_inputs or axis == len(filled) - 1 else n for axis, n in enumerate(filled))
         start = self.slots[-1].stop if self.slots else 0
         self.slots.append(Slot(name, start, shape, filled))
 

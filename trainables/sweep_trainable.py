@@ -1,4 +1,4 @@
-"""The Tune trainable: one trial is one segment of one stack. Reports once, then ends; keeps nothing but the features."""
+"""The Tune trainable: one trial is one segment of one stack, reported once; it keeps nothing but the features."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ class SegmentTrainable(tune.Trainable):
     checkpoints. The one result holds ``report`` (JSON) with every member's metrics of every epoch.
     """
 
-    def setup(self, config: dict[str, Any], features: FeatureHandle, checkpoints: str, device: str) -> None:
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], features: FeatureHandle, checkpoints: str, device: str
+    ) -> None:
         """Fetch the features, once per worker."""
         torch.set_num_threads(1)
         arrays = get_features(features)
@@ -43,14 +46,21 @@ class SegmentTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train the segment."""
+        """Train the segment; where that raises, report the traceback: the driver looks for the member to blame."""
         segment = json.loads(self.config["segment"])
+        try:
+            report = self._train_and_save(segment)
+        except Exception:
+            report = {"error": traceback.format_exc()}
+        return {"report": json.dumps(report), "done": True}
+
+    def _train_and_save(self, segment: dict[str, Any]) -> dict[str, Any]:
         started, clock = time.time(), time.perf_counter()
         result = self._train(segment)
         members = [member["config_id"] for member in segment["members"]]
         file = f"{segment['segment_id']}.safetensors"
         sha256 = write_segment(self._checkpoints / file, result.state, members, segment["last_epoch"])
-        report = {
+        return {
             "host": f"{socket.gethostname()}:{os.getpid()}",
             "started": started,
             "seconds": time.perf_counter() - clock,
@@ -61,7 +71,6 @@ class SegmentTrainable(tune.Trainable):
                 for member in result.members
             ],
         }
-        return {"report": json.dumps(report), "done": True}
 
     def _train(self, segment: dict[str, Any]) -> SegmentResult:
         configurations = [Configuration.from_json(member["configuration"]) for member in segment["members"]]

@@ -45,16 +45,19 @@ def train_segment(
     seed: int,
     first_epoch: int,
     last_epoch: int,
+    frozen: Sequence[int] | None = None,
 ) -> SegmentResult:
     """Train a stack through the epochs ``first_epoch`` to ``last_epoch``, both included.
 
     A member leaves the stack when its validation loss has not fallen for its ``patience`` epochs, or is no
-    longer a number; those who stay do not notice. Writes the tensors of ``state`` in place.
+    longer a number; those who stay do not notice. The first ``frozen[k]`` parameters of member ``k`` do not
+    train. Writes the tensors of ``state`` in place.
     """
     epochs: list[list[EpochMetrics]] = [[] for _ in configurations]
     endings: list[str | None] = [None] * len(configurations)
     left: dict[int, StackState] = {}
-    stack = _Stack(list(range(len(configurations))), configurations, state, data, seed)
+    work = _Work(configurations, data, seed, frozen or [0] * len(configurations))
+    stack = _Stack(list(range(len(configurations))), work, state)
     for epoch in range(first_epoch, last_epoch + 1):
         for member, metrics in zip(stack.members, stack.train_epoch(epoch), strict=True):
             epochs[member].append(metrics)
@@ -66,35 +69,37 @@ def train_segment(
             stay = [position for position in range(len(stack.members)) if position not in stopped]
             if not stay:
                 break
-            stack = _Stack(
-                [stack.members[p] for p in stay], configurations, stack.state.select(stay), data, seed
-            )
+            stack = _Stack([stack.members[p] for p in stay], work, stack.state.select(stay))
     left |= {m: stack.state.select([p]) for p, m in enumerate(stack.members) if m not in left}
     final = StackState.concatenate([left[member] for member in range(len(configurations))])
     results = tuple(MemberResult(tuple(e), ending) for e, ending in zip(epochs, endings, strict=True))
     return SegmentResult(results, final)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What all members of a segment have in common, and the settings of each."""
+
+    configurations: Sequence[Configuration]
+    data: TrainingData
+    seed: int
+    frozen: Sequence[int]
+
+
 class _Stack:
     """Members of a segment that still train, with their networks and optimiser bound to their state."""
 
-    def __init__(
-        self,
-        members: list[int],
-        configurations: Sequence[Configuration],
-        state: StackState,
-        data: TrainingData,
-        seed: int,
-    ) -> None:
+    def __init__(self, members: list[int], work: _Work, state: StackState) -> None:
         self.members, self.state = members, state
-        self._configurations = [configurations[member] for member in members]
-        self._data, self._seed = data, seed
+        self._configurations = [work.configurations[member] for member in members]
+        self._data, self._seed = work.data, work.seed
         first = self._configurations[0]
         self._batch_size = first.batch_size
-        architecture = Architecture.of(first, data.train.x.shape[1], data.classes)
+        architecture = Architecture.of(first, work.data.train.x.shape[1], work.data.classes)
         self._networks = StackedMLP(architecture, state.parameters, state.statistics, _dropout(self._configurations))
         engine = CompiledEngine if state.parameters.device.type == "cpu" else BatchedEngine
-        self._engine = engine(self._networks, self._configurations, state)
+        frozen = [work.frozen[member] for member in members]
+        self._engine = engine(self._networks, self._configurations, state, frozen)
 
     @torch.inference_mode()
     def train_epoch(self, epoch: int) -> list[EpochMetrics]:
@@ -106,9 +111,7 @@ class _Stack:
         seconds = (time.perf_counter() - started) / len(self.members)
         columns = {"train_loss": train_loss, **scores}
         rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        return [
-            EpochMetrics(epoch=epoch, seconds=seconds, **dict(zip(columns, row, strict=True))) for row in rows
-        ]
+        return [EpochMetrics(epoch=epoch, seconds=seconds, **dict(zip(columns, row, strict=True))) for row in rows]
 
     def _train(self, epoch: int) -> torch.Tensor:
         """Train through the epoch; returns the mean training loss ``(K,)``, dropout included."""

@@ -32,9 +32,7 @@ def refusing_encoder(shards, folder):
 
 
 def test_real_model_gives_known_neighbours_and_unit_length():
-    rows = embed_titles(
-        ["Love songs", "Songs of love", "Heavy metal war"], ["Kiss me", "A kiss", "Blood"], processes=1
-    )
+    rows = embed_titles(["Love songs", "Songs of love", "Heavy metal war"], ["Kiss me", "A kiss", "Blood"], processes=1)
     assert rows.shape == (3, 384)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
@@ -44,9 +42,7 @@ def test_real_model_gives_known_neighbours_and_unit_length():
 def test_equals_sentence_transformers_own_encode_whatever_the_batch():
     from sentence_transformers import SentenceTransformer
 
-    sentences = [f"{a} {t}" for a, t in zip(ALBUMS, TRACKS, strict=True)] + [
-        "word " * n for n in (1, 3, 40, 400)
-    ]
+    sentences = [f"{a} {t}" for a, t in zip(ALBUMS, TRACKS, strict=True)] + ["word " * n for n in (1, 3, 40, 400)]
     ours = encode(sentences, model_folder())
     model = SentenceTransformer(str(model_folder()), device="cpu", local_files_only=True)
     np.testing.assert_allclose(ours, model.encode(sentences), atol=1e-6)

@@ -20,16 +20,13 @@ from tests.data_tests.tables import GENRES, edited, table, tracks_of
 def embeddings(monkeypatch):
     def embed_titles(albums, names):
         rows = [
-            np.random.default_rng(len(a) * 1000 + len(n)).normal(size=384)
-            for a, n in zip(albums, names, strict=True)
+            np.random.default_rng(len(a) * 1000 + len(n)).normal(size=384) for a, n in zip(albums, names, strict=True)
         ]
         matrix = np.array(rows, dtype=np.float32)
         matrix[:, 5] = 1e-33 * matrix[:, 5]
         return matrix
 
-    stub = SimpleNamespace(
-        embed_titles=embed_titles, model_folder=lambda: "model", model_hash=lambda folder: folder
-    )
+    stub = SimpleNamespace(embed_titles=embed_titles, model_folder=lambda: "model", model_hash=lambda folder: folder)
     monkeypatch.setitem(sys.modules, "data.embeddings", stub)
     return stub
 
@@ -60,9 +57,7 @@ def test_audio_features(tmp_path):
 def test_only_training_rows_are_fitted(tmp_path):
     tracks = tracks_of(table(), tmp_path)
     split = split_tracks(tracks, holdout=0.2)
-    other = tracks_of(
-        edited(table(), energy={int(row): "99" for row in (*split.val, *split.holdout)}), tmp_path
-    )
+    other = tracks_of(edited(table(), energy={int(row): "99" for row in (*split.val, *split.holdout)}), tmp_path)
     one, two = build_features(tracks, split), build_features(other, split)
     np.testing.assert_array_equal(one.x_train, two.x_train)
     np.testing.assert_array_equal(one.scaler.mean, two.scaler.mean)

@@ -89,9 +89,7 @@ def test_shares_of_every_genre(kind, fraction):
     rng = np.random.default_rng(1)
     rows = 2000
     genres = rng.choice(list("abcde"), rows, p=[0.4, 0.3, 0.15, 0.1, 0.05])
-    tracks = tracks_from(
-        rng.integers(0, 1500, rows), rng.integers(0, 3000, rows), np.zeros(rows, int), genres
-    )
+    tracks = tracks_from(rng.integers(0, 1500, rows), rng.integers(0, 3000, rows), np.zeros(rows, int), genres)
     split = split_tracks(tracks, kind=kind, val_fraction=fraction, holdout=0.1)
     held = pd.Series(genres[split.holdout]).value_counts() / pd.Series(genres).value_counts()
     seen = pd.Series(np.delete(genres, split.holdout)).value_counts()

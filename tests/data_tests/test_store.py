@@ -20,9 +20,7 @@ def session():
 
     started = not ray.is_initialized()
     if started:
-        ray.init(
-            address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False
-        )
+        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield ray
     if started:
         ray.shutdown()

@@ -63,9 +63,7 @@ def test_quotes_commas_and_scripts(tmp_path):
 
 
 def test_extreme_but_real_numbers_pass(tmp_path):
-    frame = edited(
-        table(), loudness={0: "1.3", 1: "-46.4"}, key={0: "-1"}, tempo={0: "0"}, duration_ms={0: "4000"}
-    )
+    frame = edited(table(), loudness={0: "1.3", 1: "-46.4"}, key={0: "-1"}, tempo={0: "0"}, duration_ms={0: "4000"})
     frame = edited(frame, instrumentalness={0: "9.38e-5"})
     row = tracks_of(frame, tmp_path).frame.iloc[0]
     assert row[["loudness", "key", "tempo", "duration_ms", "instrumentalness"]].tolist() == [
@@ -213,9 +211,7 @@ def test_subset_and_only_genres(tmp_path):
     part = tracks.subset([7, 3])
     assert part.frame["track_name"].tolist() == ["Song 7", "Song 3"]
     assert part.frame.index.tolist() == [0, 1]
-    assert tracks.subset(np.arange(60) < 5).frame["track_name"].tolist() == [
-        f"Song {row}" for row in range(5)
-    ]
+    assert tracks.subset(np.arange(60) < 5).frame["track_name"].tolist() == [f"Song {row}" for row in range(5)]
     assert len(tracks.subset([])) == 0
     assert tracks.only_genres(["pop", "rap"]).genre_names == ("pop", "rap")
 
@@ -269,9 +265,7 @@ def test_real_tables(real_data):
     assert pd.Series(train.track_keys).duplicated().mean() == pytest.approx(0.12, abs=0.001)
     assert train.warnings == ()
     edm = load_tracks(real_data / "edm.csv", min_genres=1)
-    assert np.isin(edm.track_keys.astype(str), train.track_keys.astype(str)).mean() == pytest.approx(
-        0.12, abs=0.001
-    )
+    assert np.isin(edm.track_keys.astype(str), train.track_keys.astype(str)).mean() == pytest.approx(0.12, abs=0.001)
     unlabelled = load_tracks(real_data / "test_unlabelled.csv", require_genre=False)
     assert len(unlabelled) == 5357
     public = load_tracks(real_data / "spotify_songs_dev.csv")

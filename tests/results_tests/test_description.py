@@ -55,9 +55,7 @@ def test_statistics_and_correlations(tmp_path):
     assert len(description.numbers) == 13
     assert "release_year" not in description.numbers
     matrix = tracks.frame[list(description.numbers)].to_numpy()
-    expected = np.vstack(
-        [matrix.mean(0), matrix.std(0, ddof=1), np.quantile(matrix, [0, 0.25, 0.5, 0.75, 1], axis=0)]
-    )
+    expected = np.vstack([matrix.mean(0), matrix.std(0, ddof=1), np.quantile(matrix, [0, 0.25, 0.5, 0.75, 1], axis=0)])
     np.testing.assert_allclose(description.statistics[list(description.numbers)], expected)
     np.testing.assert_allclose(correlation_heatmap(description).values, np.corrcoef(matrix.T), atol=1e-12)
 

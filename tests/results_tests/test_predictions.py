@@ -32,16 +32,12 @@ def embeddings(monkeypatch):
         rows = [[len(album), len(name), *range(3, 9)] for album, name in zip(albums, names, strict=True)]
         return np.array(rows, dtype=np.float32)
 
-    stub = SimpleNamespace(
-        embed_titles=embed_titles, model_folder=lambda: "", model_hash=lambda folder: folder
-    )
+    stub = SimpleNamespace(embed_titles=embed_titles, model_folder=lambda: "", model_hash=lambda folder: folder)
     monkeypatch.setitem(sys.modules, "data.embeddings", stub)
     return SimpleNamespace(stub=stub, calls=calls)
 
 
-def saved_model(
-    tracks: Tracks, directory: Path, kind: str = "audio"
-) -> tuple[GenreMLP, np.ndarray, np.ndarray]:
+def saved_model(tracks: Tracks, directory: Path, kind: str = "audio") -> tuple[GenreMLP, np.ndarray, np.ndarray]:
     """Its network, the features of its validation rows, and their row numbers."""
     split = split_tracks(tracks)
     features = build_features(tracks, split, kind)

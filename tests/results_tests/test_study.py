@@ -121,9 +121,7 @@ class TestTransaction:
                 study.add_segment(segment(1, (first.key,)))
             with pytest.raises(StudyError, match="cannot be written"), study.transaction():
                 study.add_curves([(first.key, row(1))])
-                study.add_decisions(
-                    [Decision(key=first.key, epoch=1, score=0.5, cutoff=None, promoted=True)]
-                )
+                study.add_decisions([Decision(key=first.key, epoch=1, score=0.5, cutoff=None, promoted=True)])
                 study.update_trials([replace(first, epoch=1)])
                 study.add_segment(segment(1, (first.key,)))
             assert load_curves(study).empty

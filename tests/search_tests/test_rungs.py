@@ -35,15 +35,11 @@ class TestLadder:
             (1, 4, 1, ()),
         ],
     )
-    def test_whole_numbers(
-        self, grace_period: int, reduction_factor: int, epochs: int, rungs: tuple[int, ...]
-    ) -> None:
+    def test_whole_numbers(self, grace_period: int, reduction_factor: int, epochs: int, rungs: tuple[int, ...]) -> None:
         assert ladder(grace_period, reduction_factor, epochs) == rungs
 
     @given(st.integers(1, 9), st.integers(2, 10), st.integers(1, 100_000))
-    def test_every_power_below_the_end_is_there(
-        self, grace_period: int, reduction_factor: int, epochs: int
-    ) -> None:
+    def test_every_power_below_the_end_is_there(self, grace_period: int, reduction_factor: int, epochs: int) -> None:
         rungs = ladder(grace_period, reduction_factor, epochs)
         assert all(isinstance(rung, int) for rung in rungs)
         assert list(rungs) == [grace_period * reduction_factor**k for k in range(len(rungs))]

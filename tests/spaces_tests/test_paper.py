@@ -42,9 +42,7 @@ def test_with_both_training_lengths_it_is_twice_as_large() -> None:
     assert space.size == 384
     assert len({c.config_id for c in space.configurations()}) == 384
     assert {c.epochs for c in space.configurations()} == {20, 50}
-    values = {
-        tuple(value for name, value in vars(c).items() if name != "epochs") for c in space.configurations()
-    }
+    values = {tuple(value for name, value in vars(c).items() if name != "epochs") for c in space.configurations()}
     assert values == {tuple(v for n, v in vars(c).items() if n != "epochs") for c in _EXPECTED}
 
 

@@ -215,9 +215,7 @@ def test_a_space_names_all_its_mistakes() -> None:
         assert part in message
 
 
-@pytest.mark.parametrize(
-    "name", ["batch_size", "patience", "epochs", "hidden_layers", "batch_norm", "optimizer"]
-)
+@pytest.mark.parametrize("name", ["batch_size", "patience", "epochs", "hidden_layers", "batch_norm", "optimizer"])
 def test_what_is_no_fraction_has_no_range(name: str) -> None:
     with pytest.raises(InputError, match=name):
         SearchSpace("bad", {"hidden_layers": Choice(((8,),)), name: Uniform(2, 8)})
@@ -284,9 +282,7 @@ def test_more_points_than_an_index_can_count_are_sampled_too() -> None:
 
 @settings(max_examples=50)
 @given(space=_SPACES, count=st.integers(1, 40), seed=st.integers(0, 2**32))
-def test_samples_differ_lie_in_the_space_and_depend_on_the_seed(
-    space: SearchSpace, count: int, seed: int
-) -> None:
+def test_samples_differ_lie_in_the_space_and_depend_on_the_seed(space: SearchSpace, count: int, seed: int) -> None:
     ranges = [p for p in space.parameters.values() if isinstance(p, Uniform) and p.low < p.high]
     if space.size is None and not ranges:
         count = 1
@@ -324,8 +320,6 @@ def test_a_range_of_one_point_has_one_configuration() -> None:
 
 
 def test_a_logarithmic_range_is_as_often_below_as_above_its_middle() -> None:
-    space = SearchSpace(
-        "log", {"hidden_layers": Choice(((8,),)), "learning_rate": Uniform(1e-4, 1e-2, log=True)}
-    )
+    space = SearchSpace("log", {"hidden_layers": Choice(((8,),)), "learning_rate": Uniform(1e-4, 1e-2, log=True)})
     rates = [c.learning_rate for c in space.sample(1000, seed=0)]
     assert 400 < sum(rate < 1e-3 for rate in rates) < 600

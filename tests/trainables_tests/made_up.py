@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from unittest import mock
 
 import numpy as np
 import torch
 
 from spaces import Configuration, load_space
+from trainables import training
 from trainables.batches import TrainingData
+from trainables.engines import BatchedEngine, CompiledEngine
 from trainables.mlp import Architecture
 from trainables.state import StackState
 from trainables.training import MemberResult, SegmentResult, train_segment
+
+ENGINES = {"compiled": CompiledEngine, "batched": BatchedEngine}
+"""The CPU's way to train, and the GPU's, which these tests run on the CPU."""
 
 GENRES = 5
 SEED = 42
@@ -61,12 +67,12 @@ def train(
     *,
     first_epoch: int = 1,
     state: StackState | None = None,
+    engine: str = "compiled",
 ) -> SegmentResult:
     if state is None:
         state = initial(configurations[0], data, len(configurations))
-    return train_segment(
-        configurations, state, data, seed=SEED, first_epoch=first_epoch, last_epoch=last_epoch
-    )
+    with mock.patch.object(training, "CompiledEngine", ENGINES[engine]):
+        return train_segment(configurations, state, data, seed=SEED, first_epoch=first_epoch, last_epoch=last_epoch)
 
 
 def curve(member: MemberResult) -> list[str]:

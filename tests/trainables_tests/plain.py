@@ -31,9 +31,7 @@ def train_plain(configuration: Configuration, data: TrainingData, *, seed: int, 
     for epoch in range(1, epochs + 1):
         run.network.train()
         losses, rows = 0.0, 0
-        for chunk in epoch_chunks(
-            data.train, seed, epoch, configuration.batch_size, configuration.hidden_layers
-        ):
+        for chunk in epoch_chunks(data.train, seed, epoch, configuration.batch_size, configuration.hidden_layers):
             for batch, labels in zip(chunk.batches(), chunk.y.split(configuration.batch_size), strict=True):
                 losses += _step(run, configuration, optimiser, batch, labels) * len(labels)
                 rows += len(labels)

@@ -54,8 +54,6 @@ def test_order_and_noise_depend_on_seed_and_epoch_alone() -> None:
 
 def test_dropout_keeps_the_share_it_should() -> None:
     for p in (0.3, 0.7):
-        noise = torch.cat(
-            [b.noise[0] for chunk in epoch_chunks(_rows(500), 1, 1, 16, (64,)) for b in chunk.batches()]
-        )
+        noise = torch.cat([b.noise[0] for chunk in epoch_chunks(_rows(500), 1, 1, 16, (64,)) for b in chunk.batches()])
         kept = (noise / 2.0**100 > p).double().mean().item()
         assert abs(kept - (1 - p)) < 0.01

@@ -334,9 +334,7 @@ _HUGE = (10**6, 10**12, 2**31, 2**63, 10**30, 10**400, -1, 0)
 
 @pytest.mark.parametrize("size", _HUGE, ids=lambda size: f"{float(min(size, 10**300)):.0e}")
 @pytest.mark.parametrize("place", ["input_size", "output_size", "hidden", "deep"])
-def test_a_network_of_any_claimed_size_is_refused_without_building_it(
-    tmp_path: Path, place: str, size: int
-) -> None:
+def test_a_network_of_any_claimed_size_is_refused_without_building_it(tmp_path: Path, place: str, size: int) -> None:
     _save(tmp_path)
     document = json.loads((tmp_path / "model.json").read_text())
     if place == "hidden":
@@ -375,10 +373,7 @@ _PATHS = [
         ("architecture", name)
         for name in ("", "input_size", "hidden_layers", "output_size", "activation", "batch_norm")
     ],
-    *[
-        ("configuration", name)
-        for name in ("", "hidden_layers", "dropout", "optimizer", "patience", "nonsense")
-    ],
+    *[("configuration", name) for name in ("", "hidden_layers", "dropout", "optimizer", "patience", "nonsense")],
     ("genres",),
     ("feature_kind",),
     *[("scaler", name) for name in ("", "names", "mean", "scale")],
@@ -391,9 +386,7 @@ _ANY_JSON = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(
-        [10**400, -(10**400), "../../etc/passwd", "\0", [8, 4], ["a", "b"], [1.0, 2.0, 3.0], "tanh"]
-    ),
+    | st.sampled_from([10**400, -(10**400), "../../etc/passwd", "\0", [8, 4], ["a", "b"], [1.0, 2.0, 3.0], "tanh"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )

@@ -1,6 +1,6 @@
 """A configuration's curve and state, to the bit, whatever it is stacked with and however its epochs are cut.
 
-Float32 and PyTorch's real kernels, all twelve stacks of the paper's grid.
+Float32 and the real kernels, all twelve stacks of the paper's grid.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 
 from spaces import Configuration
 from tests.trainables_tests.made_up import (
+    ENGINES,
     StackKey,
     curve,
     key_name,
@@ -42,9 +43,9 @@ def _data(rows: int = _ROWS, inputs: int = 14) -> TrainingData:
 
 
 @functools.cache
-def _together(key: StackKey, epochs: int) -> SegmentResult:
+def _together(key: StackKey, epochs: int, engine: str = "compiled") -> SegmentResult:
     """All sixteen members as one stack: what the others are held against."""
-    return train(_STACKS[key], _data(), epochs)
+    return train(_STACKS[key], _data(), epochs, engine=engine)
 
 
 def _assert_same(result: SegmentResult, row: int, expected: SegmentResult, expected_row: int) -> None:
@@ -58,9 +59,11 @@ def _assert_groups_agree(
     groups: Sequence[Sequence[int]],
     data: TrainingData,
     expected: SegmentResult,
+    engine: str = "compiled",
 ) -> None:
     for group in groups:
-        result = train([members[m] for m in group], data, len(expected.members[group[0]].epochs))
+        last_epoch = len(expected.members[group[0]].epochs)
+        result = train([members[m] for m in group], data, last_epoch, engine=engine)
         for row, member in enumerate(group):
             _assert_same(result, row, expected, member)
 
@@ -75,18 +78,21 @@ def test_the_rows_leave_odd_tails() -> None:
     assert [rows % batch_size for rows, batch_size in zip(_SINGLE_LEFT, (16, 32), strict=True)] == [1, 1]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @every_stack
-def test_one_five_and_sixteen_members(key: StackKey) -> None:
-    expected = _together(key, _SHORT)
+def test_one_five_and_sixteen_members(key: StackKey, engine: str) -> None:
+    expected = _together(key, _SHORT, engine)
     singles, fives = [[m] for m in range(16)], [range(m, min(m + 5, 16)) for m in range(0, 16, 5)]
-    _assert_groups_agree(_STACKS[key], [*singles, *fives], _data(), expected)
+    _assert_groups_agree(_STACKS[key], [*singles, *fives], _data(), expected, engine)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @every_stack
-def test_any_order(key: StackKey) -> None:
+def test_any_order(key: StackKey, engine: str) -> None:
     """Families no longer stand together, and no member is where it was."""
     order = random.Random(3).sample(range(16), 16)
-    _assert_groups_agree(_STACKS[key], [order, order[:7]], _data(), _together(key, _SHORT))
+    expected = _together(key, _SHORT, engine)
+    _assert_groups_agree(_STACKS[key], [order, order[:7]], _data(), expected, engine)
 
 
 @every_stack
@@ -140,19 +146,21 @@ def test_a_single_row_left_over(rows: int, batch_norm: bool) -> None:
         _assert_groups_agree(_STACKS[key], [[0], [15], [3, 9, 4, 14, 8]], _data(rows), expected)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("inputs", [384, 398])
-def test_text_and_fusion_features(inputs: int) -> None:
+def test_text_and_fusion_features(inputs: int, engine: str) -> None:
     key = ((64, 32), True, 32)
-    expected = train(_STACKS[key], _data(inputs=inputs), 2)
+    expected = train(_STACKS[key], _data(inputs=inputs), 2, engine=engine)
     groups = [[0], [7], [15], [3, 9, 4, 14, 8], random.Random(1).sample(range(16), 16)]
-    _assert_groups_agree(_STACKS[key], groups, _data(inputs=inputs), expected)
+    _assert_groups_agree(_STACKS[key], groups, _data(inputs=inputs), expected, engine)
 
 
-def test_clipping_of_others_leaves_an_exploding_member_as_it_is() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_clipping_of_others_leaves_an_exploding_member_as_it_is(engine: str) -> None:
     """A norm that overflows, on a member that does not clip, beside members that do."""
     wild = Configuration(hidden_layers=(16,), dropout=0.0, learning_rate=1e-3, batch_size=16)
     data = _data()
     explosive = TrainingData(replace(data.train, x=data.train.x * 1e20), data.val, data.classes)
     members = [wild, replace(wild, clip_norm=0.5), replace(wild, clip_norm=1.5)]
-    result, alone = train(members, explosive, 2), train([wild], explosive, 2)
+    result, alone = train(members, explosive, 2, engine=engine), train([wild], explosive, 2, engine=engine)
     _assert_same(result, 0, alone, 0)

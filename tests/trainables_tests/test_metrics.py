@@ -18,9 +18,7 @@ from trainables.state import StackState
 
 
 def _reference(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        y, predicted, average="weighted", zero_division=0
-    )
+    precision, recall, f1, _ = precision_recall_fscore_support(y, predicted, average="weighted", zero_division=0)
     accuracy = accuracy_score(y, predicted)
     return {"val_accuracy": accuracy, "val_precision": precision, "val_recall": recall, "val_f1": f1}
 
@@ -39,9 +37,7 @@ def test_weighted_scores_are_scikit_learns(classes: int, pairs: list[tuple[int, 
 
 @settings(max_examples=40)
 @given(rows=st.integers(1, 700), members=st.integers(1, 4), batch_norm=st.booleans(), seed=st.integers(0, 99))
-def test_evaluate_scores_each_member_as_scikit_learn_does(
-    rows: int, members: int, batch_norm: bool, seed: int
-) -> None:
+def test_evaluate_scores_each_member_as_scikit_learn_does(rows: int, members: int, batch_norm: bool, seed: int) -> None:
     architecture = Architecture(input_size=14, hidden_layers=(9,), output_size=5, batch_norm=batch_norm)
     networks = [GenreMLP.build(architecture, seed + k).double().eval() for k in range(members)]
     with torch.no_grad():

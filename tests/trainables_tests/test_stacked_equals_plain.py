@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from spaces import Configuration
-from tests.trainables_tests.made_up import SEED, train, training_data
-from tests.trainables_tests.plain import train_plain
+from tests.trainables_tests.made_up import ENGINES, SEED, train, training_data
+from tests.trainables_tests.plain import PlainRun, train_plain
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import unpack
+from trainables.training import SegmentResult
 
 _SHAPES = (
     ((64, 32), "relu", 16),
@@ -25,9 +26,7 @@ _RATES = (1e-3, 1e-2, 3e-2)
 _EPOCHS = 4
 
 
-def _members(
-    hidden: tuple[int, ...], activation: str, batch_size: int, batch_norm: bool
-) -> list[Configuration]:
+def _members(hidden: tuple[int, ...], activation: str, batch_size: int, batch_norm: bool) -> list[Configuration]:
     """Every optimiser with every clipping, among them different rates, dropouts and penalties."""
     settings = itertools.product(("adam", "adamw", "sgd"), (None, 0.5, 1.5))
     return [
@@ -53,29 +52,34 @@ def test_every_setting_after_fifty_steps(shape: tuple, batch_norm: bool) -> None
     members = _members(hidden, activation, batch_size, batch_norm)
     # Twelve whole batches and a tail of 9 rows: 52 steps.
     data = training_data(12 * batch_size + 9, dtype=torch.float64)
-    result = train(members, data, _EPOCHS)
+    results = {engine: train(members, data, _EPOCHS, engine=engine) for engine in ENGINES}
     clipped = set()
-    for row, (configuration, member) in enumerate(zip(members, result.members, strict=True)):
+    for row, configuration in enumerate(members):
         run = train_plain(configuration, data, seed=SEED, epochs=_EPOCHS)
         assert len(run.gradient_norms) == 52
         if configuration.clip_norm is not None and max(run.gradient_norms) > configuration.clip_norm:
             clipped.add(configuration.clip_norm)
-        found = [(e.train_loss, e.val_loss, e.val_accuracy) for e in member.epochs]
-        expected = list(zip(run.train_losses, run.val_losses, run.val_accuracies, strict=True))
-        assert found == [pytest.approx(e, rel=1e-10, abs=1e-10) for e in expected]
-        architecture = Architecture.of(configuration, 14, data.classes)
-        state = unpack(architecture, result.state.parameters[row], result.state.statistics[row])
-        for name, tensor in run.network.state_dict().items():
-            if not name.endswith("num_batches_tracked"):
-                assert (state[name] - tensor).abs().max() < 1e-10, f"{name} of {configuration}"
+        for engine, result in results.items():
+            _assert_equal(result, row, run, f"{engine}: {configuration}")
     assert clipped == {0.5, 1.5}, "some limit was never reached: the test shows nothing of it"
 
 
-def test_padding_stays_zero() -> None:
+def _assert_equal(result: SegmentResult, row: int, run: PlainRun, what: str) -> None:
+    found = [(e.train_loss, e.val_loss, e.val_accuracy) for e in result.members[row].epochs]
+    expected = list(zip(run.train_losses, run.val_losses, run.val_accuracies, strict=True))
+    assert found == [pytest.approx(e, rel=1e-10, abs=1e-10) for e in expected], what
+    state = unpack(run.network.architecture, result.state.parameters[row], result.state.statistics[row])
+    for name, tensor in run.network.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert (state[name] - tensor).abs().max() < 1e-10, f"{name} of {what}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_padding_stays_zero(engine: str) -> None:
     """Columns beyond a layer's width must not wake up, whatever trains them."""
     members = _members((13, 7), "tanh", 16, True)
     data = training_data(100, dtype=torch.float64)
-    state = train(members, data, 3).state
+    state = train(members, data, 3, engine=engine).state
     architecture = Architecture.of(members[0], 14, data.classes)
     for row in range(len(members)):
         filled = sum(
@@ -86,10 +90,11 @@ def test_padding_stays_zero() -> None:
         assert filled == state.parameters[row].ne(0).sum().item()
 
 
-def test_a_last_batch_of_one_row_is_dropped() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_last_batch_of_one_row_is_dropped(engine: str) -> None:
     configuration = Configuration(hidden_layers=(16,), batch_norm=True, batch_size=16)
     data = training_data(16 * 3 + 1, dtype=torch.float64)
     run = train_plain(configuration, data, seed=SEED, epochs=2)
-    member = train([configuration], data, 2).members[0]
+    member = train([configuration], data, 2, engine=engine).members[0]
     assert len(run.gradient_norms) == 6
     assert [e.val_loss for e in member.epochs] == pytest.approx(run.val_losses, rel=1e-10)

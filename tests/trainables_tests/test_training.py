@@ -69,8 +69,7 @@ def _scripted(losses: list[float], accuracies: list[float], patience: int | None
         loss, accuracy = next(script)
         names = ("val_accuracy", "val_precision", "val_recall", "val_f1")
         row = {
-            name: torch.tensor([accuracy if math.isfinite(loss) else math.nan], dtype=torch.float64)
-            for name in names
+            name: torch.tensor([accuracy if math.isfinite(loss) else math.nan], dtype=torch.float64) for name in names
         }
         return {"val_loss": torch.tensor([loss], dtype=torch.float64), **row}
 
@@ -81,9 +80,7 @@ def _scripted(losses: list[float], accuracies: list[float], patience: int | None
 
 @given(
     script=st.lists(
-        st.tuples(
-            st.sampled_from([0.5, 0.6, 0.7, 0.8, math.nan, math.inf]), st.sampled_from([0.1, 0.2, 0.3])
-        ),
+        st.tuples(st.sampled_from([0.5, 0.6, 0.7, 0.8, math.nan, math.inf]), st.sampled_from([0.1, 0.2, 0.3])),
         min_size=1,
         max_size=12,
     ),
@@ -144,9 +141,7 @@ def test_the_best_epochs_weights_score_exactly_what_was_recorded(batch_norm: boo
     result = train(members, data, _EPOCHS)
     architecture = Architecture.of(members[0], 14, data.classes)
     state = result.state
-    again = evaluate(
-        StackedMLP(architecture, state.best_parameters, state.best_statistics, torch.zeros(3)), data.val
-    )
+    again = evaluate(StackedMLP(architecture, state.best_parameters, state.best_statistics, torch.zeros(3)), data.val)
     assert torch.equal(again["val_accuracy"], state.best_accuracy)
     for row, member in enumerate(result.members):
         accuracies = [epoch.val_accuracy for epoch in member.epochs]

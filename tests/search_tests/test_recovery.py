@@ -1,0 +1,174 @@
+"""What stands between a damaged or a freed checkpoint and a study that goes on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from results.frames import load_trials
+from results.record import CheckpointRef, State, TrialKey
+from results.study import METRICS, Study
+from search.promotion import choose_incumbent
+from search.pruning import prune
+from search.recovery import rewind
+from tests.search_tests.simulated import World, create_study, curves_of, paper_trials, train_in
+from trainables.checkpoint import write_atomically
+
+
+class Written(World):
+    """A world whose segments leave a file."""
+
+    def __init__(self, study: Study, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self._checkpoints = study.checkpoints
+
+    def report(self, segment):  # type: ignore[no-untyped-def]
+        file = f"{segment.segment_id}.safetensors"
+        sha256 = write_atomically(self._checkpoints / file, segment.segment_id.encode())
+        return {**super().report(segment), "checkpoint": file, "sha256": sha256}
+
+
+def begun(directory: Path, segments: int, **settings: object) -> Study:
+    """A study of 6 configurations, some segments in; rungs at 1, 2, 4."""
+    options = {"scheduler": "asha", "reduction_factor": 2, "epochs": 8, "stack_size": 2, **settings}
+    study = create_study(directory, paper_trials(6), **options)
+    train_in(study, Written(study), segments)
+    return study
+
+
+def farthest(study: Study) -> tuple[TrialKey, CheckpointRef]:
+    """An unfinished configuration that has come far, and its checkpoint."""
+    running = [t for t in study.trials() if not t.state.is_final and t.checkpoint is not None]
+    trial = max(running, key=lambda t: t.epoch)
+    assert trial.checkpoint is not None and trial.epoch >= 2
+    return trial.key, trial.checkpoint
+
+
+def trial_of(study: Study, key: TrialKey):  # type: ignore[no-untyped-def]
+    return next(t for t in study.trials() if t.key == key)
+
+
+class TestRewind:
+    def test_nothing_damaged_nothing_changed(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "s", 6) as study:
+            before = study.trials()
+            assert rewind(study) == []
+            assert study.trials() == before
+
+    @pytest.mark.parametrize("damage", ["cut short", "another", "missing", "a folder"])
+    def test_goes_back_to_the_newest_whole_one(
+        self, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with begun(tmp_path / "s", 6) as study:
+            key, newest = farthest(study)
+            path = study.checkpoints / newest.file
+            content = path.read_bytes()
+            path.unlink()
+            if damage == "cut short":
+                path.write_bytes(content[:-1])
+            elif damage == "another":
+                path.write_bytes(b"x" * len(content))
+            elif damage == "a folder":
+                path.mkdir()
+            with caplog.at_level(logging.WARNING, logger="genresweep"):
+                rewound = rewind(study)
+            assert key in {t.key for t in rewound}
+            back = trial_of(study, key)
+            assert 1 <= back.epoch < newest.epoch and back.checkpoint.epoch == back.epoch
+            assert (study.checkpoints / back.checkpoint.file).is_file()
+            assert curves_of(study)[key] == list(range(1, back.epoch + 1))
+            assert newest.file in caplog.text and f"goes back to epoch {back.epoch}" in caplog.text
+
+    def test_to_the_start_where_none_is_whole_and_all_comes_out_as_before(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "whole", 10**6, scheduler="halving") as study:
+            expected = {t.key: (t.state, t.epoch) for t in study.trials()}
+        with begun(tmp_path / "s", 8, scheduler="halving") as study:
+            decisions = study.decisions()
+            assert decisions, "the case is about configurations that have passed a rung"
+            for path in study.checkpoints.iterdir():
+                path.write_bytes(b"")
+            unfinished = {t.key for t in study.trials() if not t.state.is_final and t.epoch}
+            assert {t.key for t in rewind(study)} == unfinished
+            assert all(t.epoch == 0 and t.checkpoint is None for t in study.trials() if t.key in unfinished)
+            assert study.decisions() == decisions, "scores come out the same, so they stand"
+            train_in(study, Written(study))
+            assert {t.key: (t.state, t.epoch) for t in study.trials()} == expected
+            assert all(curves_of(study)[key] == [*range(1, epoch + 1)] for key, (_, epoch) in expected.items())
+
+    def test_what_has_ended_stays_as_it_is(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "s", 10**6) as study:
+            for path in study.checkpoints.iterdir():
+                path.unlink()
+            assert rewind(study) == []
+
+
+class TestPrune:
+    def test_keeps_what_can_be_trained_on_and_the_best_so_far(self, tmp_path: Path) -> None:
+        """The best so far may be one that a rung has stopped since: it is still to be promoted."""
+        with begun(tmp_path / "s", 8) as study:
+            trials = study.trials()
+            stopped = next(t for t in trials if t.state is State.STOPPED)
+            with study.transaction():
+                row = {**dict.fromkeys(METRICS, 1.0), "epoch": stopped.epoch, "val_accuracy": 1.0}
+                study.forget_epochs({stopped.key: stopped.epoch - 1})
+                study.add_curves([(stopped.key, row)])
+            assert choose_incumbent(load_trials(study)) == stopped.key
+            files = len(list(study.checkpoints.iterdir()))
+        pruned = prune(tmp_path / "s")
+        with Study.open(tmp_path / "s") as study:
+            kept = {path.name for path in study.checkpoints.iterdir()}
+        assert pruned.files == files - len(kept) > 0
+        assert stopped.checkpoint is not None and stopped.checkpoint.file in kept
+        going = {t.checkpoint.file for t in trials if t.checkpoint and not t.state.is_final}
+        assert going <= kept
+
+    def test_a_pruned_study_goes_on_to_the_same_end(self, tmp_path: Path) -> None:
+        for name in ("pruned", "left"):
+            with begun(tmp_path / name, 6, scheduler="halving"):
+                pass
+            if name == "pruned":
+                assert prune(tmp_path / name).files > 0
+            with Study.open_for_writing(tmp_path / name) as study:
+                assert rewind(study) == []
+                train_in(study, Written(study))
+        pd_equal(tmp_path / "pruned", tmp_path / "left")
+
+    def test_frees_all_of_a_complete_study_where_asked_to(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "s", 10**6) as study:
+            study.set_fact("incumbent", study.trials()[0].key.config_id)
+            finished = [t for t in study.trials() if t.state is State.FINISHED]
+        prune(tmp_path / "s")
+        assert finished and len(list((tmp_path / "s" / "checkpoints").iterdir())) >= 1
+        prune(tmp_path / "s", keep_finished=False)
+        assert list((tmp_path / "s" / "checkpoints").iterdir()) == []
+
+    def test_half_written_files_go_too(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "s", 4) as study:
+            (study.checkpoints / ".000009.safetensors.1.tmp").write_bytes(b"half")
+        prune(tmp_path / "s")
+        assert not list((tmp_path / "s" / "checkpoints").glob(".*"))
+
+
+def pd_equal(one: Path, other: Path) -> None:
+    assert load_trials(one).drop(columns="seconds").equals(load_trials(other).drop(columns="seconds"))
+
+
+class TestIncumbent:
+    def test_best_accuracy_then_the_earlier_epoch_then_the_smaller_network_then_the_earlier_place(
+        self, tmp_path: Path
+    ) -> None:
+        trials = paper_trials(192)
+        with create_study(tmp_path / "s", trials, scheduler="none", epochs=8) as study:
+            frame = load_trials(study)
+        assert choose_incumbent(frame) is None
+        frame["val_accuracy"], frame["best_epoch"] = 0.5, 3
+        small = frame.index[frame["hidden_layers"] == "16-16-16"]
+        assert choose_incumbent(frame) == trials[small[0]].key
+        frame.loc[100, "best_epoch"] = 2
+        assert choose_incumbent(frame) == trials[100].key
+        frame.loc[150, "val_accuracy"] = 0.6
+        assert choose_incumbent(frame) == trials[150].key
+        frame.loc[150, "val_accuracy"] = float("nan")
+        assert choose_incumbent(frame) == trials[100].key

@@ -1,0 +1,175 @@
+"""Fusion and transfer (paper 4.4, 4.5): networks trained outside the sweep, from scratch or from another's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.features import Features
+from spaces import Configuration
+from trainables.batches import Rows, TrainingData
+from trainables.metrics import EpochMetrics, evaluate
+from trainables.mlp import Architecture, GenreMLP
+from trainables.stacked_mlp import Layout, StackedMLP, unpack
+from trainables.state import StackState
+from trainables.training import train_segment
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a warm start took from its source, by the names of ``GenreMLP.state_dict``."""
+
+    tensors: tuple[str, ...]
+    """Copied whole."""
+    inputs: tuple[str, ...]
+    """Inputs whose column of the first layer was copied."""
+    fresh: tuple[str, ...]
+    """Left as initialised, the first layer among them where some of its columns are fresh."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One network of a stage: its name, hyperparameters, initial weights (``None``: from the seed alone)."""
+
+    name: str
+    configuration: Configuration
+    initial: Mapping[str, Tensor] | None = None
+    frozen: bool = False
+    """Train the output layer alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantResult:
+    """A variant's learning curve, and its best epoch's weights and scores."""
+
+    name: str
+    seed: int
+    epochs: tuple[EpochMetrics, ...]
+    best_epoch: int
+    state: Mapping[str, Tensor]
+    """``GenreMLP.state_dict`` of the best epoch."""
+    holdout: Mapping[str, float] | None
+    """Scores of the best epoch's weights on held-out rows, by the names of the metrics; ``None`` without any."""
+
+
+def warm_start(
+    architecture: Architecture,
+    inputs: Sequence[str],
+    source: Mapping[str, Tensor],
+    source_inputs: Sequence[str],
+    seed: int,
+    *,
+    fresh_output: bool,
+) -> tuple[dict[str, Tensor], Copied]:
+    """Initial weights with everything copied from ``source`` that fits (paper 4.5).
+
+    Columns of the first layer are matched by the name of their input; every other tensor by its name and shape; the
+    output layer stays fresh with ``fresh_output``. What is not copied is drawn from ``seed``.
+    """
+    fresh = GenreMLP.build(architecture, seed).state_dict()
+    state = {name: tensor.clone() for name, tensor in fresh.items()}
+    first = "hidden.0.0.weight"
+    copied = []
+    for name, tensor in state.items():
+        wanted = name != first and not (fresh_output and name.startswith("output."))
+        if wanted and name in source and source[name].shape == tensor.shape:
+            state[name] = source[name].clone()
+            copied.append(name)
+    shared = _copy_columns(state[first], inputs, source[first], source_inputs)
+    if len(shared) == len(inputs):
+        copied.append(first)
+    return state, Copied(tuple(copied), shared, tuple(name for name in state if name not in copied))
+
+
+def _copy_columns(
+    weight_OI: Tensor, inputs: Sequence[str], source_OI: Tensor, source_inputs: Sequence[str]
+) -> tuple[str, ...]:
+    if len(weight_OI) != len(source_OI):
+        return ()
+    places = {name: place for place, name in enumerate(source_inputs)}
+    shared = tuple(name for name in inputs if name in places)
+    for column, name in enumerate(inputs):
+        if name in places:
+            weight_OI[:, column] = source_OI[:, places[name]]
+    return shared
+
+
+def train_variants(variants: Sequence[Variant], features: Features, *, seed: int, epochs: int) -> list[VariantResult]:
+    """Train variants of one shape as a stack, on the same batches and noise; results in the order given."""
+    torch.set_num_threads(1)
+    configurations = [variant.configuration for variant in variants]
+    architecture = Architecture.of(configurations[0], len(features.names), len(features.genres))
+    data = TrainingData.of(features.x_train, features.y_train, features.x_val, features.y_val, len(features.genres))
+    networks = [_network(variant, architecture, seed) for variant in variants]
+    trained = train_segment(
+        configurations,
+        StackState.fresh(networks),
+        data,
+        seed=seed,
+        first_epoch=1,
+        last_epoch=epochs,
+        frozen=[_frozen(architecture) if variant.frozen else 0 for variant in variants],
+    )
+    holdout = score_best(trained.state, architecture, features.x_holdout, features.y_holdout)
+    return [
+        VariantResult(
+            name=variant.name,
+            seed=seed,
+            epochs=member.epochs,
+            best_epoch=int(trained.state.best_epoch[k]),
+            state=unpack(architecture, trained.state.best_parameters[k], trained.state.best_statistics[k]),
+            holdout=holdout[k] if holdout else None,
+        )
+        for k, (variant, member) in enumerate(zip(variants, trained.members, strict=True))
+    ]
+
+
+@torch.inference_mode()
+def score_best(state: StackState, architecture: Architecture, x: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
+    """Scores of each member's best weights on some rows ``x (n, d)``, ``y (n,)``; nothing where there are none."""
+    if not len(y):
+        return []
+    rows = Rows.of(x, y, architecture.output_size, state.parameters.dtype, state.parameters.device)
+    stack = StackedMLP(architecture, state.best_parameters, state.best_statistics, torch.zeros(len(state)))
+    columns = {name: values.tolist() for name, values in evaluate(stack, rows).items()}
+    return [{name: values[k] for name, values in columns.items()} for k in range(len(state))]
+
+
+def simple_network() -> Configuration:
+    """The paper's simple network (4.2, Table 3)."""
+    return Configuration(
+        hidden_layers=(64, 32, 16),
+        batch_norm=True,
+        dropout=0.5,
+        learning_rate=1e-3,
+        batch_size=32,
+        optimizer="adam",
+        clip_norm=1.0,
+        weight_decay=1e-4,
+    )
+
+
+def with_patience(configuration: Configuration, patience: int | None) -> Configuration:
+    """The promoted hyperparameters for a stage: its own length, and a patience where the user asks for one."""
+    return replace(configuration, patience=patience, epochs=None)
+
+
+def epochs_to_reach(curve: Sequence[float], accuracy: float) -> int | None:
+    """The first epoch, from 1, of at least this accuracy; ``None`` where it is never reached."""
+    return next((epoch for epoch, value in enumerate(curve, start=1) if value >= accuracy), None)
+
+
+def _network(variant: Variant, architecture: Architecture, seed: int) -> GenreMLP:
+    network = GenreMLP.build(architecture, seed)
+    if variant.initial is not None:
+        network.load_state_dict(dict(variant.initial))
+    return network
+
+
+def _frozen(architecture: Architecture) -> int:
+    """Parameters of a member's row that stand before the output layer."""
+    return next(slot.start for slot in Layout.of(architecture).parameters if slot.name == "output.weight")
