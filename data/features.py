@@ -96,8 +96,12 @@ class Features:
                 raise ValueError(f"y_{side} must be int64 positions in {self.genres}")
 
 
-def build_features(tracks: Tracks, split: Split, kind: str = "audio") -> Features:
+def build_features(
+    tracks: Tracks, split: Split, kind: str = "audio", *, scaler: FeatureScaler | None = None
+) -> Features:
     """Matrices and labels of every side; scaler and label order come from the training rows alone.
+
+    ``scaler`` takes the place of the fitted one: a network that goes on from another's weights keeps its scaling.
 
     Paper, section on features: audio is 14 numbers (standardised, ``mode`` as it is), text is the 384
     numbers of "album name + track name" (standardised), fusion is audio then text.
@@ -106,7 +110,7 @@ def build_features(tracks: Tracks, split: Split, kind: str = "audio") -> Feature
         InputError: an unknown kind, no genres, or text features without the text columns.
     """
     matrix, names, binary = raw_matrix(tracks, kind)
-    scaler = FeatureScaler.fit(matrix[split.train], names, binary)
+    scaler = scaler or FeatureScaler.fit(matrix[split.train], names, binary)
     genres = tuple(sorted(set(tracks.genres[split.train])))
     labels = _labels(tracks.genres, genres, split)
     arrays: dict[str, Any] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -36,8 +38,8 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
     Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``results.record.State``), ``reason`` (str or
     missing), ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per
     hyperparameter (``hidden_layers`` as text such as ``128-16``); ``best_epoch`` (Int64) and, of that epoch, the
-    metrics of ``load_curves``; ``seconds`` (float64, over all epochs); ``last_val_accuracy`` (of the last epoch, NaN where
-    that diverged). Before its first epoch a configuration has missing metrics.
+    metrics of ``load_curves``; ``seconds`` (float64, over all epochs); ``last_val_accuracy`` (of the last epoch, NaN
+    where that diverged). Before its first epoch a configuration has missing metrics.
     """
     with _opened(study) as opened:
         names, rows = opened.query(
@@ -77,16 +79,11 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
 
 
-class _opened:
-    """A study that is closed again if it was opened here."""
-
-    def __init__(self, study: str | Path | Study) -> None:
-        self._own = not isinstance(study, Study)
-        self._study = study if isinstance(study, Study) else Study.open(study)
-
-    def __enter__(self) -> Study:
-        return self._study
-
-    def __exit__(self, *exc: object) -> None:
-        if self._own:
-            self._study.close()
+@contextmanager
+def _opened(study: str | Path | Study) -> Iterator[Study]:
+    """The study; closed again if it was opened here."""
+    if isinstance(study, Study):
+        yield study
+        return
+    with Study.open(study) as opened:
+        yield opened

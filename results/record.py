@@ -1,4 +1,4 @@
-"""The frozen records of a study: what a configuration, an epoch, a decision and a segment are, once they are history."""
+"""The frozen records of a study: what a configuration, a decision and a segment are, once they are history."""
 
 from __future__ import annotations
 
@@ -102,6 +102,21 @@ class SegmentRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """The stages around the sweep (paper 3.1, 4.2, 4.4, 4.5)."""
+
+    transfer_data: str | None = None
+    """Rows of the sixth genre; ``None`` takes those that the source itself holds for it."""
+    epochs: int = 100
+    """Of the simple network and of the text and fusion networks, as in Figures 4a and 4b."""
+    patience: int | None = None
+    transfer_epochs: int = 30
+    transfer_seeds: int = 5
+    freeze: bool = False
+    """Train only the output layer of the copied network."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudySettings:
     """What a study was asked to do. Two studies with equal settings on equal data have equal curves."""
 
@@ -122,6 +137,8 @@ class StudySettings:
     holdout: float = 0.0
     stack_size: int | None = None
     """Members of a stack at most; ``None`` chooses by the machine."""
+    stages: StageSettings | None = None
+    """What ``genresweep run`` does around the sweep; ``None`` for a sweep alone."""
 
     def to_json(self) -> str:
         """Plain JSON of all settings."""
@@ -130,4 +147,5 @@ class StudySettings:
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> StudySettings:
         """The inverse of ``to_json``, after ``json.loads``; settings of later versions keep their defaults."""
-        return cls(**values)
+        stages = values.get("stages")
+        return cls(**{**values, "stages": StageSettings(**stages) if stages else None})

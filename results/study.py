@@ -1,7 +1,7 @@
 """``Study``: the study directory, and its database as the one record of what happened.
 
-The driver is the only writer; everyone else may read while it writes. ``study.db`` is in write-ahead mode while a driver
-runs, and in plain journal mode once it has finished, so that it then opens from a read-only place.
+The driver is the only writer; everyone else may read while it writes. ``study.db`` is in write-ahead mode while a
+driver runs, and in plain journal mode once it has finished, so that it then opens from a read-only place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +52,16 @@ CREATE TABLE segments (
     segment_id TEXT PRIMARY KEY, first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, members TEXT NOT NULL,
     seconds REAL NOT NULL, host TEXT NOT NULL, started REAL NOT NULL, checkpoint TEXT, sha256 TEXT, error TEXT)
     WITHOUT ROWID;
+CREATE TABLE stages (stage TEXT PRIMARY KEY, seconds REAL NOT NULL, peak_megabytes REAL NOT NULL, note TEXT)
+    WITHOUT ROWID;
+CREATE TABLE stage_curves (
+    stage TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    {", ".join(f"{metric} REAL" for metric in METRICS)},
+    PRIMARY KEY (stage, variant, seed, epoch)) WITHOUT ROWID;
+CREATE TABLE stage_scores (
+    stage TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL, side TEXT NOT NULL, epoch INTEGER,
+    accuracy REAL, precision REAL, recall REAL, f1 REAL, detail TEXT,
+    PRIMARY KEY (stage, variant, seed, side)) WITHOUT ROWID;
 """
 
 
@@ -227,6 +237,12 @@ class Study:
         """Validation accuracy of every configuration at an epoch."""
         rows = self._connection.execute("SELECT config_id, seed, val_accuracy FROM curves WHERE epoch = ?", (epoch,))
         return {TrialKey(row["config_id"], row["seed"]): row["val_accuracy"] for row in rows}
+
+    def write_rows(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Append whole rows to a table, inside a transaction; rows that stand already are replaced."""
+        for row in rows:
+            marks = ", ".join("?" * len(row))
+            self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", tuple(row))
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of a read-only query over the record."""

@@ -1,6 +1,6 @@
 """What follows from a segment: new conditions of its configurations, decisions of the rungs, and new work.
 
-Pure bookkeeping, without Ray and without a disk: the sweep commits each ``Outcome`` to the study, the dry run only counts.
+Pure bookkeeping, without Ray and without a disk: the sweep commits each ``Outcome``, the dry run only counts.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from spaces import Configuration
 
 _SECONDS_PER_STEP = 2.5e-5
@@ -33,7 +35,7 @@ class CostModel:
 
     def _guess(self, configuration: Configuration) -> float:
         widths = (self._input_size, *configuration.hidden_layers, self._output_size)
-        weights = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        weights = sum(a * b for a, b in itertools.pairwise(widths))
         steps = self._rows / configuration.batch_size
         norm = 1.5 if configuration.batch_norm else 1.0
         return norm * (steps * _SECONDS_PER_STEP + 6 * weights * self._rows * _SECONDS_PER_FLOP)

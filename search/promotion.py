@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -116,4 +117,4 @@ def _rescore(state: StackState, architecture: Architecture, features: Features) 
 
 def _hidden_weights(hidden_layers: str) -> int:
     widths = [int(width) for width in hidden_layers.split("-")]
-    return widths[0] + sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return widths[0] + sum(a * b for a, b in itertools.pairwise(widths))

@@ -76,8 +76,8 @@ class NoRungs:
 class Asha:
     """Asynchronous successive halving (Li et al., 2020), as Tune's ``ASHAScheduler`` with one bracket decides.
 
-    A configuration goes on unless its score is below the ``1 - 1 / reduction_factor`` quantile of the others recorded at
-    the rung so far. The scores of a stack are all recorded before any of its members is judged.
+    A configuration goes on unless its score is below the ``1 - 1 / reduction_factor`` quantile of the others recorded
+    at the rung so far. The scores of a stack are all recorded before any of its members is judged.
     """
 
     def __init__(self, grace_period: int, reduction_factor: int, epochs: int) -> None:
@@ -135,7 +135,7 @@ class Halving:
     def report(self, epoch: int, scores: Mapping[TrialKey, float | None]) -> list[Decision]:
         """Record the scores; the last to arrive brings the decisions for all.
 
-        A rung that has decided judges by its cutoff: a study that was extended sends it those whose budget had ended there.
+        A rung that has decided judges by its cutoff: an extended study sends it those whose budget had ended there.
         """
         self._arrived[epoch].update(scores)
         late = [self._judge_late(epoch, key, score) for key, score in scores.items() if epoch in self._cutoffs]

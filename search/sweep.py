@@ -97,8 +97,15 @@ def run_sweep(
     ``settings`` are the fields of ``results.StudySettings``. Raises ``InputError`` where the input is wrong, and
     ``StudyError`` where the study cannot go on.
     """
+    study, prepared = create_study(data, out=out, space=space, **settings)
+    with study, logging_to(study.directory / "log.txt"):
+        return drive(study, prepared, resources or Resources(), listener or Listener())
+
+
+def create_study(data: str, *, out: str | Path, space: str = "paper", **settings: Any) -> tuple[Study, Prepared]:
+    """Check everything that was asked for, then make the study, open for writing, and what it works on."""
     directory = Path(out)
-    asked = StudySettings(data=_absolute(data), space=load_space(space).to_toml(), **settings)
+    asked = StudySettings(data=absolute(data), space=load_space(space).to_toml(), **settings)
     if directory.exists():
         raise InputError(
             f"{directory} exists already: go on with `genresweep resume {directory}`, or choose another --name or --out"
@@ -106,9 +113,7 @@ def run_sweep(
     trials = pending_trials(asked)
     prepared = prepare(asked)
     check_batches(tuple(trial.configuration for trial in trials), prepared.features)
-    study = Study.create(directory, _manifest(asked, prepared), trials)
-    with study, _logging_to(directory / "log.txt"):
-        return _drive(study, prepared, resources or Resources(), listener or Listener())
+    return Study.create(directory, _manifest(asked, prepared), trials), prepared
 
 
 def resume_sweep(
@@ -122,7 +127,14 @@ def resume_sweep(
 
     Raises ``InputError``, with the fields that differ, where data or training are not what the study began with.
     """
-    with Study.open_for_writing(Path(out)) as study, _logging_to(study.directory / "log.txt"):
+    with reopened(out, epochs) as (study, prepared):
+        return drive(study, prepared, resources or Resources(), listener or Listener())
+
+
+@contextmanager
+def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study, Prepared]]:
+    """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
+    with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
         prepared = prepare(study.settings)
         differing = differences(dict(study.manifest.data), data_facts(prepared))
@@ -132,10 +144,10 @@ def resume_sweep(
         if epochs is not None:
             _extend(study, epochs)
         rewind(study)
-        return _drive(study, prepared, resources or Resources(), listener or Listener())
+        yield study, prepared
 
 
-def _drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
+def drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
     """Run what the record says is left, then promote."""
     started = time.monotonic()
     before = sum(trial.epoch for trial in study.trials())
@@ -234,7 +246,7 @@ def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:
     )
 
 
-def _absolute(data: str) -> str:
+def absolute(data: str) -> str:
     """A path that means the same from any directory; the named sources stay as they are."""
     named = data == "spotify" or data == "synthetic" or data.startswith("synthetic:")
     return data if named else str(Path(data).expanduser().resolve())
@@ -271,7 +283,7 @@ def _last_words(study: Study) -> Callable[[str], None]:
 
 
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
+def logging_to(path: Path) -> Iterator[None]:
     """Warnings, Ray's words and tracebacks go to the study's log."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -158,11 +158,6 @@ def with_patience(configuration: Configuration, patience: int | None) -> Configu
     return replace(configuration, patience=patience, epochs=None)
 
 
-def epochs_to_reach(curve: Sequence[float], accuracy: float) -> int | None:
-    """The first epoch, from 1, of at least this accuracy; ``None`` where it is never reached."""
-    return next((epoch for epoch, value in enumerate(curve, start=1) if value >= accuracy), None)
-
-
 def _network(variant: Variant, architecture: Architecture, seed: int) -> GenreMLP:
     network = GenreMLP.build(architecture, seed)
     if variant.initial is not None:

@@ -1,0 +1,177 @@
+"""The whole study (``genresweep run``), stage by stage; what is committed is not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.columns import ALBUM_NAME, TRACK_NAME
+from data.embeddings import embed_titles
+from data.features import Features, build_features
+from data.tracks import Tracks, load_tracks
+from results.description import describe, write_description
+from results.record import StageSettings
+from results.stage_record import StageRecord, commit_stage, stages_done
+from results.study import Study
+from search import stages
+from search.cluster import connected
+from search.memory import PeakMemory
+from search.preparation import Prepared
+from search.remote import encode_remotely
+from search.sweep import (
+    Listener,
+    Resources,
+    SweepResult,
+    create_study,
+    drive,
+    logging_to,
+    reopened,
+    resume_sweep,
+)
+
+
+class StageListener(Listener):
+    """What is told of a run's progress; this one says nothing."""
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+
+    def stage_done(self, record: StageRecord) -> None:
+        """A stage has been committed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the stages work on."""
+
+    study: Study
+    prepared: Prepared
+    resources: Resources
+    listener: StageListener
+
+    @property
+    def stage_settings(self) -> StageSettings:
+        """The settings of the stages."""
+        settings = self.study.settings.stages
+        assert settings is not None
+        return settings
+
+    def features(self, kind: str) -> Features:
+        """Features of another kind on the same split."""
+        if kind == self.prepared.features.kind:
+            return self.prepared.features
+        return build_features(self.prepared.tracks, self.prepared.split, kind)
+
+    def transfer_tracks(self) -> Tracks | None:
+        """Rows of the sixth genre: the table that was named, or those that the source held for it."""
+        named = self.stage_settings.transfer_data
+        if named is None:
+            return self.prepared.transfer_tracks
+        mapping = self.study.settings.mapping
+        return load_tracks(named, mapping=Path(mapping) if mapping else None, min_genres=1)
+
+
+def run_study(
+    data: str = "synthetic",
+    *,
+    out: str | Path,
+    stage_settings: StageSettings,
+    space: str = "paper",
+    resources: Resources | None = None,
+    listener: StageListener | None = None,
+    **settings: Any,
+) -> SweepResult:
+    """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
+    _check_transfer(stage_settings)
+    study, prepared = create_study(data, out=out, space=space, stages=stage_settings, **settings)
+    with study, logging_to(study.directory / "log.txt"):
+        return _run(Run(study, prepared, resources or Resources(), listener or StageListener()))
+
+
+def resume_study(
+    out: str | Path,
+    *,
+    epochs: int | None = None,
+    resources: Resources | None = None,
+    listener: StageListener | None = None,
+) -> SweepResult:
+    """Go on with a study that was interrupted, a sweep or a whole run."""
+    with Study.open(out) as study:
+        staged = study.settings.stages is not None
+    if not staged:
+        return resume_sweep(out, epochs=epochs, resources=resources, listener=listener)
+    with reopened(out, epochs) as (study, prepared):
+        return _run(Run(study, prepared, resources or Resources(), listener or StageListener()))
+
+
+def _run(run: Run) -> SweepResult:
+    """The stages that are not yet in the record; an interrupted sweep ends the run there."""
+    with connected(run.resources.address, run.resources.cpus):
+        for name, step in STAGES.items():
+            if name not in stages_done(run.study):
+                run.listener.stage(name)
+                try:
+                    with _measured(name, run) as record:
+                        step(run, record)
+                except _InterruptedError as interrupted:
+                    return interrupted.result
+        return drive(run.study, run.prepared, run.resources, run.listener)
+
+
+class _InterruptedError(Exception):
+    """The user stopped the sweep: the run ends, and will go on from here."""
+
+    def __init__(self, result: SweepResult) -> None:
+        super().__init__("interrupted")
+        self.result = result
+
+
+@contextmanager
+def _measured(name: str, run: Run) -> Iterator[StageRecord]:
+    """Time and peak memory of a stage, committed with its results."""
+    record, started = StageRecord(name), time.monotonic()
+    with PeakMemory() as memory:
+        yield record
+    record.seconds, record.peak_megabytes = time.monotonic() - started, memory.megabytes
+    commit_stage(run.study, record)
+    run.listener.stage_done(record)
+
+
+def _describe(run: Run, record: StageRecord) -> None:
+    write_description(describe(run.prepared.tracks), run.study.directory / "description")
+
+
+def _embed(run: Run, record: StageRecord) -> None:
+    """Encode every title that a later stage reads, once, over all workers."""
+    tables = [run.prepared.tracks, *filter(None, [run.transfer_tracks()])]
+    albums, titles = ([name for t in tables for name in t.frame[column]] for column in (ALBUM_NAME, TRACK_NAME))
+    embed_titles(albums, titles, encoder=encode_remotely)
+    record.note = f"{len(set(zip(albums, titles, strict=True))):,} different titles"
+
+
+def _check_transfer(settings: StageSettings) -> None:
+    """A wrong transfer table is found before anything is trained."""
+    if settings.transfer_data is not None:
+        load_tracks(settings.transfer_data, min_genres=1)
+
+
+def _sweep(run: Run, record: StageRecord) -> None:
+    result = drive(run.study, run.prepared, run.resources, run.listener)
+    if not result.complete:
+        raise _InterruptedError(result)
+
+
+STAGES: dict[str, Callable[[Run, StageRecord], None]] = {
+    "description": _describe,
+    "embeddings": _embed,
+    "baselines": stages.baselines,
+    "simple": stages.simple,
+    "sweep": _sweep,
+    "fusion": stages.fusion,
+    "transfer": stages.transfer,
+}
+"""In the order in which they run."""

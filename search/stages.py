@@ -1,0 +1,182 @@
+"""The stages around the sweep: baselines (paper 3.1), simple network (4.2), fusion (4.4), transfer (4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from data.features import Features, FeatureScaler, build_features
+from data.splits import extend_split
+from data.store import put_features
+from data.tracks import join_tracks
+from results.stage_record import StageRecord
+from search.remote import map_remote, remote_fold, remote_refit, remote_variants
+from spaces import Configuration
+from trainables.baselines import FOLDS, GRIDS, choose
+from trainables.checkpoint import ModelCard, load_model, save_model
+from trainables.mlp import Architecture
+from trainables.stages import Variant, VariantResult, simple_network, warm_start, with_patience
+
+if TYPE_CHECKING:
+    from search.pipeline import Run
+
+
+def baselines(run: Run, record: StageRecord) -> None:
+    """Random forest and XGBoost: the grid by 5-fold cross-validation, the best point refitted and scored."""
+    seed, handle = run.study.settings.seed, put_features(run.features("audio"))
+    calls = [
+        (handle, kind, dict(point), fold, seed)
+        for kind, grid in reversed(list(GRIDS.items()))
+        for point in grid
+        for fold in range(FOLDS)
+    ]
+    found = map_remote(remote_fold, calls)
+    best = {}
+    for kind, grid in GRIDS.items():
+        own = [score for call, score in zip(calls, found, strict=True) if call[1] == kind]
+        folds = [own[start : start + FOLDS] for start in range(0, len(own), FOLDS)]
+        best[kind] = choose(grid, folds)
+    for result in map_remote(remote_refit, [(handle, kind, dict(point), seed) for kind, point in best.items()]):
+        for side in ("validation", "holdout"):
+            if result[side] is not None:
+                detail = {"point": result["point"]}
+                record.scores.append((result["kind"], seed, side, None, result[side], detail))
+
+
+def simple(run: Run, record: StageRecord) -> None:
+    """The paper's simple network and its learning curve."""
+    settings, features = run.stage_settings, run.features("audio")
+    configuration = with_patience(simple_network(), settings.patience)
+    handle = put_features(features)
+    (results,) = map_remote(
+        remote_variants,
+        [(handle, [Variant(name="simple", configuration=configuration)], run.study.settings.seed, settings.epochs)],
+    )
+    _record(record, results)
+    _save(run, "simple", results[0], configuration, features)
+
+
+def fusion(run: Run, record: StageRecord) -> None:
+    """Text alone and audio + text with the promoted hyperparameters, from scratch and warm-started."""
+    settings, seed = run.stage_settings, run.study.settings.seed
+    promoted, card = load_model(run.study.directory / "best")
+    configuration = with_patience(card.configuration, settings.patience)
+    text, fused = run.features("text"), run.features("fusion")
+    architecture = Architecture.of(configuration, len(fused.names), len(fused.genres))
+    initial, copied = warm_start(
+        architecture, fused.names, promoted.state_dict(), card.scaler["names"], seed, fresh_output=False
+    )
+    variants = [
+        Variant(name="scratch", configuration=configuration),
+        Variant(name="warm", configuration=configuration, initial=initial),
+    ]
+    both, alone = map_remote(
+        remote_variants,
+        [
+            (put_features(fused), variants, seed, settings.epochs),
+            (put_features(text), [Variant(name="text", configuration=configuration)], seed, settings.epochs),
+        ],
+    )
+    _record(record, [*alone, *both])
+    _save(run, "text", alone[0], configuration, text)
+    for result in both:
+        _save(run, f"fusion-{result.name}", result, configuration, fused)
+    best = max(both, key=_accuracy)
+    _save(run, "fusion", best, configuration, fused)
+    record.note = (
+        f"stages/fusion is the {best.name} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
+        f"input columns and {', '.join(copied.tensors) or 'no whole tensor'}"
+    )
+
+
+def transfer(run: Run, record: StageRecord) -> None:
+    """Five to six genres: the fusion network continued (or frozen below its output), against one from scratch."""
+    new = run.transfer_tracks()
+    if new is None:
+        record.note = "skipped: there are no rows of a sixth genre; name them with --transfer-data"
+        return
+    settings = run.stage_settings
+    source, card = load_model(run.study.directory / "stages" / "fusion")
+    tracks = join_tracks(run.prepared.tracks, new)
+    split = extend_split(run.prepared.split, run.prepared.tracks, new)
+    scaler = FeatureScaler.from_json(dict(card.scaler))
+    features = build_features(tracks, split, card.feature_kind, scaler=scaler)
+    configuration = with_patience(card.configuration, settings.patience)
+    seeds = [run.study.settings.seed + offset for offset in range(settings.transfer_seeds)]
+    handle = put_features(features)
+    calls = [
+        (handle, _transfer_variants(configuration, features, source.state_dict(), card, seed, settings.freeze),
+         seed, settings.transfer_epochs)
+        for seed in seeds
+    ]  # fmt: skip
+    results = [result for pair in map_remote(remote_variants, calls) for result in pair]
+    _record(record, results)
+    best = max(results, key=_accuracy)
+    _save(run, "transfer", best, configuration, features)
+    record.note = f"stages/transfer is the {best.name} one of seed {best.seed}"
+
+
+def _transfer_variants(
+    configuration: Configuration,
+    features: Features,
+    source: Mapping[str, torch.Tensor],
+    card: ModelCard,
+    seed: int,
+    freeze: bool,
+) -> list[Variant]:
+    architecture = Architecture.of(configuration, len(features.names), len(features.genres))
+    initial, _ = warm_start(architecture, features.names, source, card.scaler["names"], seed, fresh_output=True)
+    return [
+        Variant(name="transfer", configuration=configuration, initial=initial, frozen=freeze),
+        Variant(name="scratch", configuration=configuration),
+    ]
+
+
+def _accuracy(result: VariantResult) -> float:
+    return result.epochs[result.best_epoch - 1].val_accuracy
+
+
+def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
+    """Curves and scores of trained variants."""
+    for result in results:
+        record.curves += [(result.name, result.seed, epoch.to_json()) for epoch in result.epochs]
+        sides: list[tuple[str, Mapping[str, Any] | None]] = [
+            ("validation", result.epochs[result.best_epoch - 1].to_json()),
+            ("holdout", result.holdout),
+        ]
+        for side, metrics in sides:
+            if metrics is not None:
+                scores = {name: metrics[f"val_{name}"] for name in ("accuracy", "precision", "recall", "f1")}
+                record.scores.append((result.name, result.seed, side, result.best_epoch, scores, {}))
+
+
+def _save(run: Run, name: str, result: VariantResult, configuration: Configuration, features: Features) -> Path:
+    """A stage's model directory, of the same kind as ``best/``."""
+    best = result.epochs[result.best_epoch - 1]
+    card = ModelCard(
+        architecture=Architecture.of(configuration, len(features.names), len(features.genres)),
+        configuration=configuration,
+        genres=features.genres,
+        feature_kind=features.kind,
+        scaler=features.scaler.to_json(),
+        fingerprint=features.fingerprint,
+        provenance={
+            "study": run.study.directory.name,
+            "stage": name,
+            "variant": result.name,
+            "seed": result.seed,
+            "epoch": result.best_epoch,
+            "metrics": {key: value for key, value in asdict(best).items() if key.startswith("val_")},
+            "data": run.prepared.tracks.source,
+            "synthetic": run.prepared.tracks.synthetic,
+            "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
+        },
+    )
+    directory = run.study.directory / "stages" / name
+    save_model(directory, result.state, card)
+    return directory
