@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from data.errors import InputError
+from results.exports import plain_number
 from results.frames import load_trials
 from results.study import Study
 
@@ -110,3 +112,35 @@ def studies_in(folder: Path) -> list[Path]:
     if not found:
         raise InputError(f"no studies in {folder}/: start one with `genresweep sweep --data FILE`, or name a directory")
     return found
+
+
+def frame_table(frame: pd.DataFrame, title: str, decimals: int | None = None) -> Table:
+    """A dataframe as a table; floats with four digits, or so many decimals; missing cells empty."""
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[name])
+        table.add_column(str(name), justify="right" if numeric else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*("" if pd.isna(value) else _rounded(value, decimals) for value in row))
+    return table
+
+
+def _rounded(value: Any, decimals: int | None) -> str:
+    return plain_number(value, decimals) if decimals is not None and isinstance(value, float) else _cell(value)
+
+
+def stages_table(stages: pd.DataFrame) -> Table:
+    """What each stage took."""
+    shown = stages.assign(seconds=stages["seconds"].round(1), peak_megabytes=stages["peak_megabytes"].round())
+    return frame_table(shown.rename(columns={"peak_megabytes": "peak MB"}), "stages")
+
+
+def report_tables(studies: Sequence[Path]) -> list[Table]:
+    """The scorecard, and transfer against scratch where there is any."""
+    from results.report import wide_scorecard
+    from results.tables import scorecard
+    from results.transfer import load_transfer
+
+    tables = [frame_table(wide_scorecard(scorecard(studies)), "scorecard")]
+    transfer = load_transfer(studies)
+    return [*tables, frame_table(transfer, "transfer against scratch")] if not transfer.empty else tables

@@ -43,3 +43,13 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="A traceback for errors, too.")]
 StudyArgument = Annotated[Path, typer.Argument(help="A study's directory.", metavar="STUDY")]
+TransferData = Annotated[
+    Path | None, typer.Option(help="Tracks of a sixth genre, for the transfer stage.", metavar="PATH")
+]
+StageEpochs = Annotated[int, typer.Option(min=1, help="Epochs of the simple, text and fusion networks.")]
+Patience = Annotated[
+    int | None, typer.Option(min=1, help="Stop a stage's network after this many epochs without a lower loss.")
+]
+TransferEpochs = Annotated[int, typer.Option(min=1, help="Epochs of the six-genre networks.")]
+TransferSeeds = Annotated[int, typer.Option(min=1, help="Seeds of the six-genre networks.")]
+Freeze = Annotated[bool, typer.Option("--freeze", help="Transfer: train the output layer alone.")]

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from results.record import State
+from results.stage_record import StageRecord
 from results.study import Study
 from search.coordinator import Coordinator, Outcome
-from search.sweep import Listener
+from search.pipeline import StageListener
 
 
-class LiveProgress(Listener):
+class LiveProgress(StageListener):
     """One line: configurations that have ended, epochs trained, the best accuracy so far."""
 
     def __init__(self, console: Console) -> None:
@@ -41,7 +42,7 @@ class LiveProgress(Listener):
     def started(self, study: Study, slots: int) -> None:
         """Replace the waiting line by the bar."""
         trials = study.trials()
-        self._progress.remove_task(self._waiting)
+        self._progress.update(self._waiting, visible=False)
         done = sum(trial.state.is_final for trial in trials)
         self._task = self._progress.add_task(
             f"training, {slots} at once", total=len(trials), completed=done, said=f"{done}/{len(trials)}"
@@ -68,3 +69,11 @@ class LiveProgress(Listener):
     def stopping(self, in_flight: int) -> None:
         """Say what is being waited for."""
         self._console.print(f"finishing {in_flight} segments in flight (Ctrl-C again stops at once)")
+
+    def stage(self, name: str) -> None:
+        """Name the stage that begins."""
+        self._progress.update(self._waiting, description=f"stage: {name}", visible=True)
+
+    def stage_done(self, record: StageRecord) -> None:
+        """One line that stays."""
+        self._console.print(f"{record.stage}: {record.seconds:.0f} s", markup=False)

@@ -1,0 +1,260 @@
+"""Commands that train: run, sweep, resume, prune."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from data.errors import InputError
+from search import options
+from search.console import ERR, OUT, print_json
+
+
+def run(
+    data: options.Data = "synthetic",
+    transfer_data: options.TransferData = None,
+    mapping: options.Mapping = None,
+    space: options.Space = "paper",
+    scheduler: options.Scheduler = "asha",
+    reduction_factor: options.ReductionFactor = 4,
+    grace_period: options.GracePeriod = 1,
+    epochs: options.Epochs = 20,
+    seed: options.Seed = 42,
+    split: options.Split = "random",
+    holdout: options.Holdout = 0.0,
+    stack_size: options.StackSize = "auto",
+    stage_epochs: options.StageEpochs = 100,
+    patience: options.Patience = None,
+    transfer_epochs: options.TransferEpochs = 30,
+    transfer_seeds: options.TransferSeeds = 5,
+    freeze: options.Freeze = False,
+    address: options.Address = None,
+    cpus: options.Cpus = None,
+    device: options.Device = "cpu",
+    name: options.Name = None,
+    out: options.Out = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """The whole study: description, baselines, sweep, fusion, transfer, scorecard."""
+    from results.record import StageSettings
+    from search.pipeline import run_study
+    from search.sweep import Resources
+
+    stages = StageSettings(
+        transfer_data=str(transfer_data.resolve()) if transfer_data else None,
+        epochs=stage_epochs,
+        patience=patience,
+        transfer_epochs=transfer_epochs,
+        transfer_seeds=transfer_seeds,
+        freeze=freeze,
+    )
+    directory = out or Path("runs") / (name or f"run-{datetime.now():%Y%m%d-%H%M%S}")
+    with _listener(quiet) as listener:
+        result = run_study(
+            data,
+            out=directory,
+            stage_settings=stages,
+            space=space,
+            resources=Resources(address=address, cpus=cpus, device=device),
+            listener=listener,
+            mapping=str(mapping.resolve()) if mapping else None,
+            scheduler=scheduler,
+            reduction_factor=reduction_factor,
+            grace_period=grace_period,
+            epochs=epochs,
+            seed=seed,
+            split=split,
+            holdout=holdout,
+            stack_size=_stack_size(stack_size),
+        )
+    _finish(result, as_json=False)
+
+
+def sweep(
+    data: options.Data = "synthetic",
+    mapping: options.Mapping = None,
+    space: options.Space = "paper",
+    search: options.Search = "grid",
+    trials: options.Trials = None,
+    features: options.FeatureKind = "audio",
+    scheduler: options.Scheduler = "asha",
+    reduction_factor: options.ReductionFactor = 4,
+    grace_period: options.GracePeriod = 1,
+    epochs: options.Epochs = 20,
+    seed: options.Seed = 42,
+    split: options.Split = "random",
+    holdout: options.Holdout = 0.0,
+    stack_size: options.StackSize = "auto",
+    address: options.Address = None,
+    cpus: options.Cpus = None,
+    device: options.Device = "cpu",
+    name: options.Name = None,
+    out: options.Out = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train every configuration of a search space, stop the weak ones early, promote the best."""
+    settings = {
+        "mapping": str(mapping.resolve()) if mapping else None,
+        "search": search,
+        "trials": trials,
+        "features": features,
+        "scheduler": scheduler,
+        "reduction_factor": reduction_factor,
+        "grace_period": grace_period,
+        "epochs": epochs,
+        "seed": seed,
+        "split": split,
+        "holdout": holdout,
+        "stack_size": _stack_size(stack_size),
+    }
+    if dry_run:
+        _print_estimate(data, space, settings, cpus, as_json)
+        return
+    from search.sweep import Resources, run_sweep
+
+    directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
+    resources = Resources(address=address, cpus=cpus, device=device)
+    with _listener(quiet) as listener:
+        result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
+    _finish(result, as_json)
+
+
+def resume(
+    study: options.StudyArgument,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Extend every configuration to this many.")] = None,
+    address: options.Address = None,
+    cpus: options.Cpus = None,
+    device: options.Device = "cpu",
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Go on with an interrupted study, or extend a finished one."""
+    from search.pipeline import resume_study
+    from search.sweep import Resources
+
+    resources = Resources(address=address, cpus=cpus, device=device)
+    with _listener(quiet) as listener:
+        result = resume_study(study, epochs=epochs, resources=resources, listener=listener)
+    _finish(result, as_json)
+
+
+def prune(
+    study: options.StudyArgument,
+    finished: Annotated[bool, typer.Option("--finished", help="Also those that `resume --epochs` would need.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Delete checkpoints that nobody needs any more."""
+    from search.pruning import prune as prune_study
+
+    pruned = prune_study(study, keep_finished=not finished)
+    OUT.print(f"{pruned.files} checkpoints deleted, {pruned.megabytes:.1f} MB freed", highlight=False)
+
+
+def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int | None, as_json: bool) -> None:
+    import os
+
+    from results.record import StudySettings
+    from search.dry_run import estimate
+    from search.preparation import check_batches, pending_trials, prepare
+    from search.sweep import DEFAULT_STACK_SIZE
+    from spaces import load_space
+
+    asked = StudySettings(data=data, space=load_space(space).to_toml(), **settings)
+    records = pending_trials(asked)
+    features = prepare(asked).features
+    check_batches(tuple(trial.configuration for trial in records), features)
+    found = estimate(
+        asked,
+        records,
+        features,
+        stack_size=asked.stack_size or DEFAULT_STACK_SIZE,
+        workers=cpus or os.cpu_count() or 1,
+    )
+    if as_json:
+        print_json(asdict(found))
+        return
+    OUT.print(
+        f"{found.configurations} configurations in about {found.segments} segments on {found.workers} workers: "
+        f"{found.epochs:,} epochs, about {found.minutes:.1f} minutes, {found.megabytes:.0f} MB of checkpoints",
+        highlight=False,
+    )
+
+
+def _listener(quiet: bool) -> Any:
+    from contextlib import nullcontext
+
+    from search.pipeline import StageListener
+    from search.progress import LiveProgress
+
+    return nullcontext(StageListener()) if quiet else LiveProgress(ERR)
+
+
+def _finish(result: Any, as_json: bool) -> None:
+    """Say how a sweep ended; an interrupted one ends the command with code 130."""
+    from results.frames import load_trials
+    from search.display import top_trials, trials_table
+
+    if as_json:
+        incumbent = result.incumbent and {
+            "config_id": result.incumbent.key.config_id,
+            "seed": result.incumbent.key.seed,
+            "epoch": result.incumbent.epoch,
+            "val_accuracy": result.incumbent.val_accuracy,
+            "directory": str(result.incumbent.directory),
+        }
+        print_json(
+            {
+                "study": str(result.directory),
+                "complete": result.complete,
+                "states": {str(state): count for state, count in result.states.items()},
+                "epochs": result.epochs,
+                "seconds": result.seconds,
+                "incumbent": incumbent,
+            }
+        )
+    if not result.complete:
+        ERR.print(f"interrupted; go on with: genresweep resume {result.directory}", highlight=False, markup=False)
+        raise typer.Exit(130)
+    if not as_json:
+        states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
+        OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
+        OUT.print(
+            f"{states}; {result.epochs:,} epochs in {result.seconds:.0f} s\n"
+            f"the incumbent {result.incumbent.key.config_id} ({result.incumbent.val_accuracy:.4f} at epoch "
+            f"{result.incumbent.epoch}) is in {result.incumbent.directory}",
+            highlight=False,
+            markup=False,
+        )
+        _report_stages(result.directory)
+
+
+def _report_stages(study: Path) -> None:
+    """After a whole run: what each stage took, and the scorecard, which is written beside the study's figures."""
+    from results.report import write_report
+    from results.stage_record import load_stages
+    from search.display import report_tables, stages_table
+
+    stages = load_stages(study)
+    if not stages.empty:
+        OUT.print(stages_table(stages))
+        paths = write_report([study], study)
+        for table in report_tables([study]):
+            OUT.print(table)
+        OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
+
+
+def _stack_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--stack-size must be auto or a whole number of at least 1, but got {text!r}")
+    return int(text)

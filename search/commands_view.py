@@ -1,0 +1,117 @@
+"""Commands that read: status, trials, describe, predict, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search import options
+from search.console import OUT, print_json
+
+
+def status(
+    study: Annotated[Path | None, typer.Argument(help="A study; without it, all in runs/.", metavar="[STUDY]")] = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """How far a study is, also while it runs."""
+    from search.display import studies_in, study_summary, summary_lines
+
+    summaries = [study_summary(path) for path in ([study] if study else studies_in(Path("runs")))]
+    if as_json:
+        print_json(summaries)
+        return
+    for summary in summaries:
+        OUT.print("\n".join(summary_lines(summary)), highlight=False, markup=False)
+
+
+def trials(
+    study: options.StudyArgument,
+    top: Annotated[int | None, typer.Option(min=1, help="Only the best N.", metavar="N")] = None,
+    curves: Annotated[bool, typer.Option("--curves", help="One row per epoch instead.")] = False,
+    to: Annotated[
+        Path | None, typer.Option(help="Write a .csv, .parquet or .json file instead.", metavar="FILE")
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """The trials of a study as a table, best first, or their learning curves."""
+    from results.exports import write_table
+    from results.frames import load_curves, load_trials
+    from search.display import top_trials, trials_table
+
+    chosen = top_trials(load_trials(study), top)
+    frame = chosen
+    if curves:
+        rows = load_curves(study)
+        frame = rows[rows["config_id"].isin(chosen["config_id"])]
+    if to is not None:
+        write_table(frame, to)
+        OUT.print(f"{len(frame):,} rows written to {to}", highlight=False, markup=False)
+    elif curves:
+        OUT.print(frame.to_string(index=False), highlight=False, markup=False)
+    else:
+        OUT.print(trials_table(chosen, str(study)))
+
+
+def describe(
+    data: options.Data = "synthetic",
+    mapping: options.Mapping = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the tables and figures into this folder, too.", metavar="DIR")
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """The variables, the genres, Table 2 and the correlations of a table of tracks."""
+    from data.tracks import load_tracks
+    from results.description import describe as describe_tracks
+    from results.description import write_description
+    from search.display import frame_table
+
+    described = describe_tracks(load_tracks(data, mapping=mapping, require_genre=False))
+    OUT.print(frame_table(described.variables, "variables (Table 1)"))
+    OUT.print(frame_table(described.genres, "genres"))
+    upright = described.statistics.set_index("statistic").T.rename_axis("variable").reset_index()
+    OUT.print(frame_table(upright, "statistics (Table 2)", decimals=2))
+    OUT.print(frame_table(described.correlations, "correlations", decimals=2))
+    if to is not None:
+        paths = write_description(described, to)
+        OUT.print(f"{len(paths)} files written to {to}", markup=False)
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model directory: best/ or one of stages/.", metavar="MODEL")],
+    tracks: Annotated[str, typer.Argument(help="A table of tracks, without genres or with.", metavar="TRACKS")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A .csv, .parquet or .json file to write.", metavar="FILE")],
+    mapping: options.Mapping = None,
+    debug: options.Debug = False,
+) -> None:
+    """Genres for new tracks: the same rows in the same order, with one probability per genre."""
+    from data.tracks import load_tracks
+    from results.exports import check_suffix, write_table
+    from results.predictions import predict as predict_genres
+
+    check_suffix(out)
+    predicted = predict_genres(model, load_tracks(tracks, mapping=mapping, require_genre=False, min_genres=1))
+    write_table(predicted, out)
+    OUT.print(f"{len(predicted):,} rows written to {out}", markup=False)
+
+
+def report(
+    studies: Annotated[
+        list[Path], typer.Argument(help="One study, or several that differ in seed.", metavar="STUDY...")
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of the report; the first study's by default.", metavar="DIR")
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """The scorecard: the paper's numbers beside ours, averaged over the studies; also as Markdown, CSV and HTML."""
+    from results.report import write_report
+    from search.display import report_tables
+
+    paths = write_report(studies, to or studies[0])
+    for table in report_tables(studies):
+        OUT.print(table)
+    OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
