@@ -8,9 +8,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import train_test_split
 
 from data.columns import TRACK_NAME
 from data.errors import InputError, did_you_mean
@@ -109,6 +106,9 @@ def _hanging_together(keys: list[np.ndarray]) -> np.ndarray:
         nodes.append(codes + end)
         end += len(distinct)
     edges = (np.tile(np.arange(rows), len(keys)), np.concatenate(nodes))
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(end, end))
     return connected_components(graph, directed=False)[1][:rows].astype(np.int64)
 
@@ -120,6 +120,8 @@ def _part(
     if groups is not None:
         taken = take_groups(genres[rows], groups[rows], fraction, seed)
         return rows[~taken], rows[taken]
+    from sklearn.model_selection import train_test_split
+
     try:
         stays, taken = train_test_split(rows, test_size=fraction, stratify=genres[rows], random_state=seed)
     except ValueError as error:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psutil
 
 _VITAL = ("raylet", "gcs_server")
-_PATIENCE = 5.0
-"""Seconds a process may be missing, since Ray starts them one after another."""
+_GRACE = 3.0
+"""Seconds that Tune gets to end by itself before the watchdog ends the process."""
 
 
 @contextmanager
@@ -22,9 +21,8 @@ def watching(last_words: Callable[[str], None]) -> Iterator[None]:
 
     ``last_words`` is called with the cause first. A Ray that runs elsewhere has no processes here to watch.
     """
-    children = _vital_children()
     finished = threading.Event()
-    thread = threading.Thread(target=_watch, args=(children, finished, last_words), daemon=True)
+    thread = threading.Thread(target=_watch, args=(_vital_children(), finished, last_words), daemon=True)
     thread.start()
     try:
         yield
@@ -33,22 +31,20 @@ def watching(last_words: Callable[[str], None]) -> Iterator[None]:
         thread.join()
 
 
-def _vital_children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.name() in _VITAL]
+def _vital_children() -> dict[str, psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return {child.name(): child for child in children if child.name() in _VITAL}
 
 
-def _watch(children: list[psutil.Process], finished: threading.Event, last_words: Callable[[str], None]) -> None:
+def _watch(
+    vital: Mapping[str, psutil.Process], finished: threading.Event, last_words: Callable[[str], None]
+) -> None:
     while not finished.wait(1.0):
-        dead = [child for child in children if not _alive(child)]
-        if dead and not finished.wait(_PATIENCE):
-            last_words("Ray died: its " + " and ".join(_names(dead)) + " ended")
-            sys.stdout.flush()
+        dead = [name for name, process in vital.items() if not _alive(process)]
+        if dead and not finished.wait(_GRACE):
+            last_words(f"Ray died: its {' and '.join(dead)} ended")
             _end_children()
             os._exit(1)
-
-
-def _names(processes: list[psutil.Process]) -> list[str]:
-    return ["raylet or gcs_server" if not process.pid else f"process {process.pid}" for process in processes]
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -62,11 +58,9 @@ def _end_children() -> None:
     """No orphans: end whatever this process has started."""
     children = psutil.Process().children(recursive=True)
     for child in children:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             child.terminate()
-        except psutil.NoSuchProcess:
-            continue
     _, stubborn = psutil.wait_procs(children, timeout=3)
     for child in stubborn:
-        child.kill()
-    time.sleep(0.1)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
 
+from search import run_sweep
 from search.cluster import connected
-from tests.search_tests.small import write_space, write_tracks
+from tests.search_tests.small import EPOCHS, write_space, write_tracks
+
+Sweep = Callable[..., Path]
 
 torch.set_num_threads(1)
 
@@ -30,3 +35,21 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tracks(folder / "tracks.csv")
     write_space(folder / "space.toml")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sweep(ray_session: int, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """Runs the small study with these settings, once for all tests that ask for the same; returns its directory."""
+    done: dict[str, Path] = {}
+
+    def run(**settings: Any) -> Path:
+        name = json.dumps(settings, sort_keys=True)
+        if name not in done:
+            out = tmp_path_factory.mktemp("studies") / "study"
+            space, wanted = str(small / "space.toml"), {"epochs": EPOCHS, "scheduler": "none", **settings}
+            result = run_sweep(str(small / "tracks.csv"), out=out, space=space, **wanted)
+            assert result.complete and result.directory == out
+            done[name] = out
+        return done[name]
+
+    return run

@@ -5,31 +5,17 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
 from pandas.testing import assert_frame_equal
 
 from results.frames import load_curves, load_trials
+from results.record import State
 from results.study import Study
-from search import run_sweep
+from tests.search_tests.conftest import Sweep
 from tests.search_tests.processes import Command, Ended, segments
 from tests.search_tests.small import CONFIGURATIONS, EPOCHS, HALVING, check_record, curves, outcome, verdicts
 
 
-@pytest.fixture(scope="module")
-def undisturbed(ray_session: int, small: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same studies, run through without a break: the exhaustive one and halving."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    for settings in ({"scheduler": "none", "epochs": EPOCHS}, HALVING):
-        run_sweep(
-            str(small / "tracks.csv"),
-            out=folder / str(settings["scheduler"]),
-            space=str(small / "space.toml"),
-            **settings,  # type: ignore[arg-type]
-        )
-    return {name: folder / name for name in ("none", "halving")}
-
-
-def sweep(small: Path, study: Path, scheduler: str, *options: object) -> Command:
+def start(small: Path, study: Path, scheduler: str, *options: object) -> Command:
     """Stacks of one, so that there are many segments to be interrupted between."""
     rungs = ("--reduction-factor", 2) if scheduler == "halving" else ()
     return Command(
@@ -48,7 +34,8 @@ def check_interrupted(command: Command, ended: Ended, study: Path) -> None:
     assert sorted(path.name for path in study.glob("study.db*")) == ["study.db"]
     with Study.open(study) as opened:
         assert not opened.facts()["driver"]
-        assert {str(trial.state) for trial in opened.trials()} > {"pending"}
+        states = {trial.state for trial in opened.trials()}
+        assert State.PENDING in states and State.RUNNING not in states
 
 
 def check_same(study: Path, undisturbed: Path) -> None:
@@ -59,12 +46,10 @@ def check_same(study: Path, undisturbed: Path) -> None:
     assert (study / "best" / "model.json").is_file()
 
 
-def test_exhaustive_on_one_worker_killed_then_interrupted(
-    undisturbed: dict[str, Path], small: Path, tmp_path: Path
-) -> None:
+def test_exhaustive_on_one_worker_killed_then_interrupted(sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """``SIGKILL`` after three segments, Ctrl-C after some more, then to the end on two workers."""
     study = tmp_path / "study"
-    first = sweep(small, study, "none", "--cpus", 1)
+    first = start(small, study, "none", "--cpus", 1)
     first.until(lambda: segments(study) >= 3)
     assert first.kill().code == -signal.SIGKILL
     committed = segments(study)
@@ -82,17 +67,15 @@ def test_exhaustive_on_one_worker_killed_then_interrupted(
     assert ended.code == 0, ended.err
     assert ended.err == "", "--quiet"
     assert third.left_behind() == []
-    check_same(study, undisturbed["none"])
+    check_same(study, sweep(stack_size=16))
     after = load_curves(study).merge(before[["config_id", "epoch"]], on=["config_id", "epoch"])
     assert_frame_equal(after, before), "what was committed is not trained again"
     assert first.left_behind() == []
 
 
-def test_halving_on_two_workers_killed_then_terminated(
-    undisturbed: dict[str, Path], small: Path, tmp_path: Path
-) -> None:
+def test_halving_on_two_workers_killed_then_terminated(sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
-    first = sweep(small, study, "halving", "--cpus", 2)
+    first = start(small, study, "halving", "--cpus", 2)
     first.until(lambda: segments(study) >= 4)
     first.kill()
     committed = segments(study)
@@ -104,4 +87,4 @@ def test_halving_on_two_workers_killed_then_terminated(
 
     ended = Command("resume", study, "--cpus", 1, folder=small).wait()
     assert ended.code == 0, ended.err
-    check_same(study, undisturbed["halving"])
+    check_same(study, sweep(**HALVING, stack_size=16))

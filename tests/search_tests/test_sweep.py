@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,35 +17,10 @@ from results.study import Study, StudyError
 from search import resume_sweep, run_sweep
 from search.preparation import prepare
 from search.promotion import promote
-from search.sweep import SweepResult
+from tests.search_tests.conftest import Sweep
 from tests.search_tests.small import EPOCHS, HALVING, check_record, curves, outcome, verdicts
 from tests.search_tests.test_rungs import TuneAsha
 from trainables.checkpoint import load_model
-
-Sweep = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-def sweep(ray_session: int, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Run a sweep of these settings, once for all tests of this file; returns its directory."""
-    done: dict[str, Path] = {}
-
-    def run(**settings: Any) -> Path:
-        name = json.dumps(settings)
-        if name not in done:
-            out = tmp_path_factory.mktemp("studies") / "study"
-            result = run_sweep(
-                str(small / "tracks.csv"),
-                out=out,
-                space=str(small / "space.toml"),
-                **{"epochs": EPOCHS, "scheduler": "none", **settings},
-            )
-            assert isinstance(result, SweepResult) and result.complete and result.directory == out
-            done[name] = out
-        return done[name]
-
-    return run
-
 
 class TestExhaustive:
     @pytest.mark.parametrize("stack_size", [1, 5])
