@@ -66,8 +66,10 @@ def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def _all_scores(study: Study) -> pd.DataFrame:
-    """Scores of the stages and of the sweep's incumbent, told apart by study."""
+    """Scores of the stages; a sweep alone has those of its incumbent in its trials."""
     scores = load_stage_scores(study)
+    if not scores.empty:
+        return scores
     trials = load_trials(study).dropna(subset=["val_accuracy"])
     incumbent = study.facts().get("incumbent")
     best = trials[trials["config_id"] == incumbent].head(1)
@@ -75,7 +77,7 @@ def _all_scores(study: Study) -> pd.DataFrame:
         row = {"stage": "sweep", "variant": "incumbent", "seed": int(best["seed"].iloc[0]), "side": "validation"}
         row |= {name: float(best[f"val_{name}"].iloc[0]) for name in SCORES}
         scores = pd.concat([scores, pd.DataFrame([row])], ignore_index=True)
-    return scores.assign(study=str(study.directory))
+    return scores
 
 
 def _rows(entry: PaperEntry, scores: pd.DataFrame) -> list[dict[str, object]]:

@@ -163,6 +163,7 @@ def _sweep(run: Run, record: StageRecord) -> None:
     result = drive(run.study, run.prepared, run.resources, run.listener)
     if not result.complete:
         raise _InterruptedError(result)
+    stages.score_incumbent(run, record)
 
 
 STAGES: dict[str, Callable[[Run, StageRecord], None]] = {

@@ -20,7 +20,8 @@ from spaces import Configuration
 from trainables.baselines import FOLDS, GRIDS, choose
 from trainables.checkpoint import ModelCard, load_model, save_model
 from trainables.mlp import Architecture
-from trainables.stages import Variant, VariantResult, simple_network, warm_start, with_patience
+from trainables.stages import Variant, VariantResult, score_best, simple_network, warm_start, with_patience
+from trainables.state import StackState
 
 if TYPE_CHECKING:
     from search.pipeline import Run
@@ -59,6 +60,20 @@ def simple(run: Run, record: StageRecord) -> None:
     )
     _record(record, results)
     _save(run, "simple", results[0], configuration, features)
+
+
+def score_incumbent(run: Run, record: StageRecord) -> None:
+    """The promoted network on the validation rows, which chose it, and on held-out rows, which did not."""
+    network, card = load_model(run.study.directory / "best")
+    features = run.prepared.features
+    sides = {
+        "validation": (features.x_val, features.y_val),
+        "holdout": (features.x_holdout, features.y_holdout),
+    }
+    for side, (x, y) in sides.items():
+        for metrics in score_best(StackState.fresh([network]), network.architecture, x, y):
+            epoch, seed = card.provenance["epoch"], card.provenance["seed"]
+            record.scores.append(("incumbent", seed, side, epoch, _scores(metrics), {}))
 
 
 def fusion(run: Run, record: StageRecord) -> None:
@@ -151,8 +166,11 @@ def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
         ]
         for side, metrics in sides:
             if metrics is not None:
-                scores = {name: metrics[f"val_{name}"] for name in ("accuracy", "precision", "recall", "f1")}
-                record.scores.append((result.name, result.seed, side, result.best_epoch, scores, {}))
+                record.scores.append((result.name, result.seed, side, result.best_epoch, _scores(metrics), {}))
+
+
+def _scores(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: metrics[f"val_{name}"] for name in ("accuracy", "precision", "recall", "f1")}
 
 
 def _save(run: Run, name: str, result: VariantResult, configuration: Configuration, features: Features) -> Path:

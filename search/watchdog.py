@@ -36,9 +36,7 @@ def _vital_children() -> dict[str, psutil.Process]:
     return {child.name(): child for child in children if child.name() in _VITAL}
 
 
-def _watch(
-    vital: Mapping[str, psutil.Process], finished: threading.Event, last_words: Callable[[str], None]
-) -> None:
+def _watch(vital: Mapping[str, psutil.Process], finished: threading.Event, last_words: Callable[[str], None]) -> None:
     while not finished.wait(1.0):
         dead = [name for name, process in vital.items() if not _alive(process)]
         if dead and not finished.wait(_GRACE):

@@ -73,9 +73,7 @@ def test_the_same_curves_to_float_tolerance(study: Path, features: Features, tmp
 def test_the_same_stops_as_tunes_scheduler_under_tune(features: Features, tmp_path: Path) -> None:
     """One trial after another: each meets the rungs as its forerunners have left them."""
     scheduler = ASHAScheduler(max_t=EPOCHS, grace_period=1, reduction_factor=2)
-    plain = oracle.run(
-        POINTS, features, seed=SEED, epochs=EPOCHS, folder=tmp_path, scheduler=scheduler, at_once=1
-    )
+    plain = oracle.run(POINTS, features, seed=SEED, epochs=EPOCHS, folder=tmp_path, scheduler=scheduler, at_once=1)
     epochs = plain.groupby("config_id", sort=False)["epoch"].max()
     assert set(epochs) == {1, 2, 3}, "the case is about stops at both rungs"
     rungs = Asha(1, 2, EPOCHS)

@@ -22,6 +22,7 @@ from tests.search_tests.small import EPOCHS, HALVING, check_record, curves, outc
 from tests.search_tests.test_rungs import TuneAsha
 from trainables.checkpoint import load_model
 
+
 class TestExhaustive:
     @pytest.mark.parametrize("stack_size", [1, 5])
     def test_curves_are_equal_to_the_bit_whatever_the_stacks(self, sweep: Sweep, stack_size: int) -> None:

@@ -1,0 +1,145 @@
+"""The whole study on a table small enough for a test, with the real sentence model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.splits import extend_split, split_tracks
+from data.tracks import join_tracks, load_tracks
+from results.record import StageSettings
+from results.report import write_report
+from results.stage_record import load_stage_curves, load_stage_scores, load_stages
+from results.study import Study
+from results.tables import scorecard
+from search import stages
+from search.pipeline import STAGES, resume_study, run_study
+from tests.data_tests.tables import table, write_csv
+from tests.search_tests.small import write_space
+from trainables.checkpoint import load_model
+
+SPACE = """
+name = "tiny"
+[parameters]
+hidden_layers = [[16, 8]]
+learning_rate = [1e-2, 1e-3]
+"""
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tables")
+    edm = table(60, seed=5, genres=("edm",))
+    # A third of the new rows are tracks that the old table holds too.
+    known = table(150)
+    for column in ("track_name", "track_album_name", "duration_ms"):
+        edm.loc[:19, column] = known.loc[:19, column]
+    return write_csv(known, folder / "tracks.csv"), write_csv(edm, folder / "edm.csv")
+
+
+@pytest.fixture(scope="module")
+def study(ray_session: int, tables: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that failed in its transfer stage and was resumed."""
+    folder = tmp_path_factory.mktemp("run")
+    settings = StageSettings(transfer_data=str(tables[1]), epochs=3, transfer_epochs=2, transfer_seeds=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STAGES, "transfer", _fails)
+        patch.setattr(stages, "GRIDS", {kind: points[:1] for kind, points in stages.GRIDS.items()})
+        with pytest.raises(RuntimeError, match="stopped here"):
+            run_study(
+                str(tables[0]),
+                out=folder / "study",
+                stage_settings=settings,
+                space=str(write_space(folder / "space.toml", SPACE)),
+                epochs=3,
+                holdout=0.2,
+            )
+    before = load_stage_scores(folder / "study")
+    assert set(load_stages(folder / "study")["stage"]) == set(STAGES) - {"transfer"}
+    assert resume_study(folder / "study").complete
+    after = load_stage_scores(folder / "study")
+    pd.testing.assert_frame_equal(before, after[after["stage"] != "transfer"].reset_index(drop=True))
+    return folder / "study"
+
+
+def _fails(run: object, record: object) -> None:
+    raise RuntimeError("stopped here")
+
+
+def test_every_stage_is_recorded_once_with_its_cost(study: Path) -> None:
+    recorded = load_stages(study)
+    assert sorted(recorded["stage"]) == sorted(STAGES)
+    assert (recorded["seconds"] > 0).all()
+    assert (recorded["peak_megabytes"] > 50).all()
+
+
+def test_curves_and_scores_of_the_stages_agree(study: Path) -> None:
+    curves, scores = load_stage_curves(study), load_stage_scores(study)
+    variants = {(row.stage, row.variant) for row in curves.itertuples()}
+    assert variants == {
+        ("simple", "simple"),
+        ("fusion", "text"),
+        ("fusion", "scratch"),
+        ("fusion", "warm"),
+        ("transfer", "transfer"),
+        ("transfer", "scratch"),
+    }
+    best = curves.groupby(["stage", "variant", "seed"])["val_accuracy"].max()
+    trained = scores[(scores["side"] == "validation") & ~scores["stage"].isin(["baselines", "sweep"])]
+    for row in trained.itertuples():
+        assert row.accuracy == best[row.stage, row.variant, row.seed]
+    assert set(scores["side"]) == {"validation", "holdout"}
+
+
+def test_every_stage_leaves_a_model_that_describes_itself(study: Path) -> None:
+    inputs = {"simple": 14, "text": 384, "fusion": 398, "fusion-scratch": 398, "fusion-warm": 398, "transfer": 398}
+    for stage, size in inputs.items():
+        network, card = load_model(study / "stages" / stage)
+        assert network.architecture.input_size == size
+        assert card.provenance["stage"] == stage
+        assert card.genres == load_model(study / "best")[1].genres or stage == "transfer"
+    assert "edm" in load_model(study / "stages" / "transfer")[1].genres
+
+
+def test_transfer_keeps_the_scaler_of_the_weights_that_it_copies(study: Path) -> None:
+    assert load_model(study / "stages" / "transfer")[1].scaler == load_model(study / "stages" / "fusion")[1].scaler
+
+
+def test_no_validation_row_of_the_transfer_trained_an_ancestor(tables: tuple[Path, Path]) -> None:
+    old, new = load_tracks(tables[0]), load_tracks(tables[1], min_genres=1)
+    split = split_tracks(old, holdout=0.2)
+    extended = extend_split(split, old, new)
+    joint = join_tracks(old, new)
+    judged = np.concatenate([extended.val, extended.holdout])
+    assert not set(judged) & set(split.train)
+    assert set(judged[judged < len(old)]) == set(split.val) | set(split.holdout)
+    new_judged = judged[judged >= len(old)]
+    assert len(new_judged)
+    assert not set(joint.track_keys[new_judged]) & set(old.track_keys[split.train])
+
+
+def test_the_scorecard_holds_the_papers_numbers_beside_ours(study: Path, tmp_path: Path) -> None:
+    card = scorecard([study])
+    accuracy = card[card["score"] == "accuracy"].set_index("model")
+    assert accuracy.loc["audio + text, from scratch", "paper"] == 0.6174
+    assert accuracy["holdout"].notna().all()
+    ours = accuracy.loc["text only"]
+    assert ours["difference"] == pytest.approx(ours["validation"] - 0.4536)
+    pd.testing.assert_frame_equal(
+        scorecard([study, study]).drop(columns=["seeds", "spread"]), card.drop(columns=["seeds", "spread"])
+    )
+    paths = write_report([study], tmp_path)
+    assert {path.name for path in paths} == {"scorecard.csv", "scorecard.md", "report.html"}
+    assert "audio + text, from scratch" in (tmp_path / "scorecard.md").read_text()
+
+
+def test_the_baselines_record_the_point_they_chose(study: Path) -> None:
+    scores = load_stage_scores(study)
+    for row in scores[scores["stage"] == "baselines"].itertuples():
+        assert json.loads(row.detail)["point"]["n_estimators"] > 0
+    with Study.open(study) as opened:
+        assert opened.settings.stages is not None
