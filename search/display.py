@@ -141,6 +141,12 @@ def report_tables(studies: Sequence[Path]) -> list[Table]:
     from results.tables import scorecard
     from results.transfer import load_transfer
 
-    tables = [frame_table(wide_scorecard(scorecard(studies)), "scorecard")]
+    card = wide_scorecard(scorecard(studies))
+    narrow = card.drop(columns=["section", "split", *(name for name in card if str(name).startswith("paper's"))])
+    title = f"scorecard, split {card['split'].iloc[0]} (the paper's P, R and F1 are in scorecard.md)"
+    tables = [frame_table(narrow, title, decimals=4)]
     transfer = load_transfer(studies)
-    return [*tables, frame_table(transfer, "transfer against scratch")] if not transfer.empty else tables
+    if not transfer.empty:
+        upright = transfer.set_index("variant").T.rename_axis("over all seeds").reset_index()
+        tables.append(frame_table(upright, "transfer against scratch", decimals=4))
+    return tables

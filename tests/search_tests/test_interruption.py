@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
 from pandas.testing import assert_frame_equal
 
 from results.frames import load_curves, load_trials
@@ -46,6 +47,7 @@ def check_same(study: Path, undisturbed: Path) -> None:
     assert (study / "best" / "model.json").is_file()
 
 
+@pytest.mark.timeout(600)
 def test_exhaustive_on_one_worker_killed_then_interrupted(sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """``SIGKILL`` after three segments, Ctrl-C after some more, then to the end on two workers."""
     study = tmp_path / "study"
@@ -73,6 +75,7 @@ def test_exhaustive_on_one_worker_killed_then_interrupted(sweep: Sweep, small: P
     assert first.left_behind() == []
 
 
+@pytest.mark.timeout(600)
 def test_halving_on_two_workers_killed_then_terminated(sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = start(small, study, "halving", "--cpus", 2)
