@@ -161,7 +161,8 @@ class TestFailure:
         """A width that no machine can address: its training raises, the others of the search finish."""
         space = tmp_path / "space.toml"
         space.write_text(
-            'name = "too wide"\n[parameters]\nhidden_layers = [[16], [1000000000000000000]]\nlearning_rate = [1e-2, 1e-3]\n'
+            'name = "too wide"\n[parameters]\n'
+            "hidden_layers = [[16], [1000000000000000000]]\nlearning_rate = [1e-2, 1e-3]\n"
         )
         result = run_sweep(
             str(small / "tracks.csv"), out=tmp_path / "study", space=str(space), scheduler="halving", epochs=2
