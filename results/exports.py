@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError, did_you_mean
+from data.files import write_atomically
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -35,8 +36,6 @@ def check_suffix(path: Path) -> None:
 
 def write_file(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all; ``InputError`` where the place does not allow it."""
-    from trainables.checkpoint import write_atomically
-
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a directory; give the name of a file")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from results.study import METRICS, Study
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
 
-_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "epoch")
+_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "epoch", "weights")
 
 
 def load_curves(study: str | Path | Study) -> pd.DataFrame:
@@ -37,18 +38,20 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
 
     Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``results.record.State``), ``reason`` (str or
     missing), ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per
-    hyperparameter (``hidden_layers`` as text such as ``128-16``); ``best_epoch`` (Int64) and, of that epoch, the
-    metrics of ``load_curves``; ``seconds`` (float64, over all epochs); ``last_val_accuracy`` (of the last epoch, NaN
-    where that diverged). Before its first epoch a configuration has missing metrics.
+    hyperparameter (``hidden_layers`` as text such as ``128-16``); ``weights`` (Int64, of its linear layers);
+    ``best_epoch`` (Int64) and, of that epoch, the metrics of ``load_curves``; ``seconds`` (float64, over all epochs);
+    ``last_val_accuracy`` (of the last epoch, NaN where that diverged). Before its first epoch a configuration has
+    missing metrics.
     """
-    with _opened(study) as opened:
+    with _opened(study) as opened, opened.snapshot():
         names, rows = opened.query(
             "SELECT config_id, seed, state, reason, epoch AS epochs, budget, configuration FROM trials "
             "ORDER BY position, seed"
         )
         curves = load_curves(opened)
+        sizes = len(opened.manifest.data["inputs"]), len(opened.manifest.data["genres"])
     trials = pd.DataFrame(rows, columns=names)
-    parameters = pd.DataFrame([_parameters(text) for text in trials.pop("configuration")])
+    parameters = pd.DataFrame([_parameters(text, *sizes) for text in trials.pop("configuration")])
     keys = ["config_id", "seed"]
     trials = pd.concat([trials, parameters], axis=1).merge(_best_epochs(curves), how="left", on=keys)
     totals = curves.groupby(keys, as_index=False)["seconds"].sum()
@@ -65,10 +68,22 @@ def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
     return best.rename(columns={"epoch": "best_epoch"})
 
 
-def _parameters(text: str) -> dict[str, object]:
+def ranked(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials by validation accuracy at their best epoch, best first, untrained ones last.
+
+    Ties go to the earlier epoch, then to the smaller network, then to the order of the search space: the first row is
+    the incumbent.
+    """
+    order = {"val_accuracy": False, "best_epoch": True, "weights": True}
+    return trials.sort_values(list(order), ascending=list(order.values()), kind="stable")
+
+
+def _parameters(text: str, inputs: int, outputs: int) -> dict[str, object]:
     configuration = Configuration.from_json(text)
+    widths = (inputs, *configuration.hidden_layers, outputs)
     values = {name: getattr(configuration, name) for name in HYPERPARAMETERS if name != "epochs"}
-    return {**values, "hidden_layers": "-".join(str(width) for width in configuration.hidden_layers)}
+    hidden_layers = "-".join(str(width) for width in configuration.hidden_layers)
+    return {**values, "hidden_layers": hidden_layers, "weights": sum(a * b for a, b in itertools.pairwise(widths))}
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -137,6 +137,8 @@ class StudySettings:
     holdout: float = 0.0
     stack_size: int | None = None
     """Members of a stack at most; ``None`` chooses by the machine."""
+    device: str = "cpu"
+    """``cpu`` or ``cuda``: dropout noise and arithmetic differ between them, so a study keeps its own."""
     stages: StageSettings | None = None
     """What ``genresweep run`` does around the sweep; ``None`` for a sweep alone."""
 
@@ -146,6 +148,6 @@ class StudySettings:
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> StudySettings:
-        """The inverse of ``to_json``, after ``json.loads``; settings of later versions keep their defaults."""
+        """The inverse of ``to_json``, after ``json.loads``; settings that an older study lacks keep their defaults."""
         stages = values.get("stages")
         return cls(**{**values, "stages": StageSettings(**stages) if stages else None})

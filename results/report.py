@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -38,12 +37,12 @@ def write_report(studies: Sequence[Path], directory: Path) -> tuple[Path, ...]:
     """Write ``scorecard.md``, ``scorecard.csv`` and ``report.html`` into a directory; returns their paths."""
     card = scorecard(studies)
     wide = wide_scorecard(card)
-    texts = [("Scorecard", markdown_table(wide, decimals=4))]
+    texts, sections = [("Scorecard", markdown_table(wide, decimals=4))], [("Scorecard", _html(wide))]
     transfer = load_transfer(studies)
     if not transfer.empty:
         texts.append(("Transfer against scratch", markdown_table(transfer, decimals=4)))
+        sections.append(("Transfer against scratch", _html(transfer)))
     text = "\n\n".join(f"## {heading}\n\n{table}" for heading, table in texts) + "\n"
-    sections = [("Scorecard", _html(wide)), ("Transfer against scratch", _html(transfer))]
     for study in studies:
         sections += _study_sections(study)
     return (
@@ -63,5 +62,4 @@ def _study_sections(study: Path) -> list[tuple[str, str]]:
 
 
 def _html(frame: pd.DataFrame) -> str:
-    escaped = frame.rename(columns=lambda name: escape(str(name)))
-    return str(escaped.to_html(index=False, float_format="{:.4f}".format, na_rep="", border=0))
+    return str(frame.to_html(index=False, float_format="{:.4f}".format, na_rep="", border=0))

@@ -12,8 +12,6 @@ import pandas as pd
 
 from results.study import METRICS, Study
 
-SIDES = ("validation", "holdout")
-
 Score = tuple[str, int, str, int | None, Mapping[str, float], Mapping[str, Any]]
 """(variant, seed, side, epoch, scores by name, details)."""
 

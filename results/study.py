@@ -197,13 +197,22 @@ class Study:
         return self.directory / "checkpoints"
 
     def facts(self) -> dict[str, str]:
-        """Small named facts: the driver, the incumbent, whether the study is complete."""
+        """Small named facts: the driver (empty when there is none), and the incumbent once it is promoted."""
         return {row["name"]: row["value"] for row in self._connection.execute("SELECT name, value FROM facts")}
 
     def set_fact(self, name: str, value: str) -> None:
         """Record a fact, replacing an older one of that name."""
         with self.transaction():
             self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads of one moment, while a driver writes."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -244,6 +253,11 @@ class Study:
             marks = ", ".join("?" * len(row))
             self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", tuple(row))
 
+    def best_accuracy(self) -> float:
+        """Best validation accuracy of any epoch so far; NaN before the first."""
+        (found,) = self._connection.execute("SELECT max(val_accuracy) FROM curves").fetchone()
+        return float("nan") if found is None else float(found)
+
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of a read-only query over the record."""
         cursor = self._connection.execute(sql)
@@ -283,6 +297,11 @@ class Study:
             "DELETE FROM curves WHERE config_id = ? AND seed = ? AND epoch > ?",
             [(key.config_id, key.seed, epoch) for key, epoch in kept.items()],
         )
+
+    def forget_stages(self, stages: Iterable[str]) -> None:
+        """Remove stages, inside a transaction, so that they are done again."""
+        for table in ("stages", "stage_curves", "stage_scores"):
+            self._connection.executemany(f"DELETE FROM {table} WHERE stage = ?", [(stage,) for stage in stages])
 
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
         """Append decisions in their order, inside a transaction."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import InputError
-from results.frames import load_trials
 from results.stage_record import load_stage_scores
 from results.study import Study
 
@@ -55,7 +54,7 @@ def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
             raise InputError(
                 f"the studies must have one kind of split to be averaged, but have {', '.join(sorted(kinds))}"
             )
-        scores = pd.concat([_all_scores(study) for study in opened], ignore_index=True)
+        scores = pd.concat([load_stage_scores(study) for study in opened], ignore_index=True)
     finally:
         for study in opened:
             study.close()
@@ -63,21 +62,6 @@ def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
         raise InputError("there is nothing to report yet: no study of these has trained anything")
     rows = [row for entry in PAPER for row in _rows(entry, scores)]
     return pd.DataFrame(rows).assign(split=kinds.pop())
-
-
-def _all_scores(study: Study) -> pd.DataFrame:
-    """Scores of the stages; a sweep alone has those of its incumbent in its trials."""
-    scores = load_stage_scores(study)
-    if not scores.empty:
-        return scores
-    trials = load_trials(study).dropna(subset=["val_accuracy"])
-    incumbent = study.facts().get("incumbent")
-    best = trials[trials["config_id"] == incumbent].head(1)
-    if not best.empty:
-        row = {"stage": "sweep", "variant": "incumbent", "seed": int(best["seed"].iloc[0]), "side": "validation"}
-        row |= {name: float(best[f"val_{name}"].iloc[0]) for name in SCORES}
-        scores = pd.concat([scores, pd.DataFrame([row])], ignore_index=True)
-    return scores
 
 
 def _rows(entry: PaperEntry, scores: pd.DataFrame) -> list[dict[str, object]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
+
+from search.watchdog import watching
 
 PACKAGES = ("data", "spaces", "trainables", "results", "search")
 
@@ -22,42 +25,55 @@ def package_root() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-def stage_code(directory: Path) -> str:
-    """Copy the five packages, and nothing else, into ``directory``; returns a hash of their sources.
+def stage_code(directory: Path) -> None:
+    """Copy the five packages, and nothing else, into ``directory``.
 
     Ray would otherwise put the user's current directory first on the workers' path, and a file called ``search.py``
     in it would replace ours.
     """
-    digest = hashlib.sha256()
     for package in PACKAGES:
         shutil.copytree(
             package_root() / package,
             directory / package,
             ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
         )
-        for path in sorted((directory / package).rglob("*")):
-            if path.is_file():
-                digest.update(path.relative_to(directory).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 @contextmanager
-def connected(address: str | None = None, cpus: int | None = None) -> Iterator[int]:
+def connected(
+    address: str | None = None, cpus: int | None = None, last_words: Callable[[str], None] | None = None
+) -> Iterator[int]:
     """A Ray session for one command; yields the number of segments that can train at once.
 
     Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``cpus`` slots and stopped
-    again. A Ray that this process is connected to already is used and left running.
+    again; if it dies, ``last_words`` is called with the cause and the process ends with code 1. A Ray that this process
+    is connected to already is used and left running.
     """
     if ray.is_initialized():
         yield _slots(cpus)
         return
     with tempfile.TemporaryDirectory(prefix="genresweep-code-") as staged:
         stage_code(Path(staged))
-        ray.init(**_arguments(address, cpus, staged))
+        with _own_sigterm():
+            ray.init(**_arguments(address, cpus, staged))
         try:
-            yield _slots(cpus)
+            with watching(last_words):
+                yield _slots(cpus)
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray replaces the handler of SIGTERM when it starts; this puts ours back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _arguments(address: str | None, cpus: int | None, staged: str) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +49,7 @@ def run(
     from search.sweep import Resources
 
     stages = StageSettings(
-        transfer_data=str(transfer_data.resolve()) if transfer_data else None,
+        transfer_data=str(transfer_data) if transfer_data else None,
         epochs=stage_epochs,
         patience=patience,
         transfer_epochs=transfer_epochs,
@@ -54,15 +57,15 @@ def run(
         freeze=freeze,
     )
     directory = out or Path("runs") / (name or f"run-{datetime.now():%Y%m%d-%H%M%S}")
-    with _listener(quiet) as listener:
+    with _interruptible(directory), _listener(quiet) as listener:
         result = run_study(
             data,
             out=directory,
             stage_settings=stages,
             space=space,
-            resources=Resources(address=address, cpus=cpus, device=device),
+            resources=Resources(address=address, cpus=cpus),
             listener=listener,
-            mapping=str(mapping.resolve()) if mapping else None,
+            mapping=str(mapping) if mapping else None,
             scheduler=scheduler,
             reduction_factor=reduction_factor,
             grace_period=grace_period,
@@ -71,6 +74,7 @@ def run(
             split=split,
             holdout=holdout,
             stack_size=_stack_size(stack_size),
+            device=device,
         )
     _finish(result, as_json=False)
 
@@ -102,7 +106,7 @@ def sweep(
 ) -> None:
     """Train every configuration of a search space, stop the weak ones early, promote the best."""
     settings = {
-        "mapping": str(mapping.resolve()) if mapping else None,
+        "mapping": str(mapping) if mapping else None,
         "search": search,
         "trials": trials,
         "features": features,
@@ -114,6 +118,7 @@ def sweep(
         "split": split,
         "holdout": holdout,
         "stack_size": _stack_size(stack_size),
+        "device": device,
     }
     if dry_run:
         _print_estimate(data, space, settings, cpus, as_json)
@@ -121,8 +126,8 @@ def sweep(
     from search.sweep import Resources, run_sweep
 
     directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
-    resources = Resources(address=address, cpus=cpus, device=device)
-    with _listener(quiet) as listener:
+    resources = Resources(address=address, cpus=cpus)
+    with _interruptible(directory), _listener(quiet) as listener:
         result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
     _finish(result, as_json)
 
@@ -132,7 +137,6 @@ def resume(
     epochs: Annotated[int | None, typer.Option(min=1, help="Extend every configuration to this many.")] = None,
     address: options.Address = None,
     cpus: options.Cpus = None,
-    device: options.Device = "cpu",
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -141,8 +145,8 @@ def resume(
     from search.pipeline import resume_study
     from search.sweep import Resources
 
-    resources = Resources(address=address, cpus=cpus, device=device)
-    with _listener(quiet) as listener:
+    resources = Resources(address=address, cpus=cpus)
+    with _interruptible(study), _listener(quiet) as listener:
         result = resume_study(study, epochs=epochs, resources=resources, listener=listener)
     _finish(result, as_json)
 
@@ -189,9 +193,25 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
     )
 
 
-def _listener(quiet: bool) -> Any:
-    from contextlib import nullcontext
+@contextmanager
+def _interruptible(study: Path) -> Iterator[None]:
+    """Ctrl-C and SIGTERM at any moment: what was committed is kept, and the way on is shown."""
 
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        way_on = f"; go on with: genresweep resume {study}" if (study / "manifest.json").is_file() else ""
+        ERR.print(f"interrupted{way_on}", markup=False)
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _listener(quiet: bool) -> Any:
     from search.pipeline import StageListener
     from search.progress import LiveProgress
 

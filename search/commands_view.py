@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from data.errors import InputError
 from search import options
-from search.console import OUT, print_json
+from search.console import ERR, OUT, print_json
 
 
 def status(
@@ -19,12 +20,19 @@ def status(
     """How far a study is, also while it runs."""
     from search.display import studies_in, study_summary, summary_lines
 
-    summaries = [study_summary(path) for path in ([study] if study else studies_in(Path("runs")))]
+    summaries = []
+    for path in [study] if study else studies_in(Path("runs")):
+        try:
+            summaries.append(study_summary(path))
+        except InputError as error:
+            if study:
+                raise
+            ERR.print(str(error), markup=False)
     if as_json:
         print_json(summaries)
         return
     for summary in summaries:
-        OUT.print("\n".join(summary_lines(summary)), highlight=False, markup=False)
+        OUT.print("\n".join(summary_lines(summary)), markup=False)
 
 
 def trials(

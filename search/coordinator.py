@@ -34,7 +34,7 @@ class Coordinator:
         self.trials = {trial.key: trial for trial in trials}
         self._rungs, self._queue = rungs, queue
         self._in_flight: dict[str, Segment] = {}
-        self._failed_once: set[tuple[TrialKey, ...]] = set()
+        self._failed_once: set[tuple[tuple[TrialKey, ...], int]] = set()
         self._decided: set[tuple[TrialKey, int]] = set()
 
     def start(self, decided: Iterable[Decision], scores_at: Mapping[int, Mapping[TrialKey, float | None]]) -> Outcome:
@@ -77,6 +77,7 @@ class Coordinator:
     def complete(self, segment: Segment, report: Mapping[str, Any]) -> Outcome:
         """Take up the report of a segment that was trained."""
         del self._in_flight[segment.segment_id]
+        self._queue.observe(segment, report["seconds"])
         outcome = Outcome(segment=_segment_record(segment, report))
         at_rung: dict[TrialKey, float | None] = {}
         ended = []
@@ -101,8 +102,9 @@ class Coordinator:
         del self._in_flight[segment.segment_id]
         trials = [self.trials[key] for key in segment.keys]
         outcome = Outcome(segment=_failed_record(segment, error))
-        if segment.keys not in self._failed_once:
-            self._failed_once.add(segment.keys)
+        attempt = segment.keys, segment.first_epoch
+        if attempt not in self._failed_once:
+            self._failed_once.add(attempt)
             self._queue.add_stacks([trials])
         elif len(trials) > 1:
             middle = len(trials) // 2

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from data.errors import InputError
 from results.exports import plain_number
-from results.frames import load_trials
+from results.frames import load_trials, ranked
 from results.study import Study
 
 _HEADINGS = (
@@ -34,9 +34,8 @@ _NUMERIC = _HEADINGS[3:8] + _HEADINGS[9:]
 
 
 def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
-    """The best trials by validation accuracy at their best epoch, best first; untrained ones last."""
-    ranked = trials.sort_values(["val_accuracy", "best_epoch"], ascending=[False, True], kind="stable")
-    return ranked if count is None else ranked.head(count)
+    """The best trials, or all, best first."""
+    return ranked(trials) if count is None else ranked(trials).head(count)
 
 
 def trials_table(trials: pd.DataFrame, title: str) -> Table:
@@ -108,7 +107,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 def studies_in(folder: Path) -> list[Path]:
     """The studies of a folder, by name; ``InputError`` where there are none."""
-    found = sorted(path.parent for path in folder.glob("*/manifest.json"))
+    found = sorted(path.parent for path in folder.glob("[!.]*/manifest.json"))
     if not found:
         raise InputError(f"no studies in {folder}/: start one with `genresweep sweep --data FILE`, or name a directory")
     return found

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.embeddings import embed_titles
 from data.features import Features, build_features
-from data.tracks import Tracks, load_tracks
 from results.description import describe, write_description
 from results.record import StageSettings
 from results.stage_record import StageRecord, commit_stage, stages_done
@@ -28,6 +27,7 @@ from search.sweep import (
     SweepResult,
     create_study,
     drive,
+    last_words,
     logging_to,
     reopened,
     resume_sweep,
@@ -66,14 +66,6 @@ class Run:
             return self.prepared.features
         return build_features(self.prepared.tracks, self.prepared.split, kind)
 
-    def transfer_tracks(self) -> Tracks | None:
-        """Rows of the sixth genre: the table that was named, or those that the source held for it."""
-        named = self.stage_settings.transfer_data
-        if named is None:
-            return self.prepared.transfer_tracks
-        mapping = self.study.settings.mapping
-        return load_tracks(named, mapping=Path(mapping) if mapping else None, min_genres=1)
-
 
 def run_study(
     data: str = "synthetic",
@@ -86,7 +78,6 @@ def run_study(
     **settings: Any,
 ) -> SweepResult:
     """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
-    _check_transfer(stage_settings)
     study, prepared = create_study(data, out=out, space=space, stages=stage_settings, **settings)
     with study, logging_to(study.directory / "log.txt"):
         return _run(Run(study, prepared, resources or Resources(), listener or StageListener()))
@@ -110,7 +101,8 @@ def resume_study(
 
 def _run(run: Run) -> SweepResult:
     """The stages that are not yet in the record; an interrupted sweep ends the run there."""
-    with connected(run.resources.address, run.resources.cpus):
+    started = time.monotonic()
+    with connected(run.resources.address, run.resources.cpus, last_words(run.study)):
         for name, step in STAGES.items():
             if name not in stages_done(run.study):
                 run.listener.stage(name)
@@ -119,7 +111,8 @@ def _run(run: Run) -> SweepResult:
                         step(run, record)
                 except _InterruptedError as interrupted:
                     return interrupted.result
-        return drive(run.study, run.prepared, run.resources, run.listener)
+    result = drive(run.study, run.prepared, run.resources, run.listener)
+    return replace(result, seconds=time.monotonic() - started)
 
 
 class _InterruptedError(Exception):
@@ -147,23 +140,16 @@ def _describe(run: Run, record: StageRecord) -> None:
 
 def _embed(run: Run, record: StageRecord) -> None:
     """Encode every title that a later stage reads, once, over all workers."""
-    tables = [run.prepared.tracks, *filter(None, [run.transfer_tracks()])]
+    tables = [run.prepared.tracks, *filter(None, [run.prepared.transfer_tracks])]
     albums, titles = ([name for t in tables for name in t.frame[column]] for column in (ALBUM_NAME, TRACK_NAME))
     embed_titles(albums, titles, encoder=encode_remotely)
     record.note = f"{len(set(zip(albums, titles, strict=True))):,} different titles"
-
-
-def _check_transfer(settings: StageSettings) -> None:
-    """A wrong transfer table is found before anything is trained."""
-    if settings.transfer_data is not None:
-        load_tracks(settings.transfer_data, min_genres=1)
 
 
 def _sweep(run: Run, record: StageRecord) -> None:
     result = drive(run.study, run.prepared, run.resources, run.listener)
     if not result.complete:
         raise _InterruptedError(result)
-    stages.score_incumbent(run, record)
 
 
 STAGES: dict[str, Callable[[Run, StageRecord], None]] = {

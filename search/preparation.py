@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.columns import ALBUM_NAME, TRACK_NAME
 from data.errors import InputError
 from data.features import Features, build_features
-from data.splits import Split, split_tracks
-from data.tracks import Tracks, hold_out_genre, load_tracks
+from data.splits import Split, extend_split, split_tracks
+from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace
 from trainables.batches import batch_count
@@ -31,7 +32,30 @@ def prepare(settings: StudySettings) -> Prepared:
     mapping = Path(settings.mapping) if settings.mapping else None
     tracks, transfer_tracks = hold_out_genre(load_tracks(settings.data, mapping=mapping))
     split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
+    if settings.stages is not None:
+        if settings.stages.transfer_data is not None:
+            transfer_tracks = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
+        _check_stages(tracks, transfer_tracks, split)
     return Prepared(tracks, transfer_tracks, split, build_features(tracks, split, settings.features))
+
+
+def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) -> None:
+    """What the later stages would stumble over is said before anything is trained."""
+    missing = [name for name in (ALBUM_NAME, TRACK_NAME) if name not in tracks.text_columns]
+    if missing:
+        raise InputError(
+            f"the text and fusion stages need {' and '.join(missing)}, which {tracks.source} has not: "
+            "name the columns with --mapping, or train the audio networks alone with `genresweep sweep`"
+        )
+    if transfer_tracks is None:
+        return
+    if not set(transfer_tracks.genre_names) - set(tracks.genre_names):
+        raise InputError(
+            f"{transfer_tracks.source} holds no new genre: expected rows of a genre other than "
+            f"{', '.join(tracks.genre_names)}, to transfer to"
+        )
+    join_tracks(tracks, transfer_tracks)
+    extend_split(split, tracks, transfer_tracks)
 
 
 def check_batches(configurations: tuple[Configuration, ...], features: Features) -> None:
@@ -79,6 +103,7 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
         "source": tracks.source,
         "synthetic": tracks.synthetic,
         "fingerprint": features.fingerprint,
+        "transfer_fingerprint": prepared.transfer_tracks.fingerprint if prepared.transfer_tracks else None,
         "rows": len(tracks),
         "training_rows": len(features.y_train),
         "validation_rows": len(features.y_val),
@@ -89,12 +114,16 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
     }
 
 
+_IDENTITY = ("fingerprint", "transfer_fingerprint", "rows", "inputs", "genres")
+"""Facts that must be the same for a study to go on; the rest is for people."""
+
+
 def differences(recorded: dict[str, object], found: dict[str, object]) -> list[str]:
     """The fields in which two sets of facts differ, one sentence each."""
     return [
         f"{name}: the study has {_short(recorded.get(name))}, now it is {_short(value)}"
         for name, value in found.items()
-        if recorded.get(name) != value
+        if name in _IDENTITY and recorded.get(name) != value
     ]
 
 

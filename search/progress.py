@@ -44,6 +44,8 @@ class LiveProgress(StageListener):
         trials = study.trials()
         self._progress.update(self._waiting, visible=False)
         done = sum(trial.state.is_final for trial in trials)
+        self._epochs = sum(trial.epoch for trial in trials)
+        self._best = study.best_accuracy()
         self._task = self._progress.add_task(
             f"training, {slots} at once", total=len(trials), completed=done, said=f"{done}/{len(trials)}"
         )

@@ -19,7 +19,10 @@ from trainables.stages import Variant, VariantResult, train_variants
 def map_remote(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The results of many calls in their order, one CPU each; the first failure is raised."""
     task = ray.remote(num_cpus=1)(function)
-    return list(ray.get([task.remote(*call) for call in calls]))
+    try:
+        return list(ray.get([task.remote(*call) for call in calls]))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
 
 
 def encode_remotely(shards: list[list[str]], folder: Path) -> Iterator[tuple[int, np.ndarray]]:

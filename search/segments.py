@@ -101,6 +101,12 @@ class SegmentQueue:
         """Stacks that must be trained as they are, before all others: a stack that failed, or its halves."""
         self._retries.extend(tuple(stack) for stack in stacks if stack)
 
+    def observe(self, segment: Segment, seconds: float) -> None:
+        """Learn what a segment took, for the length of those to come; a simulated one took nothing."""
+        epochs = (segment.last_epoch - segment.first_epoch + 1) * len(segment.keys)
+        if seconds > 0:
+            self._costs.observe(segment.configurations[0], seconds / epochs)
+
     def next(self) -> Segment | None:
         """The dearest stack that is ready; full stacks go before others. ``None`` where nothing is ready."""
         if self._retries:

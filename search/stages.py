@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,13 +12,13 @@ from data.splits import extend_split
 from data.store import put_features
 from data.tracks import join_tracks
 from results.stage_record import StageRecord
+from results.study import StudyError
+from search.models import architecture_for, four_scores, write_model
 from search.remote import map_remote, remote_fold, remote_refit, remote_variants
 from spaces import Configuration
 from trainables.baselines import FOLDS, GRIDS, choose
-from trainables.checkpoint import ModelCard, load_model, save_model
-from trainables.mlp import Architecture
-from trainables.stages import Variant, VariantResult, score_best, simple_network, warm_start, with_patience
-from trainables.state import StackState
+from trainables.checkpoint import ModelCard, load_model
+from trainables.stages import Variant, VariantResult, simple_network, warm_start, with_patience
 
 if TYPE_CHECKING:
     from search.pipeline import Run
@@ -62,27 +59,13 @@ def simple(run: Run, record: StageRecord) -> None:
     _save(run, "simple", results[0], configuration, features)
 
 
-def score_incumbent(run: Run, record: StageRecord) -> None:
-    """The promoted network on the validation rows, which chose it, and on held-out rows, which did not."""
-    network, card = load_model(run.study.directory / "best")
-    features = run.prepared.features
-    sides = {
-        "validation": (features.x_val, features.y_val),
-        "holdout": (features.x_holdout, features.y_holdout),
-    }
-    for side, (x, y) in sides.items():
-        for metrics in score_best(StackState.fresh([network]), network.architecture, x, y):
-            epoch, seed = card.provenance["epoch"], card.provenance["seed"]
-            record.scores.append(("incumbent", seed, side, epoch, _scores(metrics), {}))
-
-
 def fusion(run: Run, record: StageRecord) -> None:
     """Text alone and audio + text with the promoted hyperparameters, from scratch and warm-started."""
     settings, seed = run.stage_settings, run.study.settings.seed
     promoted, card = load_model(run.study.directory / "best")
     configuration = with_patience(card.configuration, settings.patience)
     text, fused = run.features("text"), run.features("fusion")
-    architecture = Architecture.of(configuration, len(fused.names), len(fused.genres))
+    architecture = architecture_for(configuration, fused)
     initial, copied = warm_start(
         architecture, fused.names, promoted.state_dict(), card.scaler["names"], seed, fresh_output=False
     )
@@ -101,7 +84,7 @@ def fusion(run: Run, record: StageRecord) -> None:
     _save(run, "text", alone[0], configuration, text)
     for result in both:
         _save(run, f"fusion-{result.name}", result, configuration, fused)
-    best = max(both, key=_accuracy)
+    best = _best(both)
     _save(run, "fusion", best, configuration, fused)
     record.note = (
         f"stages/fusion is the {best.name} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
@@ -111,7 +94,7 @@ def fusion(run: Run, record: StageRecord) -> None:
 
 def transfer(run: Run, record: StageRecord) -> None:
     """Five to six genres: the fusion network continued (or frozen below its output), against one from scratch."""
-    new = run.transfer_tracks()
+    new = run.prepared.transfer_tracks
     if new is None:
         record.note = "skipped: there are no rows of a sixth genre; name them with --transfer-data"
         return
@@ -131,7 +114,7 @@ def transfer(run: Run, record: StageRecord) -> None:
     ]  # fmt: skip
     results = [result for pair in map_remote(remote_variants, calls) for result in pair]
     _record(record, results)
-    best = max(results, key=_accuracy)
+    best = _best(results)
     _save(run, "transfer", best, configuration, features)
     record.note = f"stages/transfer is the {best.name} one of seed {best.seed}"
 
@@ -144,7 +127,7 @@ def _transfer_variants(
     seed: int,
     freeze: bool,
 ) -> list[Variant]:
-    architecture = Architecture.of(configuration, len(features.names), len(features.genres))
+    architecture = architecture_for(configuration, features)
     initial, _ = warm_start(architecture, features.names, source, card.scaler["names"], seed, fresh_output=True)
     return [
         Variant(name="transfer", configuration=configuration, initial=initial, frozen=freeze),
@@ -152,8 +135,12 @@ def _transfer_variants(
     ]
 
 
-def _accuracy(result: VariantResult) -> float:
-    return result.epochs[result.best_epoch - 1].val_accuracy
+def _best(results: Sequence[VariantResult]) -> VariantResult:
+    """The most accurate at its best epoch; a network that never reached a score cannot be promoted."""
+    scored = [result for result in results if result.best_epoch > 0]
+    if not scored:
+        raise StudyError("no network of this stage was trained to a score: its hyperparameters make it diverge")
+    return max(scored, key=lambda result: result.epochs[result.best_epoch - 1].val_accuracy)
 
 
 def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
@@ -166,35 +153,23 @@ def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
         ]
         for side, metrics in sides:
             if metrics is not None:
-                record.scores.append((result.name, result.seed, side, result.best_epoch, _scores(metrics), {}))
+                record.scores.append((result.name, result.seed, side, result.best_epoch, four_scores(metrics), {}))
 
 
-def _scores(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: metrics[f"val_{name}"] for name in ("accuracy", "precision", "recall", "f1")}
-
-
-def _save(run: Run, name: str, result: VariantResult, configuration: Configuration, features: Features) -> Path:
+def _save(run: Run, name: str, result: VariantResult, configuration: Configuration, features: Features) -> None:
     """A stage's model directory, of the same kind as ``best/``."""
-    best = result.epochs[result.best_epoch - 1]
-    card = ModelCard(
-        architecture=Architecture.of(configuration, len(features.names), len(features.genres)),
-        configuration=configuration,
-        genres=features.genres,
-        feature_kind=features.kind,
-        scaler=features.scaler.to_json(),
-        fingerprint=features.fingerprint,
-        provenance={
-            "study": run.study.directory.name,
-            "stage": name,
-            "variant": result.name,
-            "seed": result.seed,
-            "epoch": result.best_epoch,
-            "metrics": {key: value for key, value in asdict(best).items() if key.startswith("val_")},
-            "data": run.prepared.tracks.source,
-            "synthetic": run.prepared.tracks.synthetic,
-            "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
-        },
+    if result.best_epoch == 0:
+        return
+    metrics = {key: value for key, value in result.epochs[result.best_epoch - 1].to_json().items() if "val_" in key}
+    write_model(
+        run.study,
+        run.study.directory / "stages" / name,
+        result.state,
+        configuration,
+        features,
+        stage=name,
+        variant=result.name,
+        seed=result.seed,
+        epoch=result.best_epoch,
+        metrics=metrics,
     )
-    directory = run.study.directory / "stages" / name
-    save_model(directory, result.state, card)
-    return directory

@@ -36,7 +36,6 @@ from search.recovery import rewind
 from search.rungs import make_rungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher, commit, run_segments
-from search.watchdog import watching
 from spaces import load_space
 from trainables import SEMANTICS_VERSION
 
@@ -49,7 +48,6 @@ class Resources:
 
     address: str | None = None
     cpus: int | None = None
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def run_sweep(
 def create_study(data: str, *, out: str | Path, space: str = "paper", **settings: Any) -> tuple[Study, Prepared]:
     """Check everything that was asked for, then make the study, open for writing, and what it works on."""
     directory = Path(out)
-    asked = StudySettings(data=absolute(data), space=load_space(space).to_toml(), **settings)
+    asked = _absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings))
     if directory.exists():
         raise InputError(
             f"{directory} exists already: go on with `genresweep resume {directory}`, or choose another --name or --out"
@@ -196,30 +194,31 @@ def _train(
     study: Study, prepared: Prepared, coordinator: Coordinator, resources: Resources, listener: Listener
 ) -> bool:
     """Train until nothing is left; returns whether the user interrupted it."""
-    with connected(resources.address, resources.cpus) as slots:
+    with connected(resources.address, resources.cpus, last_words(study)) as slots:
         searcher = SegmentSearcher(coordinator, study, limit=slots + 1, listener=listener.segment)
         listener.started(study, slots)
         handle = put_features(prepared.features)
-        with watching(_last_words(study)), _graceful_stop(searcher, coordinator, listener):
+        with _graceful_stop(searcher, coordinator, listener):
             run_segments(
                 searcher,
                 handle,
                 study,
                 slots=slots,
-                device=resources.device,
-                gpus=1.0 if resources.device == "cuda" else 0.0,
+                device=study.settings.device,
+                gpus=1.0 if study.settings.device == "cuda" else 0.0,
             )
     return searcher.stopping
 
 
 def _extend(study: Study, epochs: int) -> None:
-    """Give every configuration a larger budget; finished ones have more to do."""
+    """Give every configuration a larger budget; finished ones have more to do, and so have the stages after them."""
     trials = study.trials()
     shorter = [trial for trial in trials if trial.budget > epochs]
     if shorter:
         raise InputError(f"--epochs {epochs} is less than the study's {shorter[0].budget}: it can only be extended")
     with study.transaction():
         study.update_trials(_with_budget(trial, epochs) for trial in trials)
+        study.forget_stages(("sweep", "fusion", "transfer"))
 
 
 def _with_budget(trial: TrialRecord, epochs: int) -> TrialRecord:
@@ -246,10 +245,18 @@ def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:
     )
 
 
-def absolute(data: str) -> str:
-    """A path that means the same from any directory; the named sources stay as they are."""
-    named = data == "spotify" or data == "synthetic" or data.startswith("synthetic:")
-    return data if named else str(Path(data).expanduser().resolve())
+def _absolute(settings: StudySettings) -> StudySettings:
+    """Paths that mean the same from any directory; the named sources stay as they are."""
+    data, stages = settings.data, settings.stages
+    named = data in ("spotify", "synthetic") or data.startswith("synthetic:")
+    if stages is not None and stages.transfer_data is not None:
+        stages = replace(stages, transfer_data=_resolved(stages.transfer_data))
+    mapping = _resolved(settings.mapping) if settings.mapping else None
+    return replace(settings, data=data if named else _resolved(data), mapping=mapping, stages=stages)
+
+
+def _resolved(path: str) -> str:
+    return str(Path(path).expanduser().resolve())
 
 
 @contextmanager
@@ -273,7 +280,7 @@ def _graceful_stop(searcher: SegmentSearcher, coordinator: Coordinator, listener
             signal.signal(number, handler)
 
 
-def _last_words(study: Study) -> Callable[[str], None]:
+def last_words(study: Study) -> Callable[[str], None]:
     def say(cause: str) -> None:
         sys.stderr.write(f"\ngenresweep: {cause}. Nothing that was committed is lost.\n")
         sys.stderr.write(f"Go on with: genresweep resume {study.directory}\n")

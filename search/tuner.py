@@ -17,7 +17,7 @@ from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tun
 from ray.tune.search import Searcher
 
 from data.store import FeatureHandle
-from results.study import Study
+from results.study import Study, StudyError
 from search.coordinator import Coordinator, Outcome
 from search.segments import Segment
 from trainables.sweep_trainable import SegmentTrainable
@@ -57,6 +57,8 @@ class SegmentSearcher(Searcher):
         segment = self._segments.pop(trial_id)
         try:
             report = json.loads(result["report"]) if result and not error else {"error": "its worker died twice"}
+            if "stop" in report:
+                raise StudyError(report["stop"])
             if "error" in report:
                 outcome = self._coordinator.fail(segment, report["error"])
             else:

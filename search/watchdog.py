@@ -16,11 +16,14 @@ _GRACE = 3.0
 
 
 @contextmanager
-def watching(last_words: Callable[[str], None]) -> Iterator[None]:
+def watching(last_words: Callable[[str], None] | None) -> Iterator[None]:
     """While the body runs, end this process with code 1 if the Ray that it started dies.
 
     ``last_words`` is called with the cause first. A Ray that runs elsewhere has no processes here to watch.
     """
+    if last_words is None:
+        yield
+        return
     finished = threading.Event()
     thread = threading.Thread(target=_watch, args=(_vital_children(), finished, last_words), daemon=True)
     thread.start()

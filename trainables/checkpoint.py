@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,9 @@ from torch import Tensor
 
 from data.errors import InputError
 from data.features import FEATURE_KINDS, FeatureScaler
+from data.files import write_atomically
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
-from trainables.stacked_mlp import unpack
 from trainables.state import StackState
 
 MODEL_FORMAT = 1
@@ -40,21 +39,6 @@ class MemberSource:
     path: str
     sha256: str
     row: int
-
-
-def write_atomically(path: Path, content: bytes) -> str:
-    """Write a file under a temporary name, flush it to disk, then rename it; returns its SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return hashlib.sha256(content).hexdigest()
 
 
 def write_segment(path: Path, state: StackState, members: Sequence[str], epoch: int) -> str:
@@ -218,8 +202,3 @@ def _network(card: ModelCard, weights: Mapping[str, Tensor]) -> GenreMLP:
     network = GenreMLP.build(card.architecture, seed=0, dropout=card.configuration.dropout)
     network.load_state_dict(dict(weights))
     return network
-
-
-def best_state(state: StackState, architecture: Architecture, row: int) -> dict[str, Tensor]:
-    """The ``state_dict`` of a member at its best epoch."""
-    return unpack(architecture, state.best_parameters[row], state.best_statistics[row])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import importlib.util
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +15,7 @@ from types import ModuleType
 import numpy as np
 
 from data.embedding_cache import cache_dir
-from trainables.checkpoint import write_atomically
+from data.files import write_atomically
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import Layout
 
@@ -46,7 +48,9 @@ def _home() -> Path:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="genresweep-kernels-"))
+        folder = Path(tempfile.mkdtemp(prefix="genresweep-kernels-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
 
 def layer_table(architecture: Architecture) -> np.ndarray:

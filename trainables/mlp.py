@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -109,14 +108,3 @@ class GenreMLP(nn.Module):
         for layer in self.hidden:
             x = layer(x)
         return self.output(x)
-
-
-def load_compatible(network: GenreMLP, source: Mapping[str, Tensor]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Copy the pre-trained tensors whose name and shape fit (paper, section 4.5), and leave the others fresh.
-
-    Returns the names copied and the names left as they were.
-    """
-    own = network.state_dict()
-    copied = tuple(name for name, tensor in own.items() if name in source and source[name].shape == tensor.shape)
-    network.load_state_dict({**own, **{name: source[name] for name in copied}})
-    return copied, tuple(name for name in own if name not in copied)

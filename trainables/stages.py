@@ -39,7 +39,7 @@ class Variant:
     configuration: Configuration
     initial: Mapping[str, Tensor] | None = None
     frozen: bool = False
-    """Train the output layer alone."""
+    """Train the output layer alone; running statistics of batch normalisation follow the new rows all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from ray import tune
 from data.store import FeatureHandle, get_features
 from spaces import Configuration
 from trainables.batches import TrainingData
-from trainables.checkpoint import MemberSource, read_members, write_segment
+from trainables.checkpoint import CheckpointError, MemberSource, read_members, write_segment
 from trainables.mlp import Architecture
 from trainables.state import StackState
 from trainables.training import SegmentResult, train_segment
@@ -46,10 +46,16 @@ class SegmentTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train the segment; where that raises, report the traceback: the driver looks for the member to blame."""
+        """Train the segment, or report why that was not possible.
+
+        A member whose training raises is looked for by the driver; a disk that cannot be written or a checkpoint that
+        is damaged is nobody's fault, and stops the study.
+        """
         segment = json.loads(self.config["segment"])
         try:
             report = self._train_and_save(segment)
+        except (OSError, CheckpointError) as error:
+            report = {"stop": f"a segment's checkpoint cannot be read or written: {error}"}
         except Exception:
             report = {"error": traceback.format_exc()}
         return {"report": json.dumps(report), "done": True}

@@ -2,8 +2,7 @@
 
     python -m tests.benchmarks.split_seeds train.csv --out runs/seeds
 
-One study per scheduler and seed in ``--out``, resumed or reused where it exists. All share one Ray, so the seconds do not
-hold its start.
+One study per scheduler and seed in ``--out``, resumed or reused where it exists; all share one Ray.
 """
 
 from __future__ import annotations
@@ -34,6 +33,8 @@ def study_rows(data: str, out: Path, seed: int, features: str, schedulers: Seque
             if directory.exists()
             else run_sweep(data, out=directory, scheduler=scheduler, seed=seed, features=features)
         )
+        if not run.complete:
+            raise SystemExit(f"interrupted; the same command goes on with {directory}")
         trials = load_trials(directory)
         best = trials.loc[trials["val_accuracy"].idxmax()]
         paper = trials.set_index("config_id").loc[PAPER_BEST.config_id]

@@ -25,7 +25,7 @@ COMMANDS = {
     "predict": ["--debug", "--mapping", "--out", "-o", "model", "tracks"],
     "prune": ["--debug", "--finished", "study"],
     "report": ["--debug", "--to", "studies"],
-    "resume": ["--address", "--cpus", "--debug", "--device", "--epochs", "--json", "--quiet", "study"],
+    "resume": ["--address", "--cpus", "--debug", "--epochs", "--json", "--quiet", "study"],
     "run": [
         *("--address", "--cpus", "--data", "--debug", "--device", "--epochs", "--freeze", "--grace-period"),
         *("--holdout", "--mapping", "--name", "--out", "--patience", "--quiet", "--reduction-factor", "--scheduler"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from data.files import write_atomically
 from results.frames import load_trials
 from results.record import CheckpointRef, State, TrialKey
 from results.study import METRICS, Study
@@ -14,7 +15,6 @@ from search.promotion import choose_incumbent
 from search.pruning import prune
 from search.recovery import rewind
 from tests.search_tests.simulated import World, create_study, curves_of, paper_trials, train_in
-from trainables.checkpoint import write_atomically
 
 
 class Written(World):

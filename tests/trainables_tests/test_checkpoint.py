@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from data.errors import InputError
+from data.files import write_atomically
 from spaces import Configuration
 from tests.trainables_tests.made_up import same_state, train, training_data
 from trainables.checkpoint import (
     CheckpointError,
     MemberSource,
     ModelCard,
-    best_state,
     load_model,
     read_members,
     save_model,
     verify,
-    write_atomically,
     write_segment,
 )
 from trainables.mlp import Architecture, GenreMLP
+from trainables.stacked_mlp import unpack
 from trainables.state import StackState
 
 _CONFIGURATION = Configuration(hidden_layers=(8, 4), batch_norm=True, batch_size=16)
@@ -240,9 +240,13 @@ def test_the_best_state_of_a_stack_can_be_saved(tmp_path: Path) -> None:
     names = [f"x{column}" for column in range(14)]
     scaler = {"names": names, "mean": [0.0] * 14, "scale": [1.0] * 14}
     card = _card(architecture=architecture, genres=tuple("abcde"), scaler=scaler)
-    save_model(tmp_path, best_state(state, architecture, 1), card)
+    best = unpack(architecture, state.best_parameters[1], state.best_statistics[1])
+    save_model(tmp_path, best, card)
     loaded = load_model(tmp_path)[0].state_dict()
-    assert all(torch.equal(loaded[name], t) for name, t in best_state(state, architecture, 1).items())
+    assert all(
+        torch.equal(loaded[name], t)
+        for name, t in unpack(architecture, state.best_parameters[1], state.best_statistics[1]).items()
+    )
 
 
 @pytest.mark.parametrize(

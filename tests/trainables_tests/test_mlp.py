@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables import mlp
-from trainables.mlp import Architecture, GenreMLP, load_compatible
+from trainables.mlp import Architecture, GenreMLP
 from trainables.stacked_mlp import Layout, StackedMLP, pack, unpack
 from trainables.state import StackState
 
@@ -89,43 +89,3 @@ def test_a_stack_infers_what_its_members_do(architecture: Architecture, seed: in
     for row in range(3):
         expected = stack.member(row).eval()(x).log_softmax(1)
         torch.testing.assert_close(found[row], expected, rtol=0, atol=1e-12)
-
-
-def test_load_compatible_copies_exactly_what_fits() -> None:
-    """From five genres and audio to six genres: only the layers between the first and the last fit."""
-    source = GenreMLP(14, (16, 8), 5, batch_norm=True).state_dict()
-    network = GenreMLP(398, (16, 8), 6, batch_norm=True)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    copied, fresh = load_compatible(network, {**source, "elsewhere.weight": torch.zeros(3)})
-    after = network.state_dict()
-    assert set(fresh) == {"hidden.0.0.weight", "output.weight", "output.bias"}
-    assert set(copied) | set(fresh) == set(after)
-    assert not set(copied) & set(fresh)
-    assert all(torch.equal(after[name], source[name]) for name in copied)
-    assert all(torch.equal(after[name], before[name]) for name in fresh)
-
-
-def test_load_compatible_copies_and_does_not_share() -> None:
-    source = GenreMLP(4, (8,), 3).state_dict()
-    network = GenreMLP(4, (8,), 3)
-    copied, fresh = load_compatible(network, source)
-    assert not fresh
-    with torch.no_grad():
-        network.output.weight.zero_()
-    assert source["output.weight"].ne(0).any()
-    assert len(copied) == len(source)
-
-
-def test_load_compatible_of_another_network_copies_nothing() -> None:
-    network = GenreMLP(4, (8,), 3)
-    before = network.output.weight.clone()
-    assert load_compatible(network, {"output.weight": torch.zeros(3, 9)})[0] == ()
-    assert torch.equal(network.output.weight, before)
-
-
-def test_a_stack_state_checks_that_its_tensors_agree() -> None:
-    architecture = Architecture(input_size=4, hidden_layers=(8,), output_size=3, batch_norm=True)
-    state = StackState.initial(architecture, 2, seed=0)
-    for name, tensor in state.tensors().items():
-        with pytest.raises(ValueError, match=name):
-            StackState(**(state.tensors() | {name: tensor[:1]}))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spaces import Configuration
 from tests.trainables_tests.made_up import curve, same_state, train, training_data
 from trainables import training
-from trainables.checkpoint import MemberSource, best_state, read_members, write_segment
+from trainables.checkpoint import MemberSource, read_members, write_segment
 from trainables.metrics import evaluate
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stacked_mlp import StackedMLP
@@ -148,7 +148,7 @@ def test_the_best_epochs_weights_score_exactly_what_was_recorded(batch_norm: boo
         assert state.best_accuracy[row].item() == max(accuracies)
         assert state.best_epoch[row].item() == accuracies.index(max(accuracies)) + 1
         network = GenreMLP.build(architecture, seed=9).eval()
-        network.load_state_dict(best_state(state, architecture, row))
+        network.load_state_dict(unpack(architecture, state.best_parameters[row], state.best_statistics[row]))
         right = (network(data.val.x).argmax(1) == data.val.y).double().mean()
         assert right.item() == state.best_accuracy[row].item()
     assert any(state.best_epoch < _EPOCHS), "the last epoch was the best of all: the test shows nothing"

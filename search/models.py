@@ -1,0 +1,56 @@
+"""Model directories of a study: ``best/`` and those of the stages, all described alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data.features import Features
+from results.study import Study
+from spaces import Configuration
+from trainables.checkpoint import ModelCard, save_model
+from trainables.mlp import Architecture
+
+SCORES = ("accuracy", "precision", "recall", "f1")
+
+
+def architecture_for(configuration: Configuration, features: Features) -> Architecture:
+    """The architecture of a configuration on these features."""
+    return Architecture.of(configuration, len(features.names), len(features.genres))
+
+
+def write_model(
+    study: Study,
+    directory: Path,
+    state: Mapping[str, Tensor],
+    configuration: Configuration,
+    features: Features,
+    **provenance: Any,
+) -> None:
+    """Write the weights with all that predicting needs, and where they came from."""
+    card = ModelCard(
+        architecture=architecture_for(configuration, features),
+        configuration=configuration,
+        genres=features.genres,
+        feature_kind=features.kind,
+        scaler=features.scaler.to_json(),
+        fingerprint=features.fingerprint,
+        provenance={
+            "study": study.directory.name,
+            **provenance,
+            "data": study.manifest.data["source"],
+            "synthetic": study.manifest.data["synthetic"],
+            "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
+        },
+    )
+    save_model(directory, state, card)
+
+
+def four_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Accuracy, precision, recall and F1 of metrics named as in ``load_curves``."""
+    return {name: float(metrics[f"val_{name}"]) for name in SCORES}
