@@ -33,7 +33,7 @@ def some_trials(count: int = 3) -> tuple[TrialRecord, ...]:
 def manifest() -> Manifest:
     return Manifest(
         settings=StudySettings(data="synthetic", space='name = "s"\n', epochs=4),
-        data={"source": "made up", "synthetic": True},
+        data={"source": "made up", "synthetic": True, "inputs": ["tempo"], "genres": ["pop", "rock"]},
         versions={"genresweep": "0"},
         semantics=1,
         created="2026-01-01T00:00:00+00:00",

@@ -181,7 +181,13 @@ def create_study(directory: Path, trials: Iterable[TrialRecord], **settings: Any
     """A study of made-up data."""
     manifest = Manifest(
         settings=StudySettings(data="synthetic", **settings),
-        data={"source": "made up", "synthetic": True, "fingerprint": "f", "genres": ["pop", "rock"]},
+        data={
+            "source": "made up",
+            "synthetic": True,
+            "fingerprint": "f",
+            "inputs": ["tempo"],
+            "genres": ["pop", "rock"],
+        },
         versions={"genresweep": "0"},
         semantics=SEMANTICS_VERSION,
         created="2026-01-01T00:00:00+00:00",

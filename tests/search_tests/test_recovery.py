@@ -135,14 +135,15 @@ class TestPrune:
                 train_in(study, Written(study))
         pd_equal(tmp_path / "pruned", tmp_path / "left")
 
-    def test_frees_all_of_a_complete_study_where_asked_to(self, tmp_path: Path) -> None:
+    def test_only_the_incumbents_is_left_where_that_is_asked_for(self, tmp_path: Path) -> None:
         with begun(tmp_path / "s", 10**6) as study:
-            study.set_fact("incumbent", study.trials()[0].key.config_id)
-            finished = [t for t in study.trials() if t.state is State.FINISHED]
-        prune(tmp_path / "s")
-        assert finished and len(list((tmp_path / "s" / "checkpoints").iterdir())) >= 1
+            trials = {trial.key: trial for trial in study.trials()}
+            best = choose_incumbent(load_trials(study))
+        assert best is not None
         prune(tmp_path / "s", keep_finished=False)
-        assert list((tmp_path / "s" / "checkpoints").iterdir()) == []
+        kept = trials[best].checkpoint
+        assert kept is not None
+        assert [path.name for path in (tmp_path / "s" / "checkpoints").iterdir()] == [kept.file]
 
     def test_half_written_files_go_too(self, tmp_path: Path) -> None:
         with begun(tmp_path / "s", 4) as study:

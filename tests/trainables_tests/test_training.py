@@ -18,7 +18,7 @@ from trainables import training
 from trainables.checkpoint import MemberSource, read_members, write_segment
 from trainables.metrics import evaluate
 from trainables.mlp import Architecture, GenreMLP
-from trainables.stacked_mlp import StackedMLP
+from trainables.stacked_mlp import StackedMLP, unpack
 from trainables.training import DIVERGED, EARLY_STOPPED, SegmentResult
 
 _RESTLESS = Configuration(hidden_layers=(32,), dropout=0.0, learning_rate=0.03, batch_size=16)
