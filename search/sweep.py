@@ -195,7 +195,7 @@ def _train(
 ) -> bool:
     """Train until nothing is left; returns whether the user interrupted it."""
     with connected(resources.address, resources.cpus, last_words(study)) as slots:
-        searcher = SegmentSearcher(coordinator, study, limit=slots + 1, listener=listener.segment)
+        searcher = SegmentSearcher(coordinator, study, slots=slots, listener=listener.segment)
         listener.started(study, slots)
         handle = put_features(prepared.features)
         with _graceful_stop(searcher, coordinator, listener):

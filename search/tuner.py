@@ -20,7 +20,7 @@ from data.store import FeatureHandle
 from results.study import Study, StudyError
 from search.coordinator import Coordinator, Outcome
 from search.segments import Segment
-from trainables.sweep_trainable import SegmentTrainable
+from trainables.sweep_trainable import PAUSE, SegmentTrainable
 
 Listener = Callable[[Coordinator, Outcome], None]
 
@@ -31,29 +31,40 @@ class SegmentSearcher(Searcher):
     Tune pickles its searcher now and then; a pickle of this one is empty, since nothing is ever restored from it.
     """
 
-    def __init__(self, coordinator: Coordinator, study: Study, limit: int, listener: Listener) -> None:
+    def __init__(self, coordinator: Coordinator, study: Study, slots: int, listener: Listener) -> None:
         super().__init__()
         self._coordinator, self._study = coordinator, study
-        self._limit, self._listener = limit, listener
+        self._slots, self._listener = slots, listener
         self._segments: dict[str, Segment] = {}
+        self._parked: set[str] = set()
         self.stopping = False
         self.failure: BaseException | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        """The next segment, nothing for now, or the end."""
+        """The next segment, a pause, nothing for now, or the end.
+
+        One segment more than there are workers is handed out, so that none waits for the driver. A worker for which
+        there is nothing yet gets a short pause: Tune would end it, and at the next rung start another for seconds.
+        """
         if self.failure or self._coordinator.finished or self.stopping:
             return Searcher.FINISHED
-        if self._coordinator.in_flight >= self._limit:
+        if self._coordinator.in_flight > self._slots:
             return None
         segment = self._coordinator.next_segment()
-        if segment is None:
-            return None
-        self._study.mark_running(segment.keys)
-        self._segments[trial_id] = segment
-        return {"segment": segment.to_json()}
+        if segment is not None:
+            self._study.mark_running(segment.keys)
+            self._segments[trial_id] = segment
+            return {"segment": segment.to_json()}
+        if self._coordinator.in_flight + len(self._parked) < self._slots:
+            self._parked.add(trial_id)
+            return {"segment": PAUSE}
+        return None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Commit a segment's report, its checkpoint and the rungs' decisions in one transaction."""
+        if trial_id in self._parked:
+            self._parked.remove(trial_id)
+            return
         segment = self._segments.pop(trial_id)
         try:
             report = json.loads(result["report"]) if result and not error else {"error": "its worker died twice"}

@@ -21,6 +21,11 @@ from trainables.mlp import Architecture
 from trainables.state import StackState
 from trainables.training import SegmentResult, train_segment
 
+PAUSE = ""
+"""In the place of a segment: nothing to train for a moment."""
+
+_PAUSE_SECONDS = 0.2
+
 
 class SegmentTrainable(tune.Trainable):
     """Trains the segment in ``config["segment"]`` (JSON) from its input checkpoints to one output checkpoint.
@@ -51,6 +56,9 @@ class SegmentTrainable(tune.Trainable):
         A member whose training raises is looked for by the driver; a disk that cannot be written or a checkpoint that
         is damaged is nobody's fault, and stops the study.
         """
+        if self.config["segment"] == PAUSE:
+            time.sleep(_PAUSE_SECONDS)
+            return {"done": True}
         segment = json.loads(self.config["segment"])
         try:
             report = self._train_and_save(segment)
