@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from search import environment
 
+environment.check_packages()
 environment.settle()
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from typing import Any
 
 import ray
 
+from search.environment import PACKAGES
 from search.watchdog import watching
-
-PACKAGES = ("data", "spaces", "trainables", "results", "search")
 
 
 def package_root() -> Path:

@@ -1,8 +1,12 @@
-"""Ray's environment variables, which must stand before ray is first imported."""
+"""What must be settled before anything else is imported: our own packages, and Ray's environment variables."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from pathlib import Path
+
+PACKAGES = ("data", "spaces", "trainables", "results", "search")
 
 _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -29,3 +33,16 @@ def settle() -> None:
     if not os.environ.get("RAY_ADDRESS"):
         for name, value in _ON_THIS_MACHINE.items():
             os.environ.setdefault(name, value)
+
+
+def check_packages() -> None:
+    """``ImportError`` where a file or folder of the user's stands in the place of one of our packages."""
+    root = Path(__file__).resolve().parent.parent
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent != root / name:
+            raise ImportError(
+                f"genresweep's package {name!r} is hidden by {origin or f'a folder called {name}'}: "
+                "rename that, or run the command from another directory"
+            )
