@@ -18,6 +18,7 @@ from results.stage_record import StageRecord, commit_stage, stages_done
 from results.study import Study
 from search import stages
 from search.cluster import connected
+from search.endings import last_words, logging_to
 from search.memory import PeakMemory
 from search.preparation import Prepared
 from search.remote import encode_remotely
@@ -27,8 +28,6 @@ from search.sweep import (
     SweepResult,
     create_study,
     drive,
-    last_words,
-    logging_to,
     reopened,
     resume_sweep,
 )
@@ -101,7 +100,7 @@ def resume_study(
 
 def _run(run: Run) -> SweepResult:
     """The stages that are not yet in the record; an interrupted sweep ends the run there."""
-    started = time.monotonic()
+    started, before = time.monotonic(), sum(trial.epoch for trial in run.study.trials())
     with connected(run.resources.address, run.resources.cpus, last_words(run.study)):
         for name, step in STAGES.items():
             if name not in stages_done(run.study):
@@ -112,7 +111,8 @@ def _run(run: Run) -> SweepResult:
                 except _InterruptedError as interrupted:
                     return interrupted.result
     result = drive(run.study, run.prepared, run.resources, run.listener)
-    return replace(result, seconds=time.monotonic() - started)
+    trained = sum(trial.epoch for trial in run.study.trials()) - before
+    return replace(result, epochs=trained, seconds=time.monotonic() - started)
 
 
 class _InterruptedError(Exception):

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import platform
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,11 +14,13 @@ from typing import Any
 
 from data.errors import InputError
 from data.store import put_features
+from results.manifest import Manifest
 from results.record import State, StudySettings, TrialRecord
-from results.study import Manifest, Study, StudyError
+from results.study import Study
 from search.cluster import connected
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
+from search.endings import graceful_stop, last_words, logging_to
 from search.preparation import (
     Prepared,
     check_batches,
@@ -198,7 +196,7 @@ def _train(
         searcher = SegmentSearcher(coordinator, study, slots=slots, listener=listener.segment)
         listener.started(study, slots)
         handle = put_features(prepared.features)
-        with _graceful_stop(searcher, coordinator, listener):
+        with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):
             run_segments(
                 searcher,
                 handle,
@@ -257,56 +255,3 @@ def _absolute(settings: StudySettings) -> StudySettings:
 
 def _resolved(path: str) -> str:
     return str(Path(path).expanduser().resolve())
-
-
-@contextmanager
-def _graceful_stop(searcher: SegmentSearcher, coordinator: Coordinator, listener: Listener) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the segments in flight finish; the second stops at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, frame: object) -> None:
-        if searcher.stopping:
-            raise KeyboardInterrupt
-        searcher.stopping = True
-        listener.stopping(coordinator.in_flight)
-
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def last_words(study: Study) -> Callable[[str], None]:
-    def say(cause: str) -> None:
-        sys.stderr.write(f"\ngenresweep: {cause}. Nothing that was committed is lost.\n")
-        sys.stderr.write(f"Go on with: genresweep resume {study.directory}\n")
-        sys.stderr.flush()
-
-    return say
-
-
-@contextmanager
-def logging_to(path: Path) -> Iterator[None]:
-    """Warnings, Ray's words and tracebacks go to the study's log."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("genresweep")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    except (InputError, KeyboardInterrupt):
-        raise
-    except BaseException:
-        logger.exception("the study failed")
-        raise
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
-
-
-__all__ = ["Listener", "Resources", "StudyError", "SweepResult", "resume_sweep", "run_sweep"]

@@ -15,8 +15,9 @@ import pytest
 
 from data.errors import InputError
 from results.frames import load_curves, load_trials
+from results.manifest import Manifest
 from results.record import CheckpointRef, Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
-from results.study import METRICS, Manifest, Study, StudyError
+from results.study import METRICS, Study, StudyError
 from spaces import Configuration
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from results.manifest import Manifest
 from results.record import Decision, State, StudySettings, TrialKey, TrialRecord
-from results.study import METRICS, Manifest, Study
+from results.study import METRICS, Study
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.rungs import make_rungs

@@ -1,0 +1,73 @@
+"""The ways a study's command can end before its work does: interrupted, with Ray dead, or by an error in the log."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from data.errors import InputError
+from results.study import Study
+
+
+class Stoppable(Protocol):
+    """What can be asked to hand out no more work."""
+
+    stopping: bool
+
+
+@contextmanager
+def graceful_stop(work: Stoppable, on_stop: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lets the segments in flight finish; the second stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: object) -> None:
+        if work.stopping:
+            raise KeyboardInterrupt
+        work.stopping = True
+        on_stop()
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def last_words(study: Study) -> Callable[[str], None]:
+    """What is said when Ray has died: the cause, and the way on."""
+
+    def say(cause: str) -> None:
+        sys.stderr.write(f"\ngenresweep: {cause}. Nothing that was committed is lost.\n")
+        sys.stderr.write(f"Go on with: genresweep resume {study.directory}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Warnings, Ray's words and tracebacks go to the study's log."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("genresweep")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException:
+        logger.exception("the study failed")
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
