@@ -238,6 +238,11 @@ class Study:
                 [(State.RUNNING, key.config_id, key.seed) for key in keys],
             )
 
+    def release_running(self) -> None:
+        """What an earlier driver left in training waits again."""
+        with self.transaction():
+            self._connection.execute("UPDATE trials SET state = ? WHERE state = ?", (State.PENDING, State.RUNNING))
+
     def update_trials(self, trials: Iterable[TrialRecord]) -> None:
         """Write the present condition of these configurations, inside a transaction."""
         self._connection.executemany(

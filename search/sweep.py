@@ -139,6 +139,7 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
             raise InputError(f"{out} cannot be resumed, since its data is another now:\n{listed}")
         if epochs is not None:
             _extend(study, epochs)
+        study.release_running()
         rewind(study)
         yield study, prepared
 
@@ -165,7 +166,6 @@ def drive(study: Study, prepared: Prepared, resources: Resources, listener: List
 
 def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome]:
     settings, trials = study.settings, study.trials()
-    trials = [replace(t, state=State.PENDING) if t.state is State.RUNNING else t for t in trials]
     features = prepared.features
     decisions = study.decisions()
     rungs = make_rungs(
