@@ -13,7 +13,7 @@ from results.study import METRICS, Study
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
 
-_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "epoch", "weights")
+_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "epoch")
 
 
 def load_curves(study: str | Path | Study) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
 
     Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``results.record.State``), ``reason`` (str or
     missing), ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per
-    hyperparameter (``hidden_layers`` as text such as ``128-16``); ``weights`` (Int64, of its linear layers);
+    hyperparameter (``hidden_layers`` as text such as ``128-16``); ``weights`` (float64, a count);
     ``best_epoch`` (Int64) and, of that epoch, the metrics of ``load_curves``; ``seconds`` (float64, over all epochs);
     ``last_val_accuracy`` (of the last epoch, NaN where that diverged). Before its first epoch a configuration has
     missing metrics.
@@ -83,12 +83,16 @@ def _parameters(text: str, inputs: int, outputs: int) -> dict[str, object]:
     widths = (inputs, *configuration.hidden_layers, outputs)
     values = {name: getattr(configuration, name) for name in HYPERPARAMETERS if name != "epochs"}
     hidden_layers = "-".join(str(width) for width in configuration.hidden_layers)
-    return {**values, "hidden_layers": hidden_layers, "weights": sum(a * b for a, b in itertools.pairwise(widths))}
+    return {
+        **values,
+        "hidden_layers": hidden_layers,
+        "weights": float(sum(a * b for a, b in itertools.pairwise(widths))),
+    }
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Documented dtypes, whatever values happen to be missing."""
-    floats = (*METRICS, "last_val_accuracy", "dropout", "learning_rate", "clip_norm", "weight_decay")
+    floats = (*METRICS, "last_val_accuracy", "dropout", "learning_rate", "clip_norm", "weight_decay", "weights")
     types = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(floats, "float64")
     types |= dict.fromkeys(("config_id", "state", "reason", "hidden_layers", "optimizer", "activation"), "str")
     return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})

@@ -33,7 +33,7 @@ TRIALS = {
     "activation": "str",
     "weight_decay": "float64",
     "patience": "Int64",
-    "weights": "Int64",
+    "weights": "float64",
     "best_epoch": "Int64",
     **dict.fromkeys([m for m in METRICS if m != "seconds"], "float64"),
     "seconds": "float64",
