@@ -18,25 +18,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
+from data.columns import PAPER_NUMBERS
 from data.errors import InputError
 
 TWIN_FILE = Path(__file__).with_name("synthetic_twin.json")
 DEFAULT_ROWS = 26_262
 MINIMUM_ROWS = 100
-NUMBERS = (
-    "track_popularity",
-    "danceability",
-    "energy",
-    "loudness",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
-    "duration_ms",
-    "year",
-)
+NUMBERS = (*(name for name in PAPER_NUMBERS if name != "key"), "year")
 DECIMALS = {
     "track_popularity": 0,
     "loudness": 3,

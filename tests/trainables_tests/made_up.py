@@ -90,3 +90,7 @@ def same_state(a: StackState, row_a: int, b: StackState, row_b: int) -> bool:
 def _bits_equal(one: torch.Tensor, two: torch.Tensor) -> bool:
     """``torch.equal``, except that NaN equals NaN: a member that diverged has them."""
     return one.shape == two.shape and bool(((one == two) | (one.isnan() & two.isnan())).all())
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:-5] + bytes([content[-5] ^ 1]) + content[-4:]
