@@ -7,15 +7,17 @@ from pathlib import Path
 from data.errors import InputError, did_you_mean
 from spaces.configuration import Configuration
 from spaces.paper import PAPER, PAPER_FULL
-from spaces.space import Choice, SearchSpace, Uniform
+from spaces.parameters import Choice, Parameter, Uniform
+from spaces.space import SearchSpace
+from spaces.wide import WIDE
 
-__all__ = ["Choice", "Configuration", "SearchSpace", "Uniform", "load_space"]
+__all__ = ["Choice", "Configuration", "Parameter", "SearchSpace", "Uniform", "load_space"]
 
-_NAMED = {space.name: space for space in (PAPER, PAPER_FULL)}
+_NAMED = {space.name: space for space in (PAPER, PAPER_FULL, WIDE)}
 
 
 def load_space(name: str) -> SearchSpace:
-    """A space by its name (``paper``, ``paper-full``) or from a TOML file; else ``InputError``."""
+    """A space by its name (``paper``, ``paper-full``, ``wide``) or from a TOML file; else ``InputError``."""
     if name in _NAMED:
         return _NAMED[name]
     path = Path(name)

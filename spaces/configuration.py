@@ -14,6 +14,8 @@ from data.errors import InputError, did_you_mean
 
 ACTIVATIONS = ("relu", "tanh")
 OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "one_cycle")
+ENCODINGS = ("standardised", "quantile", "piecewise_linear")
 
 _ID_LENGTH = 12
 
@@ -46,10 +48,22 @@ class Configuration:
     """Epochs without a lower validation loss before training stops; ``None`` never stops."""
     epochs: int | None = None
     """Training budget of this configuration alone; ``None`` takes the study's."""
+    momentum: float = 0.0
+    """Momentum of ``sgd``, in [0, 1); Adam's is its own."""
+    label_smoothing: float = 0.0
+    """Share of the label spread evenly over all genres, in [0, 1)."""
+    schedule: str = "constant"
+    """How the learning rate goes over the epochs; ``learning_rate`` is its highest."""
+    schedule_epochs: int = 20
+    """Epochs that a schedule takes; afterwards the rate stays where it ended."""
+    encoding: str = "standardised"
+    """How the audio numbers enter the network."""
 
     def __post_init__(self) -> None:
         self._coerce()
-        problems = [message for holds, message in self._rules() if not holds]
+        rules = [*self._architecture_rules(), *self._training_rules()]
+        problems = [message for holds, message in rules if not holds]
+        problems = problems or [message for holds, message in self._joint_rules() if not holds]
         if problems:
             raise InputError("this configuration is not valid:\n" + "\n".join(f"  - {p}" for p in problems))
 
@@ -57,13 +71,13 @@ class Configuration:
         """Store 1 and 1.0, 0.0 and -0.0, [64, 32] and (64, 32) as the same value, with the same id."""
         if isinstance(self.hidden_layers, list):
             object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
-        for name in ("dropout", "learning_rate", "clip_norm", "weight_decay"):
+        for name in _FLOATS:
             value = getattr(self, name)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 with contextlib.suppress(OverflowError):  # what no float can hold is left for the rules to refuse
                     object.__setattr__(self, name, float(value) + 0.0)
 
-    def _rules(self) -> list[tuple[bool, str]]:
+    def _architecture_rules(self) -> list[tuple[bool, str]]:
         widths = self.hidden_layers
         return [
             (
@@ -76,6 +90,12 @@ class Configuration:
                 f"batch_norm must be true or false, but got {self.batch_norm!r}",
             ),
             (_within(self.dropout, 0.0, 1.0), f"0 <= dropout < 1 must hold, but got {self.dropout!r}"),
+            _one_of("activation", self.activation, ACTIVATIONS),
+            _one_of("encoding", self.encoding, ENCODINGS),
+        ]
+
+    def _training_rules(self) -> list[tuple[bool, str]]:
+        return [
             (
                 _within(self.learning_rate, 0.0, math.inf) and self.learning_rate > 0,
                 f"learning_rate > 0 must hold, but got {self.learning_rate!r}",
@@ -84,16 +104,7 @@ class Configuration:
                 _is_int(self.batch_size) and self.batch_size >= 2,
                 f"batch_size must be a whole number of at least 2, but got {self.batch_size!r}",
             ),
-            (
-                self.optimizer in OPTIMIZERS,
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, but got {self.optimizer!r}"
-                + did_you_mean(str(self.optimizer), OPTIMIZERS),
-            ),
-            (
-                self.activation in ACTIVATIONS,
-                f"activation must be one of {', '.join(ACTIVATIONS)}, but got {self.activation!r}"
-                + did_you_mean(str(self.activation), ACTIVATIONS),
-            ),
+            _one_of("optimizer", self.optimizer, OPTIMIZERS),
             (
                 self.clip_norm is None or (_within(self.clip_norm, 0.0, math.inf) and self.clip_norm > 0),
                 f"clip_norm > 0 must hold (or no clipping), but got {self.clip_norm!r}",
@@ -102,8 +113,33 @@ class Configuration:
                 _within(self.weight_decay, 0.0, math.inf),
                 f"weight_decay >= 0 must hold, but got {self.weight_decay!r}",
             ),
+            (_within(self.momentum, 0.0, 1.0), f"0 <= momentum < 1 must hold, but got {self.momentum!r}"),
+            (
+                _within(self.label_smoothing, 0.0, 1.0),
+                f"0 <= label_smoothing < 1 must hold, but got {self.label_smoothing!r}",
+            ),
+            _one_of("schedule", self.schedule, SCHEDULES),
+            (
+                _is_int(self.schedule_epochs) and self.schedule_epochs >= 1,
+                f"schedule_epochs must be at least 1, but got {self.schedule_epochs!r}",
+            ),
             (_positive_or_none(self.patience), f"patience must be at least 1, but got {self.patience!r}"),
             (_positive_or_none(self.epochs), f"epochs must be at least 1, but got {self.epochs!r}"),
+        ]
+
+    def _joint_rules(self) -> list[tuple[bool, str]]:
+        """What would change nothing is refused, since two ids would stand for one network."""
+        return [
+            (
+                self.momentum == 0 or self.optimizer == "sgd",
+                f"momentum goes with optimizer sgd alone, but got {self.momentum!r} with {self.optimizer!r}"
+                ' (in a space: when = {optimizer = "sgd"})',
+            ),
+            (
+                self.schedule_epochs == _DEFAULTS["schedule_epochs"] or self.schedule != "constant",
+                f"schedule_epochs goes with a schedule, but got {self.schedule_epochs!r} with {self.schedule!r}"
+                ' (in a space: when = {schedule = ["cosine", "one_cycle"]})',
+            ),
         ]
 
     @property
@@ -140,6 +176,14 @@ class Configuration:
 _DEFAULTS = {f.name: f.default for f in fields(Configuration)}
 HYPERPARAMETERS: tuple[str, ...] = tuple(_DEFAULTS)
 assert [name for name, default in _DEFAULTS.items() if default is MISSING] == ["hidden_layers"]
+
+
+_FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing")
+
+
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> tuple[bool, str]:
+    hint = did_you_mean(str(value), known)
+    return value in known, f"{name} must be one of {', '.join(known)}, but got {value!r}{hint}"
 
 
 def _is_int(value: object) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spaces.space import Choice, SearchSpace
+from spaces.parameters import Choice
+from spaces.space import SearchSpace
 
 _TABLE_4 = {
     "hidden_layers": Choice(((64, 32), (16, 16, 16), (128, 16))),

@@ -1,93 +1,47 @@
-"""``SearchSpace``: named parameters, their number of points, and the way to TOML and back."""
+"""``SearchSpace``: named parameters, when they apply, their number of points, and the way to TOML and back."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data.errors import InputError, did_you_mean
 from spaces.configuration import HYPERPARAMETERS, Configuration
+from spaces.parameters import Choice, Parameter, Uniform
+from spaces.structure import STRUCTURE, check_structure, structure_of, structured
+from spaces.toml import read_parameters, write_parameter, write_value
 
 LARGEST_GRID = 100_000
+PARAMETERS = (*HYPERPARAMETERS, *STRUCTURE)
+"""Names that a space may use."""
 _FUTILE_DRAWS = 1_000
 """Draws without a new configuration after which a space is taken to be exhausted."""
-_OPTIONAL = ("clip_norm", "patience", "epochs")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A parameter that takes one of a few values."""
-
-    values: tuple[Any, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", tuple(tuple(v) if isinstance(v, list) else v for v in self.values))
-        if not self.values:
-            raise InputError("a choice needs at least one value, but got none")
-        try:
-            different = len(set(self.values)) == len(self.values)
-        except TypeError as error:
-            raise InputError(f"the values of a choice must be plain, but got {list(self.values)}") from error
-        if not different:
-            raise InputError(f"the values of a choice must differ, but got {list(self.values)}")
-
-    def sample(self, rng: random.Random) -> Any:
-        """One value, each as likely."""
-        return rng.choice(self.values)
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """A parameter between two bounds, uniform or (``log``) uniform in its logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            bound = getattr(self, name)
-            if isinstance(bound, bool) or not isinstance(bound, int | float) or _is_huge(bound):
-                raise InputError(f"{name} must be a number below 2^63 in size, but got a {type(bound).__name__}")
-            object.__setattr__(self, name, float(bound))
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise InputError(f"low <= high must hold, but got (low={self.low}, high={self.high})")
-        if self.log and self.low <= 0:
-            raise InputError(f"low > 0 must hold on a log scale, but got (low={self.low}, high={self.high})")
-
-    def sample(self, rng: random.Random) -> float:
-        """One value between the bounds."""
-        if self.log:
-            value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        else:
-            value = rng.uniform(self.low, self.high)
-        return min(self.high, max(self.low, value))
-
-
-Parameter = Choice | Uniform
 
 
 @dataclass(frozen=True)
 class SearchSpace:
     """Named parameters over the hyperparameters of ``Configuration``; the rest keep their defaults.
 
-    A space of choices alone is a grid: it has a ``size`` and can be listed. A space with a ``Uniform`` can
-    only be sampled. Raises ``InputError`` for unknown names and for values that no configuration may have.
+    ``depth``, ``width`` and ``taper`` may stand for ``hidden_layers``. ``conditions[name]`` says which values of
+    earlier parameters a parameter applies to; elsewhere its hyperparameter keeps its default. A space of choices
+    alone is a grid: it can be listed. A space with a ``Uniform`` can only be sampled. Raises ``InputError`` for
+    unknown names and for values that no configuration may have.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
+    conditions: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        problems = [*_name_problems(self.parameters), *_value_problems(self.parameters)]
+        problems = _problems(self.parameters, self.parameters, self.conditions)
         if problems:
             raise InputError(f"the space {self.name!r} is not valid:\n{_listed(problems)}")
 
@@ -96,12 +50,19 @@ class SearchSpace:
         """True where every parameter is a choice, so that the space can be listed."""
         return all(isinstance(parameter, Choice) for parameter in self.parameters.values())
 
-    @property
+    @cached_property
     def size(self) -> int | None:
-        """Number of points of a grid; ``None`` for a space with a continuous parameter."""
+        """Points of a grid; ``None`` for a space with a continuous parameter.
+
+        Of a grid with conditions that is too large to be listed, an upper bound.
+        """
         if not self.is_grid:
             return None
-        return math.prod(len(p.values) for p in self.parameters.values() if isinstance(p, Choice))
+        product = math.prod(len(p.values) for p in self.parameters.values() if isinstance(p, Choice))
+        if not self.conditions:
+            return product
+        listed = sum(1 for _ in islice(self._listing(), LARGEST_GRID + 1))
+        return listed if listed <= LARGEST_GRID else product
 
     def configurations(self) -> tuple[Configuration, ...]:
         """Every point of a grid, the last parameter changing fastest.
@@ -119,16 +80,22 @@ class SearchSpace:
 
     @cached_property
     def _points(self) -> tuple[Configuration, ...]:
-        return tuple(self._point(index) for index in range(self.size or 0))
+        return tuple(Configuration.from_mapping(structured(point)) for point in self._listing())
 
-    def _point(self, index: int) -> Configuration:
-        """Point ``index`` of a grid."""
-        point = {}
-        for name, parameter in reversed(list(self.parameters.items())):
-            if isinstance(parameter, Choice):
-                index, position = divmod(index, len(parameter.values))
-                point[name] = parameter.values[position]
-        return Configuration.from_mapping(point)
+    def _listing(self) -> Iterator[dict[str, Any]]:
+        """The values of every point of a grid."""
+        points: Iterator[dict[str, Any]] = iter([{}])
+        for name, parameter in self.parameters.items():
+            assert isinstance(parameter, Choice)
+            points = self._extended(points, name, parameter.values)
+        return points
+
+    def _extended(self, points: Iterator[dict[str, Any]], name: str, values: tuple[Any, ...]) -> Iterator[dict]:
+        for point in points:
+            if self._applies(name, point):
+                yield from ({**point, name: value} for value in values)
+            else:
+                yield point
 
     def configuration(self, config_id: str) -> Configuration:
         """The point of a grid that has this id; ``InputError`` where none has."""
@@ -140,6 +107,29 @@ class SearchSpace:
     def _by_id(self) -> dict[str, Configuration]:
         return {configuration.config_id: configuration for configuration in self.configurations()}
 
+    def build(self, choose: Callable[[str, Parameter], Any]) -> Configuration:
+        """The point that ``choose`` picks, asked in order for each parameter that applies."""
+        point: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            if self._applies(name, point):
+                point[name] = choose(name, parameter)
+        return Configuration.from_mapping(structured(point))
+
+    def values(self, configuration: Configuration) -> dict[str, Any]:
+        """The inverse of ``build``: the value of each parameter that applies to a point of this space."""
+        known = {name: getattr(configuration, name) for name in HYPERPARAMETERS}
+        known |= structure_of(configuration.hidden_layers)
+        point: dict[str, Any] = {}
+        for name in self.parameters:
+            if self._applies(name, point):
+                point[name] = known[name]
+        if isinstance(taper := self.parameters.get("taper"), Choice) and "taper" in point:
+            point["taper"] = min(taper.values, key=lambda value: abs(value - known["taper"]))  # widths are rounded
+        return point
+
+    def _applies(self, name: str, point: Mapping[str, Any]) -> bool:
+        return all(other in point and point[other] in values for other, values in self.conditions.get(name, {}).items())
+
     def sample(self, count: int, seed: int) -> tuple[Configuration, ...]:
         """``count`` different random configurations, the same for the same seed.
 
@@ -150,17 +140,25 @@ class SearchSpace:
         if self.size is not None and count > self.size:
             raise InputError(f"the grid {self.name!r} has {self.size:,} points, fewer than --trials {count:,}")
         rng = random.Random(seed)
-        if self.size is not None and self.size <= sys.maxsize:
+        if self.size is not None and self.size <= sys.maxsize and not self.conditions:
             return tuple(self._point(index) for index in rng.sample(range(self.size), count))
         return self._drawn(count, rng)
+
+    def _point(self, index: int) -> Configuration:
+        """Point ``index`` of a grid without conditions."""
+        point = {}
+        for name, parameter in reversed(list(self.parameters.items())):
+            if isinstance(parameter, Choice):
+                index, position = divmod(index, len(parameter.values))
+                point[name] = parameter.values[position]
+        return Configuration.from_mapping(structured(point))
 
     def _drawn(self, count: int, rng: random.Random) -> tuple[Configuration, ...]:
         """Different configurations drawn one by one."""
         drawn: dict[str, Configuration] = {}
         futile = 0
         while len(drawn) < count and futile < _FUTILE_DRAWS:
-            point = {name: parameter.sample(rng) for name, parameter in self.parameters.items()}
-            configuration = Configuration.from_mapping(point)
+            configuration = self.build(lambda name, parameter: parameter.sample(rng))
             futile = futile + 1 if configuration.config_id in drawn else 0
             drawn.setdefault(configuration.config_id, configuration)
         if len(drawn) < count:
@@ -171,16 +169,17 @@ class SearchSpace:
 
     def to_toml(self) -> str:
         """The space as TOML that ``from_toml`` reads back."""
-        lines = [f"name = {_toml(self.name)}", "", "[parameters]"]
-        lines += [f"{name} = {_parameter_toml(parameter)}" for name, parameter in self.parameters.items()]
+        lines = [f"name = {write_value(self.name)}", "", "[parameters]"]
+        for name, parameter in self.parameters.items():
+            lines.append(f"{name} = {write_parameter(parameter, self.conditions.get(name, {}))}")
         return "\n".join(lines) + "\n"
 
     @classmethod
     def from_toml(cls, text: str, source: str = "the space") -> SearchSpace:
         """A space from TOML: ``name`` and ``[parameters]``, each a list of values or ``{low, high, log}``.
 
-        ``"none"`` stands for the absent ``clip_norm``, ``patience`` or ``epochs``. Raises ``InputError`` with
-        every mistake of the text.
+        ``{values = [...], when = {optimizer = "sgd"}}`` is a parameter with a condition. ``"none"`` stands for the
+        absent ``clip_norm``, ``patience`` or ``epochs``. Raises ``InputError`` with every mistake of the text.
         """
         try:
             document = tomllib.loads(text)
@@ -197,104 +196,87 @@ class SearchSpace:
         if not isinstance(table, dict):
             problems.append("a table [parameters] must hold the choices, but there is none")
             raise InputError(f"{source} is not valid:\n{_listed(problems)}")
-        parameters, found = _parameters(table)
-        problems += [*found, *_name_problems(table), *_value_problems(parameters)]
+        parameters, conditions, found = read_parameters(table)
+        problems += [*found, *_problems(table, parameters, conditions)]
         if problems:
             raise InputError(f"{source} is not valid:\n{_listed(problems)}")
-        return cls(name, parameters)
+        return cls(name, parameters, conditions)
 
 
 def _listed(problems: Iterable[str]) -> str:
     return "\n".join(f"  - {problem}" for problem in problems)
 
 
-def _name_problems(names: Iterable[str]) -> Iterator[str]:
+def _problems(
+    names: Iterable[str],
+    parameters: Mapping[str, Parameter],
+    conditions: Mapping[str, Mapping[str, tuple[Any, ...]]],
+) -> list[str]:
+    """Everything that is wrong with names, conditions and values."""
+    names = list(names)
+    found = [*_name_problems(names), *_condition_problems(names, parameters, conditions)]
+    return list(dict.fromkeys([*found, *_value_problems(parameters, conditions)]))
+
+
+def _name_problems(names: list[str]) -> Iterator[str]:
     for name in names:
-        if name not in HYPERPARAMETERS:
-            yield f"unknown parameter {name!r}{did_you_mean(name, HYPERPARAMETERS)}"
-    if "hidden_layers" not in names:
-        yield "hidden_layers is missing, for example hidden_layers = [[64, 32], [128, 16]]"
+        if name not in PARAMETERS:
+            yield f"unknown parameter {name!r}{did_you_mean(name, PARAMETERS)}"
+    structure = [name for name in STRUCTURE if name in names]
+    if "hidden_layers" in names and structure:
+        yield f"hidden_layers and {', '.join(structure)} exclude each other"
+    elif "hidden_layers" not in names and not {"depth", "width"} <= set(structure):
+        yield "hidden_layers is missing, for example hidden_layers = [[64, 32], [128, 16]], or else depth and width"
 
 
-def _value_problems(parameters: Mapping[str, Parameter]) -> Iterator[str]:
+def _condition_problems(
+    names: list[str],
+    parameters: Mapping[str, Parameter],
+    conditions: Mapping[str, Mapping[str, tuple[Any, ...]]],
+) -> Iterator[str]:
+    """A condition names earlier choices and values that they have; what every network needs has none."""
+    for name, when in conditions.items():
+        if name in ("hidden_layers", "depth", "width") or name not in names:
+            yield f"{name} cannot have a condition"
+            continue
+        earlier = names[: names.index(name)]
+        for other, values in when.items():
+            parameter = parameters.get(other)
+            if other not in earlier or not isinstance(parameter, Choice):
+                yield f"{name}: when must name choices that stand before it, but got {other!r}"
+            elif unknown := [value for value in values if value not in parameter.values]:
+                yield f"{name}: {other} never is {', '.join(map(repr, unknown))}"
+
+
+def _value_problems(
+    parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
+) -> Iterator[str]:
     for name, parameter in parameters.items():
-        if name not in HYPERPARAMETERS:
+        if name not in PARAMETERS:
             continue
         if not isinstance(parameter, Choice | Uniform):
             yield f"{name} must be a Choice or a Uniform, but got {parameter!r}"
             continue
+        if name in STRUCTURE and name != "taper" and isinstance(parameter, Uniform):
+            yield f"{name} must be whole numbers, but got a range"
+            continue
+        beside = _beside(name, parameters, conditions)
         values = parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high)
         for value in values:
             try:
-                Configuration.from_mapping({"hidden_layers": (16,), name: value})
+                if name in STRUCTURE:
+                    check_structure(name, value)
+                else:
+                    Configuration.from_mapping({"hidden_layers": (16,), **beside, name: value})
             except InputError as error:
-                yield str(error).partition("\n  - ")[2]
+                yield str(error).partition("\n  - ")[2] or str(error)
 
 
-def _parameters(table: Mapping[str, Any]) -> tuple[dict[str, Parameter], list[str]]:
-    """The parameters of a TOML table, and what is wrong with the others."""
-    parameters, problems = {}, []
-    for name, value in table.items():
-        try:
-            parameters[name] = _parameter(name, value)
-        except InputError as error:
-            problems.append(f"{name}: {error}")
-    return parameters, problems
-
-
-def _parameter(name: str, value: Any) -> Parameter:
-    if isinstance(value, dict):
-        return _uniform(value)
-    if not isinstance(value, list):
-        return Choice((_plain(name, value),))
-    if name == "hidden_layers" and value and not any(isinstance(item, list) for item in value):
-        value = [value]
-    return Choice(tuple(_plain(name, item) for item in value))
-
-
-def _uniform(table: Mapping[str, Any]) -> Uniform:
-    low, high, log = (_plain("", table.get(key, default)) for key, default in _BOUNDS.items())
-    numbers = all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in (low, high))
-    if not numbers or not isinstance(log, bool) or not _BOUNDS.keys() >= table.keys():
-        raise InputError(
-            "expected {low = NUMBER, high = NUMBER, log = true or false}, but got a table with "
-            + (", ".join(f"{key} ({type(value).__name__})" for key, value in table.items()) or "nothing")
-        )
-    return Uniform(float(low), float(high), log)
-
-
-_BOUNDS = {"low": None, "high": None, "log": False}
-
-
-def _plain(name: str, value: Any) -> Any:
-    """A TOML value as a configuration holds it: lists as tuples, ``"none"`` as ``None`` where that may be."""
-    if isinstance(value, dict):
-        raise InputError("expected plain values, but got a table within them")
-    if isinstance(value, list):
-        return tuple(_plain(name, item) for item in value)
-    if _is_huge(value):
-        raise InputError("expected numbers below 2^63, but got a larger one")
-    return None if value == "none" and name in _OPTIONAL else value
-
-
-def _is_huge(value: Any) -> bool:
-    """True for whole numbers that a float or a tensor may not hold, and that may be too long to print."""
-    return isinstance(value, int) and abs(value) >= 2**63
-
-
-def _parameter_toml(parameter: Parameter) -> str:
-    if isinstance(parameter, Choice):
-        return _toml(parameter.values)
-    return f"{{low = {_toml(parameter.low)}, high = {_toml(parameter.high)}, log = {_toml(parameter.log)}}}"
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        return '"none"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return repr(float(value) if isinstance(value, float) else value)
+def _beside(
+    name: str, parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
+) -> dict[str, Any]:
+    """What a value is checked beside: names that have one value alone, and what its condition asks for."""
+    fixed = {other: p.values[0] for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
+    known = {other: value for other, value in fixed.items() if isinstance(value, str)}
+    wanted = conditions.get(name, {}).items()
+    return known | {other: values[0] for other, values in wanted if other in HYPERPARAMETERS}

@@ -94,6 +94,11 @@ def test_every_mistake_is_in_one_message() -> None:
             weight_decay=-1.0,
             patience=0,
             epochs=-5,
+            momentum=1.0,
+            label_smoothing=-0.1,
+            schedule="cosin",
+            schedule_epochs=0,
+            encoding="quantiles",
         )
     message = str(caught.value)
     assert all(f"{name} " in message or f"{name} must" in message for name in HYPERPARAMETERS)

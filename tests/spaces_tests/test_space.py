@@ -179,7 +179,7 @@ def test_a_space_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("papr", r"paper, paper-full or a \.toml file.*'papr' \(did you mean 'paper'\?\)"),
+        ("papr", r"paper, paper-full, wide or a \.toml file.*'papr' \(did you mean 'paper'\?\)"),
         ("", "paper-full"),
         ("nothing.toml", "cannot be read"),
         ("folder.toml", "cannot be read"),
