@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from spaces import Configuration
-from trainables.batches import Chunk
+from trainables.batches import Chunk, batch_count
 from trainables.compiled import kernels, layer_table
 from trainables.layers import HUGE
-from trainables.metrics import picked
 from trainables.optimisers import StackedOptimiser
+from trainables.schedules import learning_rates
 from trainables.stacked_mlp import StackedMLP
 from trainables.state import StackState
 
@@ -30,9 +30,11 @@ class BatchedEngine:
         networks: StackedMLP,
         configurations: Sequence[Configuration],
         state: StackState,
+        steps_per_epoch: int,
         frozen: Sequence[int] = (),
     ) -> None:
         self._networks = networks
+        self._configurations, self._steps_per_epoch = configurations, steps_per_epoch
         self._frozen = [(k, count) for k, count in enumerate(frozen) if count]
         self._kept = state.parameters.clone() if self._frozen else state.parameters
         self._optimiser = StackedOptimiser(
@@ -42,15 +44,23 @@ class BatchedEngine:
     def train(self, chunk: Chunk, step: int) -> Tensor:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
         found = []
-        for batch in chunk.batches():
+        rates = self._rates(step, chunk)
+        for index, batch in enumerate(chunk.batches()):
             step += 1
+            self._optimiser.set_rates(rates[index])
             found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
             for k, count in self._frozen:
                 self._networks.gradients_KP[k, :count] = 0
             self._optimiser.step(step)
             for k, count in self._frozen:
                 self._networks.parameters_KP[k, :count] = self._kept[k, :count]
-        return -picked(torch.cat(found, dim=1), chunk.y).sum(1, dtype=torch.float64)
+        return self._networks.summed_loss(torch.cat(found, dim=1), chunk.y)
+
+    def _rates(self, step: int, chunk: Chunk) -> Tensor:
+        """Learning rates ``(batches, K)`` of a chunk."""
+        count = batch_count(len(chunk.chosen), chunk.batch_size)
+        rates = [learning_rates(c, step, count, self._steps_per_epoch) for c in self._configurations]
+        return self._networks.parameters_KP.new_tensor(np.stack(rates, axis=1))
 
 
 class CompiledEngine:
@@ -61,19 +71,22 @@ class CompiledEngine:
         networks: StackedMLP,
         configurations: Sequence[Configuration],
         state: StackState,
+        steps_per_epoch: int,
         frozen: Sequence[int] = (),
     ) -> None:
         self._kernels = kernels()
+        self._steps_per_epoch = steps_per_epoch
         architecture = networks.architecture
         self._layers = layer_table(architecture)
         self._classes = architecture.output_size
         self._activation = {"relu": self._kernels.RELU, "tanh": self._kernels.TANH}[architecture.activation]
         tensors = (state.parameters, state.statistics, state.momentum, state.variance)
-        kind = state.parameters.numpy().dtype.type
+        self._kind = state.parameters.numpy().dtype.type
         self._members = [
             (
+                configuration,
                 [tensor[k].numpy() for tensor in tensors],
-                (*self._settings(configuration, kind), frozen[k] if frozen else 0),
+                (*self._settings(configuration, self._kind), frozen[k] if frozen else 0),
             )
             for k, configuration in enumerate(configurations)
         ]
@@ -86,8 +99,9 @@ class CompiledEngine:
             kind(configuration.dropout * HUGE),
             kind(1.0 / (1.0 - configuration.dropout)),
             families[configuration.optimizer],
-            kind(configuration.learning_rate),
             kind(configuration.weight_decay),
+            kind(configuration.momentum),
+            kind(configuration.label_smoothing),
             kind(limit),
         )
 
@@ -95,8 +109,10 @@ class CompiledEngine:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
         x, y, noise = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
         shape = chunk.batch_size, self._classes, self._activation
-        losses = [
-            self._kernels.train_member(*tensors, self._layers, x, y, noise, *shape, *settings, step)
-            for tensors, settings in self._members
-        ]
+        count = batch_count(len(x), chunk.batch_size)
+        losses = []
+        for configuration, tensors, settings in self._members:
+            rates = learning_rates(configuration, step, count, self._steps_per_epoch).astype(self._kind)
+            arguments = (*tensors, self._layers, x, y, noise, *shape, *settings, rates, step)
+            losses.append(self._kernels.train_member(*arguments))
         return torch.tensor(losses, dtype=torch.float64)

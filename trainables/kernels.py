@@ -127,15 +127,23 @@ def _activate(y, noise, threshold, scale, activation, a, slope_of_a):
 
 
 @_compile
-def _softmax_gradient(logits, y, classes):
-    """Summed cross-entropy of the rows; ``logits`` become the gradient of its mean, 0 in the padding."""
+def _softmax_gradient(logits, y, classes, smoothing):
+    """Summed cross-entropy of the rows; ``logits`` become the gradient of its mean, 0 in the padding.
+
+    The label has all but ``smoothing`` of the target, which is spread evenly over the classes.
+    """
     rows, width = logits.shape
     loss = 0.0
+    spread = smoothing / classes
     for i in range(rows):
         largest = logits[i, 0]
         for c in range(1, classes):
             largest = max(largest, logits[i, c])
         own = logits[i, y[i]] - largest
+        if smoothing > 0:
+            own *= 1 - smoothing
+            for c in range(classes):
+                own += spread * (logits[i, c] - largest)
         total = logits[i, 0] * 0
         for c in range(classes):
             logits[i, c] = np.exp(logits[i, c] - largest)
@@ -143,8 +151,8 @@ def _softmax_gradient(logits, y, classes):
         loss += np.log(total) - own
         share = 1 / (total * rows)
         for c in range(classes):
-            logits[i, c] *= share
-        logits[i, y[i]] -= logits.dtype.type(1) / rows
+            logits[i, c] = logits[i, c] * share - spread / rows
+        logits[i, y[i]] -= (1 - smoothing) / rows
         for c in range(classes, width):
             logits[i, c] = 0
     return loss
@@ -163,8 +171,8 @@ def _clip(gradient, limit):
 
 
 @_compile
-def _step(parameters, gradient, momentum, variance, family, rate, decay, count):
-    """Step number ``count`` of Adam, AdamW or SGD, as ``torch.optim``."""
+def _step(parameters, gradient, momentum, variance, family, rate, decay, inertia, count):
+    """Step number ``count`` of Adam, AdamW or SGD (with ``inertia`` as its momentum), as ``torch.optim``."""
     kind = parameters.dtype.type
     if family == ADAMW:
         for n in range(parameters.size):
@@ -173,8 +181,13 @@ def _step(parameters, gradient, momentum, variance, family, rate, decay, count):
         for n in range(parameters.size):
             gradient[n] += decay * parameters[n]
     if family == SGD:
-        for n in range(parameters.size):
-            parameters[n] -= rate * gradient[n]
+        if inertia > 0:
+            for n in range(parameters.size):
+                momentum[n] = inertia * momentum[n] + gradient[n]
+                parameters[n] -= rate * momentum[n]
+        else:
+            for n in range(parameters.size):
+                parameters[n] -= rate * gradient[n]
         return
     root = np.sqrt(1 - _BETA2**count)
     size = kind(rate * root / (1 - _BETA1**count))
@@ -291,13 +304,13 @@ def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_
 @_compile
 def train_member(
     parameters, statistics, momentum, variance, layers, x, y, noise, batch_size, classes,
-    activation, threshold, scale, family, rate, decay, limit, frozen, count,
+    activation, threshold, scale, family, decay, inertia, smoothing, limit, frozen, rates, count,
 ):  # fmt: skip
     """Train one member through a chunk of batches, in place; returns the summed training loss.
 
     ``parameters``, ``momentum`` and ``variance`` are ``(P,)``, ``statistics`` ``(R,)``; ``x (n, d)``, ``y (n,)``,
-    ``noise (n, sum of padded widths)``. The first ``frozen`` parameters are left as they are; ``count`` optimiser steps
-    have been taken before.
+    ``noise (n, sum of padded widths)``, ``rates`` the learning rate of each batch. The first ``frozen`` parameters are
+    left as they are; ``count`` optimiser steps have been taken before.
     """
     depth, widest = len(layers), layers[:, OUTPUTS].max()
     kind = parameters.dtype
@@ -306,27 +319,20 @@ def train_member(
     slope, inverse_std = np.empty((depth, widest), kind), np.empty((depth, widest), kind)
     transposed, gradient = np.empty(widest * widest, kind), np.zeros(parameters.size, kind)
     loss = 0.0
-    for start in range(0, len(x), batch_size):
-        stop = min(start + batch_size, len(x))
+    for batch in range(len(rates)):
+        start, stop = batch * batch_size, min((batch + 1) * batch_size, len(x))
         x_ij = x[start:stop]
         _forward(
             x_ij, noise[start:stop], parameters, statistics, layers, activation, threshold, scale,
             z, a, slope_of_a, slope, inverse_std,
         )  # fmt: skip
         scores = _matrix(z[depth - 1], 0, stop - start, layers[depth - 1, OUTPUTS])
-        loss += _softmax_gradient(scores, y[start:stop], classes)
+        loss += _softmax_gradient(scores, y[start:stop], classes, smoothing)
         _backward(x_ij, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_std, transposed)
         if limit < np.inf:
             _clip(gradient[frozen:], limit)
-        count += 1
         _step(
-            parameters[frozen:],
-            gradient[frozen:],
-            momentum[frozen:],
-            variance[frozen:],
-            family,
-            rate,
-            decay,
-            count,
-        )
+            parameters[frozen:], gradient[frozen:], momentum[frozen:], variance[frozen:],
+            family, rates[batch], decay, inertia, count + batch + 1,
+        )  # fmt: skip
     return loss

@@ -161,18 +161,42 @@ def scaled_noise(rows: int, width: int, generator: torch.Generator, dtype: torch
 
 
 class CrossEntropy:
-    """Softmax and the mean cross-entropy of each member over padded logits ``(K, B, padded(C))``."""
+    """Softmax and the mean cross-entropy of each member over padded logits ``(K, B, padded(C))``.
 
-    def __init__(self, classes: int, like: Tensor) -> None:
-        self._mask = like.new_zeros(padded(classes))
+    ``smoothing_K`` is the share of each member's target that is spread evenly over the classes.
+    """
+
+    def __init__(self, classes: int, smoothing_K: Tensor) -> None:
+        self._classes = classes
+        self._mask = smoothing_K.new_zeros(padded(classes))
         self._mask[classes:] = -torch.inf
+        self._smoothing: Tensor | None = None
+        if (smoothing_K > 0).any():
+            self._smoothing = smoothing_K[:, None, None]
+            self._spread = self._smoothing / classes * (self._mask == 0)
 
     def log_probabilities(self, logits_KBC: Tensor) -> Tensor:
         """Log-probabilities, minus infinity in the padding; overwrites its input."""
         return torch.log_softmax(logits_KBC.add_(self._mask), dim=-1)
 
-    @staticmethod
-    def backward(log_p_KBC: Tensor, one_hot_BC: Tensor) -> Tensor:
+    def backward(self, log_p_KBC: Tensor, one_hot_BC: Tensor) -> Tensor:
         """Gradient for the logits of the mean over the rows; ``one_hot_BC`` is padded too."""
         rows = constant(1.0 / len(one_hot_BC), log_p_KBC)
-        return log_p_KBC.exp().sub_(one_hot_BC).mul_(rows)
+        target = one_hot_BC
+        if self._smoothing is not None:
+            target = one_hot_BC * (1.0 - self._smoothing) + self._spread
+        return log_p_KBC.exp().sub_(target).mul_(rows)
+
+    def summed(self, log_p_KBC: Tensor, y_B: Tensor) -> Tensor:
+        """Cross-entropy ``(K,)`` float64, summed over the rows."""
+        own = picked(log_p_KBC, y_B).sum(1, dtype=torch.float64)
+        if self._smoothing is None:
+            return -own
+        smoothing = self._smoothing[:, 0, 0].double()
+        spread = log_p_KBC[..., : self._classes].sum((1, 2), dtype=torch.float64) * smoothing / self._classes
+        return -(1.0 - smoothing) * own - spread.where(smoothing > 0, 0.0)
+
+
+def picked(log_p_KBC: Tensor, y_B: Tensor) -> Tensor:
+    """Log-probability ``(K, B)`` that each member gives to each row's own genre."""
+    return log_p_KBC.gather(2, y_B.expand(len(log_p_KBC), -1)[..., None])[..., 0]

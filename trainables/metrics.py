@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainables.batches import Rows
+from trainables.layers import picked
 from trainables.stacked_mlp import StackedMLP
 
 _CHUNK_ROWS = 256
@@ -71,8 +72,3 @@ def evaluate(stack: StackedMLP, rows: Rows) -> dict[str, Tensor]:
         "val_loss": loss,
         **{name: score.where(loss.isfinite(), torch.nan) for name, score in scores.items()},
     }
-
-
-def picked(log_p_KBC: Tensor, y_B: Tensor) -> Tensor:
-    """Log-probability ``(K, B)`` that each member gives to each row's own genre."""
-    return log_p_KBC.gather(2, y_B.expand(len(log_p_KBC), -1)[..., None])[..., 0]

@@ -20,9 +20,10 @@ _CLIP_EPSILON = 1e-6
 
 
 class StackedOptimiser:
-    """Clips and steps all members at once; its state is ``momentum_KP`` and ``variance_KP`` (Adam's moments).
+    """Clips and steps all members at once; its state is ``momentum_KP`` and ``variance_KP``.
 
-    Members of one family should stand together: each run of neighbours is one set of operations.
+    Those are Adam's moments; the first is the velocity of SGD with momentum. Members of one family should stand
+    together: each run of neighbours is one set of operations.
     """
 
     def __init__(
@@ -38,10 +39,15 @@ class StackedOptimiser:
         self._clips = min(limits) < math.inf
         self._limit = parameters_KP.new_tensor(limits)[:, None]
         self._unlimited = self._limit.isinf() if self._clips and max(limits) == math.inf else None
-        tensors = parameters_KP, gradients_KP, momentum_KP, variance_KP
+        self._rates = parameters_KP.new_tensor([c.learning_rate for c in configurations])[:, None]
+        tensors = parameters_KP, gradients_KP, momentum_KP, variance_KP, self._rates
         self._runs = [
             _Run(configurations[rows], *(tensor[rows] for tensor in tensors)) for rows in _family_runs(configurations)
         ]
+
+    def set_rates(self, rates_K: Tensor) -> None:
+        """Learning rates of the steps to come."""
+        self._rates.copy_(rates_K[:, None])
 
     def step(self, count: int) -> None:
         """Clip, then step number ``count``, from 1, of every member; overwrites the gradients."""
@@ -66,11 +72,14 @@ class _Run:
         gradients: Tensor,
         momentum: Tensor,
         variance: Tensor,
+        rates: Tensor,
     ) -> None:
         self._family = configurations[0].optimizer
         self._parameters, self._gradients = parameters, gradients
         self._momentum, self._variance = momentum, variance
-        self._learning_rate = parameters.new_tensor([c.learning_rate for c in configurations])[:, None]
+        self._learning_rate = rates
+        self._inertia = parameters.new_tensor([c.momentum for c in configurations])[:, None]
+        self._rolls = configurations[0].momentum > 0
         self._weight_decay = parameters.new_tensor([c.weight_decay for c in configurations])[:, None]
         self._decays = any(c.weight_decay > 0 for c in configurations)
 
@@ -80,7 +89,10 @@ class _Run:
         elif self._decays:
             self._gradients.addcmul_(self._parameters, self._weight_decay)
         if self._family == "sgd":
-            self._parameters.addcmul_(self._gradients, self._learning_rate, value=-1.0)
+            gradients = self._gradients
+            if self._rolls:
+                gradients = self._momentum.mul_(self._inertia).add_(gradients)
+            self._parameters.addcmul_(gradients, self._learning_rate, value=-1.0)
         else:
             self._adam(count)
 
@@ -95,6 +107,6 @@ class _Run:
 
 
 def _family_runs(configurations: Sequence[Configuration]) -> list[slice]:
-    families = [c.optimizer for c in configurations]
+    families = [(c.optimizer, c.momentum > 0) for c in configurations]
     starts = [k for k, family in enumerate(families) if k == 0 or family != families[k - 1]]
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(families)], strict=True)]

@@ -113,21 +113,27 @@ def unpack(architecture: Architecture, parameters_P: Tensor, statistics_R: Tenso
 
 
 class StackedMLP:
-    """K networks of one architecture, with one dropout probability each.
+    """K networks of one architecture, with one dropout probability and one label smoothing each.
 
     ``parameters_KP``, ``statistics_KR`` and the gradients ``gradients_KP`` are plain tensors, written in
     place.
     """
 
     def __init__(
-        self, architecture: Architecture, parameters_KP: Tensor, statistics_KR: Tensor, dropout_K: Tensor
+        self,
+        architecture: Architecture,
+        parameters_KP: Tensor,
+        statistics_KR: Tensor,
+        dropout_K: Tensor,
+        smoothing_K: Tensor | None = None,
     ) -> None:
         self.architecture = architecture
         self.parameters_KP = parameters_KP
         self.statistics_KR = statistics_KR
         self.gradients_KP = torch.zeros_like(parameters_KP)
         self._batch_statistics_KR = torch.zeros_like(statistics_KR)
-        self._loss = CrossEntropy(architecture.output_size, parameters_KP)
+        smoothing = torch.zeros(len(parameters_KP)) if smoothing_K is None else smoothing_K
+        self._loss = CrossEntropy(architecture.output_size, smoothing.to(parameters_KP))
         layout = Layout.of(architecture)
         values = {slot.name: slot.view(parameters_KP) for slot in layout.parameters}
         values |= {slot.name: slot.view(statistics_KR) for slot in layout.statistics}
@@ -159,6 +165,10 @@ class StackedMLP:
         if self.architecture.batch_norm:
             self.statistics_KR.lerp_(self._batch_statistics_KR, MOMENTUM)
         return log_p
+
+    def summed_loss(self, log_p_KBC: Tensor, y_B: Tensor) -> Tensor:
+        """Training loss ``(K,)`` float64 of rows with these log-probabilities, label smoothing included."""
+        return self._loss.summed(log_p_KBC, y_B)
 
     def _backward(self, gradient: Tensor) -> None:
         pieces = self._output.parameter_gradients(gradient)

@@ -96,10 +96,12 @@ class _Stack:
         first = self._configurations[0]
         self._batch_size = first.batch_size
         architecture = Architecture.of(first, work.data.train.x.shape[1], work.data.classes)
-        self._networks = StackedMLP(architecture, state.parameters, state.statistics, _dropout(self._configurations))
+        dropout, smoothing = (_column(self._configurations, name) for name in ("dropout", "label_smoothing"))
+        self._networks = StackedMLP(architecture, state.parameters, state.statistics, dropout, smoothing)
         engine = CompiledEngine if state.parameters.device.type == "cpu" else BatchedEngine
         frozen = [work.frozen[member] for member in members]
-        self._engine = engine(self._networks, self._configurations, state, frozen)
+        self._steps = batch_count(len(work.data.train), self._batch_size)
+        self._engine = engine(self._networks, self._configurations, state, self._steps, frozen)
 
     @torch.inference_mode()
     def train_epoch(self, epoch: int) -> list[EpochMetrics]:
@@ -117,7 +119,7 @@ class _Stack:
         """Train through the epoch; returns the mean training loss ``(K,)``, dropout included."""
         train = self._data.train
         hidden_layers = self._networks.architecture.hidden_layers
-        step = (epoch - 1) * batch_count(len(train), self._batch_size)
+        step = (epoch - 1) * self._steps
         loss = torch.zeros(len(self.members), dtype=torch.float64, device=train.x.device)
         rows = 0
         for chunk in epoch_chunks(train, self._seed, epoch, self._batch_size, hidden_layers):
@@ -151,5 +153,5 @@ class _Stack:
         return found
 
 
-def _dropout(configurations: Sequence[Configuration]) -> torch.Tensor:
-    return torch.tensor([c.dropout for c in configurations], dtype=torch.float64)
+def _column(configurations: Sequence[Configuration], name: str) -> torch.Tensor:
+    return torch.tensor([getattr(c, name) for c in configurations], dtype=torch.float64)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces import Configuration
-from trainables.batches import Batch, TrainingData, epoch_chunks
+from trainables.batches import Batch, TrainingData, batch_count, epoch_chunks
 from trainables.mlp import Architecture, GenreMLP
 
 _HUGE = 2.0**100
@@ -28,6 +28,9 @@ def train_plain(configuration: Configuration, data: TrainingData, *, seed: int, 
     architecture = Architecture.of(configuration, data.train.x.shape[1], data.classes)
     run = PlainRun(GenreMLP.build(architecture, seed).to(data.train.x.dtype))
     optimiser = _optimiser(configuration, run.network)
+    steps = configuration.schedule_epochs * batch_count(len(data.train), configuration.batch_size)
+    schedule = _schedule(configuration, optimiser, steps)
+    changes = steps - (configuration.schedule == "one_cycle")  # that one cannot be stepped once more
     for epoch in range(1, epochs + 1):
         run.network.train()
         losses, rows = 0.0, 0
@@ -35,6 +38,8 @@ def train_plain(configuration: Configuration, data: TrainingData, *, seed: int, 
             for batch, labels in zip(chunk.batches(), chunk.y.split(configuration.batch_size), strict=True):
                 losses += _step(run, configuration, optimiser, batch, labels) * len(labels)
                 rows += len(labels)
+                if schedule is not None and len(run.gradient_norms) <= changes:
+                    schedule.step()
         run.train_losses.append(losses / rows)
         _validate(run, data)
     return run
@@ -42,9 +47,21 @@ def train_plain(configuration: Configuration, data: TrainingData, *, seed: int, 
 
 def _optimiser(configuration: Configuration, network: nn.Module) -> torch.optim.Optimizer:
     families = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    inertia = {"momentum": configuration.momentum} if configuration.optimizer == "sgd" else {}
     return families[configuration.optimizer](
-        network.parameters(), lr=configuration.learning_rate, weight_decay=configuration.weight_decay
+        network.parameters(), lr=configuration.learning_rate, weight_decay=configuration.weight_decay, **inertia
     )
+
+
+def _schedule(
+    configuration: Configuration, optimiser: torch.optim.Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler | None:
+    if configuration.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    if configuration.schedule == "one_cycle":
+        rate = configuration.learning_rate
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, cycle_momentum=False)
+    return None
 
 
 def _step(
@@ -55,7 +72,8 @@ def _step(
     labels: Tensor,
 ) -> float:
     optimiser.zero_grad()
-    loss = nn.functional.cross_entropy(_forward(run.network, configuration.dropout, batch), labels)
+    scores = _forward(run.network, configuration.dropout, batch)
+    loss = nn.functional.cross_entropy(scores, labels, label_smoothing=configuration.label_smoothing)
     loss.backward()
     limit = configuration.clip_norm if configuration.clip_norm is not None else float("inf")
     run.gradient_norms.append(float(nn.utils.clip_grad_norm_(run.network.parameters(), limit)))

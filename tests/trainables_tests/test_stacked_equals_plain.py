@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 
 from spaces import Configuration
-from tests.trainables_tests.made_up import ENGINES, SEED, train, training_data
+from tests.trainables_tests.made_up import ENGINES, SEED, same_state, train, training_data
 from tests.trainables_tests.plain import PlainRun, train_plain
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import unpack
@@ -62,6 +63,31 @@ def test_every_setting_after_fifty_steps(shape: tuple, batch_norm: bool) -> None
         for engine, result in results.items():
             _assert_equal(result, row, run, f"{engine}: {configuration}")
     assert clipped == {0.5, 1.5}, "some limit was never reached: the test shows nothing of it"
+
+
+def _beyond_the_paper() -> list[Configuration]:
+    """Momentum, label smoothing and schedules, shorter and longer than the training, among members without."""
+    plain = Configuration(hidden_layers=(24, 13), batch_norm=True, batch_size=16, dropout=0.2, learning_rate=1e-2)
+    return [
+        replace(plain, optimizer="adam", label_smoothing=0.1),
+        replace(plain, optimizer="adamw", weight_decay=0.02, schedule="one_cycle", schedule_epochs=3),
+        replace(plain, optimizer="adamw", schedule="cosine", schedule_epochs=3, label_smoothing=0.2),
+        replace(plain, optimizer="sgd", momentum=0.9, schedule="one_cycle"),
+        replace(plain, optimizer="sgd", momentum=0.5, clip_norm=0.5),
+        replace(plain, optimizer="sgd", schedule="cosine", schedule_epochs=1, weight_decay=0.02),
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_settings_beyond_the_papers(engine: str) -> None:
+    members = _beyond_the_paper()
+    data = training_data(12 * 16 + 9, dtype=torch.float64)
+    result = train(members, data, _EPOCHS, engine=engine)
+    for row, configuration in enumerate(members):
+        run = train_plain(configuration, data, seed=SEED, epochs=_EPOCHS)
+        _assert_equal(result, row, run, f"{engine}: {configuration}")
+        alone = train([configuration], data, _EPOCHS, engine=engine)
+        assert same_state(result.state, row, alone.state, 0), configuration
 
 
 def _assert_equal(result: SegmentResult, row: int, run: PlainRun, what: str) -> None:
