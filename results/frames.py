@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,9 @@ from results.study import METRICS, Study
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
 
-_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "epoch")
+_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "schedule_epochs", "epoch")
+_FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing", "weights")
+_TEXTS = ("config_id", "state", "reason", "hidden_layers", "optimizer", "activation", "schedule", "encoding")
 
 
 def load_curves(study: str | Path | Study) -> pd.DataFrame:
@@ -49,9 +52,9 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
             "ORDER BY position, seed"
         )
         curves = load_curves(opened)
-        sizes = len(opened.manifest.data["inputs"]), len(opened.manifest.data["genres"])
+        data = opened.manifest.data
     trials = pd.DataFrame(rows, columns=names)
-    parameters = pd.DataFrame([_parameters(text, *sizes) for text in trials.pop("configuration")])
+    parameters = pd.DataFrame([_parameters(text, data) for text in trials.pop("configuration")])
     keys = ["config_id", "seed"]
     trials = pd.concat([trials, parameters], axis=1).merge(_best_epochs(curves), how="left", on=keys)
     totals = curves.groupby(keys, as_index=False)["seconds"].sum()
@@ -78,9 +81,10 @@ def ranked(trials: pd.DataFrame) -> pd.DataFrame:
     return trials.sort_values(list(order), ascending=list(order.values()), kind="stable")
 
 
-def _parameters(text: str, inputs: int, outputs: int) -> dict[str, object]:
+def _parameters(text: str, data: Mapping[str, Any]) -> dict[str, object]:
     configuration = Configuration.from_json(text)
-    widths = (inputs, *configuration.hidden_layers, outputs)
+    inputs = data.get("input_sizes", {}).get(configuration.encoding, len(data["inputs"]))
+    widths = (inputs, *configuration.hidden_layers, len(data["genres"]))
     values = {name: getattr(configuration, name) for name in HYPERPARAMETERS if name != "epochs"}
     hidden_layers = "-".join(str(width) for width in configuration.hidden_layers)
     return {
@@ -92,9 +96,8 @@ def _parameters(text: str, inputs: int, outputs: int) -> dict[str, object]:
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Documented dtypes, whatever values happen to be missing."""
-    floats = (*METRICS, "last_val_accuracy", "dropout", "learning_rate", "clip_norm", "weight_decay", "weights")
-    types = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(floats, "float64")
-    types |= dict.fromkeys(("config_id", "state", "reason", "hidden_layers", "optimizer", "activation"), "str")
+    types = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_TEXTS, "str")
+    types |= dict.fromkeys((*METRICS, "last_val_accuracy", *_FLOATS), "float64")
     return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 from spaces import Configuration
 
@@ -13,10 +14,13 @@ _SMOOTHING = 0.5
 
 
 class CostModel:
-    """Seconds per epoch and member, by the shape of a configuration."""
+    """Seconds per epoch and member, by the shape of a configuration.
 
-    def __init__(self, rows: int, input_size: int, output_size: int) -> None:
-        self._rows, self._input_size, self._output_size = rows, input_size, output_size
+    ``input_sizes`` are the inputs under each encoding.
+    """
+
+    def __init__(self, rows: int, input_sizes: Mapping[str, int], output_size: int) -> None:
+        self._rows, self._input_sizes, self._output_size = rows, input_sizes, output_size
         self._measured: dict[tuple[object, ...], float] = {}
         self._correction = 1.0
 
@@ -25,16 +29,19 @@ class CostModel:
         shape = _shape(configuration)
         return self._measured.get(shape, self._guess(configuration) * self._correction)
 
-    def observe(self, configuration: Configuration, seconds_per_epoch: float) -> None:
-        """Learn from a segment."""
-        shape = _shape(configuration)
-        known = self._measured.get(shape, seconds_per_epoch)
-        self._measured[shape] = known + _SMOOTHING * (seconds_per_epoch - known)
-        ratio = seconds_per_epoch / self._guess(configuration)
-        self._correction += _SMOOTHING * (ratio - self._correction)
+    def observe(self, configurations: Sequence[Configuration], seconds_per_epoch: float) -> None:
+        """Learn what an epoch of a stack took; its members have it in the proportions expected of them."""
+        expected = {_shape(c): self.seconds_per_epoch(c) for c in configurations}
+        ratio = seconds_per_epoch / sum(expected[_shape(c)] for c in configurations)
+        for shape, seconds in expected.items():
+            known = self._measured.get(shape, seconds * ratio)
+            self._measured[shape] = known + _SMOOTHING * (seconds * ratio - known)
+        guessed = sum(self._guess(c) for c in configurations)
+        self._correction += _SMOOTHING * (seconds_per_epoch / guessed - self._correction)
 
     def _guess(self, configuration: Configuration) -> float:
-        widths = (self._input_size, *configuration.hidden_layers, self._output_size)
+        inputs = self._input_sizes.get(configuration.encoding, self._input_sizes["standardised"])
+        widths = (inputs, *configuration.hidden_layers, self._output_size)
         weights = sum(a * b for a, b in itertools.pairwise(widths))
         steps = self._rows / configuration.batch_size
         norm = 1.5 if configuration.batch_norm else 1.0
@@ -43,4 +50,4 @@ class CostModel:
 
 def _shape(configuration: Configuration) -> tuple[object, ...]:
     c = configuration
-    return c.hidden_layers, c.activation, c.batch_norm, c.batch_size
+    return c.hidden_layers, c.activation, c.batch_norm, c.batch_size, c.encoding

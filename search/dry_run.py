@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from search.coordinator import Coordinator
 from search.costs import CostModel
 from search.rungs import make_rungs
 from search.segments import Segment, SegmentQueue
+from spaces import Configuration
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import Layout
 
@@ -40,12 +42,15 @@ class Estimate:
 def estimate(
     settings: StudySettings,
     trials: tuple[TrialRecord, ...],
-    features: Features,
+    features: Mapping[str, Features],
     *,
     stack_size: int,
     workers: int,
 ) -> Estimate:
-    """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
+    """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too.
+
+    ``features`` are those of each encoding.
+    """
     rungs = make_rungs(
         settings.scheduler,
         grace_period=settings.grace_period,
@@ -53,7 +58,9 @@ def estimate(
         positions={trial.key: trial.position for trial in trials},
         budgets={trial.key: trial.budget for trial in trials},
     )
-    costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
+    input_sizes = {encoding: len(view.names) for encoding, view in features.items()}
+    plain = features["standardised"]
+    costs = CostModel(len(plain.y_train), input_sizes, len(plain.genres))
     coordinator = Coordinator(trials, rungs, SegmentQueue(rungs.levels, stack_size, costs))
     coordinator.start([], {})
     quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
@@ -62,11 +69,11 @@ def estimate(
     while True:
         while len(running) < workers and (segment := coordinator.next_segment()) is not None:
             length = segment.last_epoch - segment.first_epoch + 1
-            seconds = costs.seconds_per_epoch(segment.configurations[0]) * len(segment.keys) * length
+            seconds = sum(map(costs.seconds_per_epoch, segment.configurations)) * length
             heapq.heappush(running, (clock + seconds + SECONDS_PER_SEGMENT, segment.segment_id, segment))
             segments += 1
             epochs += length * len(segment.keys)
-            size += _megabytes(segment, features)
+            size += sum(_megabytes(c, input_sizes[c.encoding], len(plain.genres)) for c in segment.configurations)
         if not running:
             break
         clock, _, segment = heapq.heappop(running)
@@ -90,7 +97,6 @@ def _made_up_report(segment: Segment, quality: dict[TrialKey, float]) -> dict[st
     return {"members": members, "checkpoint": "", "sha256": "", "seconds": 0.0, "host": "", "started": 0.0}
 
 
-def _megabytes(segment: Segment, features: Features) -> float:
-    architecture = Architecture.of(segment.configurations[0], len(features.names), len(features.genres))
-    width = Layout.of(architecture).parameters[-1].stop
-    return len(segment.keys) * width * _TENSORS_PER_PARAMETER * _BYTES / 1e6
+def _megabytes(configuration: Configuration, inputs: int, outputs: int) -> float:
+    width = Layout.of(Architecture.of(configuration, inputs, outputs)).parameters[-1].stop
+    return width * _TENSORS_PER_PARAMETER * _BYTES / 1e6

@@ -18,11 +18,12 @@ from spaces import Configuration
 
 @dataclass(frozen=True)
 class StackKey:
-    """What the members of a stack have in common."""
+    """What the members of a stack have in common.
+
+    Architectures that differ in nothing but batch normalisation, activation or inputs share batches and noise.
+    """
 
     hidden_layers: tuple[int, ...]
-    activation: str
-    batch_norm: bool
     batch_size: int
     seed: int
     epoch: int
@@ -32,7 +33,7 @@ class StackKey:
     def of(cls, trial: TrialRecord) -> StackKey:
         """The key of a configuration where it stands."""
         c = trial.configuration
-        return cls(c.hidden_layers, c.activation, c.batch_norm, c.batch_size, trial.key.seed, trial.epoch)
+        return cls(c.hidden_layers, c.batch_size, trial.key.seed, trial.epoch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +104,9 @@ class SegmentQueue:
 
     def observe(self, segment: Segment, seconds: float) -> None:
         """Learn what a segment took, for the length of those to come; a simulated one took nothing."""
-        epochs = (segment.last_epoch - segment.first_epoch + 1) * len(segment.keys)
+        epochs = segment.last_epoch - segment.first_epoch + 1
         if seconds > 0:
-            self._costs.observe(segment.configurations[0], seconds / epochs)
+            self._costs.observe(segment.configurations, seconds / epochs)
 
     def next(self) -> Segment | None:
         """The dearest stack that is ready; full stacks go before others. ``None`` where nothing is ready."""
@@ -126,9 +127,10 @@ class SegmentQueue:
     def _urgency(self, key: StackKey) -> tuple[bool, float]:
         """A full stack first; then the one with the most work ahead of it."""
         trials = self._ready[key].values()
-        remaining = sum(trial.budget - trial.epoch for trial in trials)
-        per_epoch = self._costs.seconds_per_epoch(next(iter(trials)).configuration)
-        return len(trials) >= self._stack_size, remaining * per_epoch
+        remaining = sum(
+            (trial.budget - trial.epoch) * self._costs.seconds_per_epoch(trial.configuration) for trial in trials
+        )
+        return len(trials) >= self._stack_size, remaining
 
     def _segment(self, members: tuple[TrialRecord, ...]) -> Segment:
         self._number += 1
@@ -145,18 +147,23 @@ class SegmentQueue:
     def _last_epoch(self, members: Sequence[TrialRecord]) -> int:
         """The next rung, the end of the shortest budget, or a few seconds of work, whichever comes first."""
         epoch = members[0].epoch
-        per_epoch = self._costs.seconds_per_epoch(members[0].configuration) * len(members)
+        per_epoch = sum(self._costs.seconds_per_epoch(trial.configuration) for trial in members)
         limits = [trial.budget for trial in members]
         limits += [rung for rung in self._rungs if rung > epoch][:1]
         limits.append(epoch + max(1, round(self._seconds / per_epoch)))
         return min(limits)
 
 
-def _stack_order(trial: TrialRecord) -> tuple[int, int]:
+def _stack_order(trial: TrialRecord) -> tuple[object, ...]:
     """Members of the same budget belong together, else the shortest would cut the segment of the others."""
-    return trial.budget, trial.position
+    return trial.budget, *_architecture(trial), trial.position
 
 
-def _member_order(trial: TrialRecord) -> tuple[str, int]:
-    """Optimiser families stand together within a stack."""
-    return trial.configuration.optimizer, trial.position
+def _member_order(trial: TrialRecord) -> tuple[object, ...]:
+    """One architecture after another, and the families of optimisers together within each."""
+    return *_architecture(trial), trial.configuration.optimizer, trial.position
+
+
+def _architecture(trial: TrialRecord) -> tuple[object, ...]:
+    c = trial.configuration
+    return c.encoding, c.activation, c.batch_norm

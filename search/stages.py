@@ -18,7 +18,7 @@ from search.remote import map_remote, remote_fold, remote_refit, remote_variants
 from spaces import Configuration
 from trainables.baselines import FOLDS, GRIDS, choose
 from trainables.checkpoint import ModelCard, load_model
-from trainables.stages import Variant, VariantResult, simple_network, warm_start, with_patience
+from trainables.stages import Variant, VariantResult, for_stage, simple_network, warm_start
 
 if TYPE_CHECKING:
     from search.pipeline import Run
@@ -49,7 +49,7 @@ def baselines(run: Run, record: StageRecord) -> None:
 def simple(run: Run, record: StageRecord) -> None:
     """The paper's simple network and its learning curve."""
     settings, features = run.stage_settings, run.features("audio")
-    configuration = with_patience(simple_network(), settings.patience)
+    configuration = for_stage(simple_network(), settings.patience, settings.epochs)
     handle = put_features(features)
     (results,) = map_remote(
         remote_variants,
@@ -63,7 +63,7 @@ def fusion(run: Run, record: StageRecord) -> None:
     """Text alone and audio + text with the promoted hyperparameters, from scratch and warm-started."""
     settings, seed = run.stage_settings, run.study.settings.seed
     promoted, card = load_model(run.study.directory / "best")
-    configuration = with_patience(card.configuration, settings.patience)
+    configuration = for_stage(card.configuration, settings.patience, settings.epochs)
     text, fused = run.features("text"), run.features("fusion")
     architecture = architecture_for(configuration, fused)
     initial, copied = warm_start(
@@ -104,7 +104,7 @@ def transfer(run: Run, record: StageRecord) -> None:
     split = extend_split(run.prepared.split, run.prepared.tracks, new)
     scaler = FeatureScaler.from_json(dict(card.scaler))
     features = build_features(tracks, split, card.feature_kind, scaler=scaler)
-    configuration = with_patience(card.configuration, settings.patience)
+    configuration = for_stage(card.configuration, settings.patience, settings.transfer_epochs)
     seeds = [run.study.settings.seed + offset for offset in range(settings.transfer_seeds)]
     handle = put_features(features)
     calls = [

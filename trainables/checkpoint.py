@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +42,19 @@ class MemberSource:
     row: int
 
 
-def write_segment(path: Path, state: StackState, members: Sequence[str], epoch: int) -> str:
-    """Write a stack's state after ``epoch``; ``members`` are the ids of its rows. Returns the SHA-256."""
+def write_segment(path: Path, stacks: Sequence[StackState], members: Sequence[str], epoch: int) -> str:
+    """Write the state of a segment after ``epoch``: one stack, or several of different architectures.
+
+    ``members`` are the ids of the rows, stack after stack. Returns the SHA-256.
+    """
     metadata = {"members": json.dumps(list(members)), "epoch": str(epoch)}
-    return write_atomically(path, dump_tensors({n: t.cpu() for n, t in state.tensors().items()}, metadata))
+    prefixes = [""] if len(stacks) == 1 else [f"{number}." for number in range(len(stacks))]
+    tensors = {
+        prefix + name: tensor.cpu()
+        for prefix, stack in zip(prefixes, stacks, strict=True)
+        for name, tensor in stack.tensors().items()
+    }
+    return write_atomically(path, dump_tensors(tensors, metadata))
 
 
 def verify(path: str | Path, sha256: str) -> bytes:
@@ -68,24 +78,36 @@ def read_members(sources: Sequence[MemberSource]) -> StackState:
     Raises ``CheckpointError`` where a file is not the one that the record names, or has no such row, or where
     the members are not of one architecture.
     """
-    files: dict[tuple[str, str], StackState] = {}
+    files: dict[tuple[str, str], list[StackState]] = {}
     for source in sources:
         name = source.path, source.sha256
         if name not in files:
             files[name] = _read_segment(*name)
-        if not 0 <= source.row < len(files[name]):
-            raise CheckpointError(
-                f"the checkpoint {source.path} has {len(files[name])} rows, none of them {source.row}"
-            )
-    rows = [files[source.path, source.sha256].select([source.row]) for source in sources]
+    rows = [_row(files[source.path, source.sha256], source) for source in sources]
     if len({(row.parameters.shape, row.statistics.shape) for row in rows}) > 1:
         raise CheckpointError(f"{', '.join(sorted({s.path for s in sources}))} hold members of different architectures")
     return StackState.concatenate(rows)
 
 
-def _read_segment(path: str, sha256: str) -> StackState:
+def _row(stacks: Sequence[StackState], source: MemberSource) -> StackState:
+    """Row ``source.row``, counted through all stacks of a segment."""
+    row = source.row
+    for stack in stacks:
+        if 0 <= row < len(stack):
+            return stack.select([row])
+        row -= len(stack)
+    count = sum(len(stack) for stack in stacks)
+    raise CheckpointError(f"the checkpoint {source.path} has {count} rows, none of them {source.row}")
+
+
+def _read_segment(path: str, sha256: str) -> list[StackState]:
+    content = verify(path, sha256)
     try:
-        return StackState(**load_tensors(verify(path, sha256)))
+        stacks: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        for name, tensor in load_tensors(content).items():
+            number, _, field = name.rpartition(".")
+            stacks[int(number or 0)][field] = tensor
+        return [StackState(**stacks[number]) for number in sorted(stacks)]
     except (SafetensorError, TypeError, ValueError) as error:
         raise CheckpointError(f"the checkpoint {path} is not a segment's: {error}") from error
 

@@ -40,6 +40,15 @@ def kernels() -> ModuleType:
     return module
 
 
+@functools.cache
+def pin_blas() -> None:
+    """BLAS on one thread, as everything in a worker; what it sums it then sums in one order."""
+    import scipy.linalg.cython_blas  # noqa: F401  (loads the library that the kernels call)
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1, user_api="blas")
+
+
 def _home() -> Path:
     """A folder that outlives the session, or a temporary one where none can be written."""
     folder = cache_dir() / "kernels"

@@ -26,11 +26,21 @@ _FAST = {"contract", "reassoc", "nsz", "arcp"}
 _compile = njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 
 
+LARGE = 65_536
+"""Weights of a layer from which BLAS is the faster one; below, its calls cost more than they save."""
+
+
 @_compile
 def _multiply(a, b, out):
     """``out += a @ b``, four terms of the sum at a time."""
     rows, inner = a.shape
     columns = out.shape[1]
+    if b.size >= LARGE:
+        product = np.dot(a, b)
+        for i in range(rows):
+            for o in range(columns):
+                out[i, o] += product[i, o]
+        return
     quads = inner - inner % 4
     for j in range(0, quads, 4):
         for i in range(rows):
@@ -49,6 +59,9 @@ def _multiply_transposed(a, b, out):
     """``out = a.T @ b``, four rows at a time."""
     rows, columns = a.shape
     width = b.shape[1]
+    if out.size >= LARGE:
+        np.dot(a.T, b, out)
+        return
     quads = rows - rows % 4
     out[:] = 0
     for i in range(0, quads, 4):

@@ -153,9 +153,13 @@ def simple_network() -> Configuration:
     )
 
 
-def with_patience(configuration: Configuration, patience: int | None) -> Configuration:
-    """The promoted hyperparameters for a stage: its own length, and a patience where the user asks for one."""
-    return replace(configuration, patience=patience, epochs=None)
+def for_stage(configuration: Configuration, patience: int | None, epochs: int) -> Configuration:
+    """The promoted hyperparameters for a stage: its own length, and a patience where the user asks for one.
+
+    A learning-rate schedule takes the whole stage.
+    """
+    scheduled = {} if configuration.schedule == "constant" else {"schedule_epochs": epochs}
+    return replace(configuration, patience=patience, epochs=None, **scheduled)
 
 
 def _network(variant: Variant, architecture: Architecture, seed: int) -> GenreMLP:

@@ -7,6 +7,8 @@ import os
 import socket
 import time
 import traceback
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +32,21 @@ _PAUSE_SECONDS = 0.2
 class SegmentTrainable(tune.Trainable):
     """Trains the segment in ``config["segment"]`` (JSON) from its input checkpoints to one output checkpoint.
 
-    ``features`` is the handle of the arrays in the object store, ``checkpoints`` the folder of the study's segment
-    checkpoints. The one result holds ``report`` (JSON) with every member's metrics of every epoch.
+    ``features`` are the handles of the arrays in the object store, by encoding, ``checkpoints`` the folder of the
+    study's segment checkpoints. The one result holds ``report`` (JSON) with every member's metrics of every epoch.
     """
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], features: FeatureHandle, checkpoints: str, device: str
+        self, config: dict[str, Any], features: Mapping[str, FeatureHandle], checkpoints: str, device: str
     ) -> None:
-        """Fetch the features, once per worker."""
+        """Fetch the features, once per worker; other encodings when a segment asks for them."""
         torch.set_num_threads(1)
-        arrays = get_features(features)
+        self._features = features
         self._checkpoints = Path(checkpoints)
         self._device = device
-        self._data = TrainingData.of(
-            arrays.x_train, arrays.y_train, arrays.x_val, arrays.y_val, len(arrays.genres), device=device
-        )
+        self._encoded: dict[str, TrainingData] = {}
+        if len(features) == 1:
+            self._data(*features)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Workers are reused: nothing of the last segment is left."""
@@ -70,10 +72,11 @@ class SegmentTrainable(tune.Trainable):
 
     def _train_and_save(self, segment: dict[str, Any]) -> dict[str, Any]:
         started, clock = time.time(), time.perf_counter()
-        result = self._train(segment)
+        results = self._train(segment)
         members = [member["config_id"] for member in segment["members"]]
         file = f"{segment['segment_id']}.safetensors"
-        sha256 = write_segment(self._checkpoints / file, result.state, members, segment["last_epoch"])
+        states = [result.state for result in results]
+        sha256 = write_segment(self._checkpoints / file, states, members, segment["last_epoch"])
         return {
             "host": f"{socket.gethostname()}:{os.getpid()}",
             "started": started,
@@ -82,34 +85,56 @@ class SegmentTrainable(tune.Trainable):
             "sha256": sha256,
             "members": [
                 {"ending": member.ending, "epochs": [epoch.to_json() for epoch in member.epochs]}
+                for result in results
                 for member in result.members
             ],
         }
 
-    def _train(self, segment: dict[str, Any]) -> SegmentResult:
+    def _train(self, segment: dict[str, Any]) -> list[SegmentResult]:
+        """Train the stacks of the segment: neighbours of one architecture and encoding."""
         configurations = [Configuration.from_json(member["configuration"]) for member in segment["members"]]
+        sources = [member["source"] for member in segment["members"]]
+        members = zip(configurations, sources, strict=True)
+        return [self._train_stack(list(stack), segment) for _, stack in groupby(members, key=_kind)]
+
+    def _train_stack(self, stack: Sequence[_Member], segment: dict[str, Any]) -> SegmentResult:
+        configurations = [configuration for configuration, _ in stack]
+        data = self._data(configurations[0].encoding)
+        if segment["first_epoch"] == 1:
+            architecture = Architecture.of(configurations[0], data.train.x.shape[1], data.classes)
+            state = StackState.initial(architecture, len(stack), segment["seed"])
+        else:
+            state = read_members(
+                [MemberSource(str(self._checkpoints / s["file"]), s["sha256"], s["row"]) for _, s in stack]
+            )
         return train_segment(
             configurations,
-            self._initial_state(segment, configurations[0]),
-            self._data,
+            state.to(self._device),
+            data,
             seed=segment["seed"],
             first_epoch=segment["first_epoch"],
             last_epoch=segment["last_epoch"],
         )
 
-    def _initial_state(self, segment: dict[str, Any], first: Configuration) -> StackState:
-        sources = [member["source"] for member in segment["members"]]
-        if segment["first_epoch"] == 1:
-            architecture = Architecture.of(first, self._data.train.x.shape[1], self._data.classes)
-            state = StackState.initial(architecture, len(sources), segment["seed"])
-        else:
-            state = read_members(
-                [MemberSource(str(self._checkpoints / s["file"]), s["sha256"], s["row"]) for s in sources]
-            )
-        return state.to(self._device)
+    def _data(self, encoding: str) -> TrainingData:
+        if encoding not in self._encoded:
+            arrays = get_features(self._features[encoding])
+            sides = arrays.x_train, arrays.y_train, arrays.x_val, arrays.y_val
+            self._encoded[encoding] = TrainingData.of(*sides, len(arrays.genres), device=self._device)
+        return self._encoded[encoding]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the output checkpoint is the study's, not Tune's."""
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
         """Nothing: a retried segment starts from its input checkpoints."""
+
+
+_Member = tuple[Configuration, dict[str, Any]]
+"""A configuration and where its newest state stands."""
+
+
+def _kind(member: _Member) -> tuple[object, ...]:
+    """What members of a segment may differ in, and those of a stack may not."""
+    configuration = member[0]
+    return configuration.encoding, configuration.activation, configuration.batch_norm
