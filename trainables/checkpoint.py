@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
+from data.encoding import scaler_from_json
 from data.errors import InputError
-from data.features import FEATURE_KINDS, FeatureScaler
+from data.features import FEATURE_KINDS
 from data.files import write_atomically
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
@@ -101,7 +103,7 @@ class ModelCard:
     feature_kind: str
     """``audio``, ``text`` or ``fusion``."""
     scaler: Mapping[str, Any]
-    """``data.FeatureScaler`` as JSON; its names are the inputs in order."""
+    """A ``data.features.Scaler`` as JSON."""
     fingerprint: str
     """Of the features that it was trained on."""
     provenance: Mapping[str, Any]
@@ -120,11 +122,16 @@ class ModelCard:
             raise ValueError(f"feature_kind must be one of {', '.join(FEATURE_KINDS)}, but got {self.feature_kind!r}")
         if not isinstance(self.scaler, Mapping) or not isinstance(self.provenance, Mapping):
             raise ValueError("scaler and provenance must be tables")
-        names = FeatureScaler.from_json(dict(self.scaler)).names
-        if len(names) != self.architecture.input_size:
+        if len(self.inputs) != self.architecture.input_size:
             raise ValueError(
-                f"one name per input must hold, but got {len(names)} names and {self.architecture.input_size} inputs"
+                f"one name per input must hold, but got {len(self.inputs)} names and "
+                f"{self.architecture.input_size} inputs"
             )
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the network's inputs, in order."""
+        return scaler_from_json(self.scaler).names
 
     def to_json(self, weights_sha256: str) -> str:
         """The content of ``model.json``."""
