@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -17,6 +18,32 @@ FeatureKind = Literal["audio", "text", "fusion"]
 FEATURE_KINDS: tuple[str, ...] = get_args(FeatureKind)
 # Two of the sentence model's columns vary by 1e-33 around nothing: noise, whatever its relative size.
 _CONSTANT_RELATIVE, _CONSTANT_ABSOLUTE = 1e-12, 1e-24
+_TEXT_INPUT = re.compile(r"text_\d{3,}")
+
+
+class Scaler(Protocol):
+    """From the numbers of a table to the inputs of a network, by what the training rows say."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of `raw_matrix` that it reads, in order."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs that it gives, in order."""
+
+    @property
+    def standardiser(self) -> FeatureScaler:
+        """Its first step."""
+
+    def encode(self, features: Features) -> Features:
+        """Its second step: standardised features in its encoding."""
+
+    def transform(self, matrix: np.ndarray) -> np.ndarray:
+        """Both steps: ``(n, len(columns))`` raw numbers to ``(n, len(names))`` float32, C-contiguous."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; ``data.encoding.scaler_from_json`` gives the same scaler back, to the bit."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +63,20 @@ class FeatureScaler:
                 raise ValueError(f"{name} must hold {len(self.names)} finite numbers, but got {values}")
         if not (self.scale > 0).all():
             raise ValueError(f"scale must be positive, but got {self.scale}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it reads is what it gives."""
+        return self.names
+
+    @property
+    def standardiser(self) -> FeatureScaler:
+        """This is the whole of it."""
+        return self
+
+    def encode(self, features: Features) -> Features:
+        """Nothing follows standardisation."""
+        return features
 
     @classmethod
     def fit(cls, matrix: np.ndarray, names: tuple[str, ...], binary: tuple[str, ...] = ()) -> FeatureScaler:
@@ -83,7 +124,7 @@ class Features:
     y_val: np.ndarray
     x_holdout: np.ndarray
     y_holdout: np.ndarray
-    scaler: FeatureScaler
+    scaler: Scaler
     fingerprint: str
     kind: FeatureKind
 
@@ -96,12 +137,11 @@ class Features:
                 raise ValueError(f"y_{side} must be int64 positions in {self.genres}")
 
 
-def build_features(
-    tracks: Tracks, split: Split, kind: str = "audio", *, scaler: FeatureScaler | None = None
-) -> Features:
+def build_features(tracks: Tracks, split: Split, kind: str = "audio", *, scaler: Scaler | None = None) -> Features:
     """Matrices and labels of every side; scaler and label order come from the training rows alone.
 
-    ``scaler`` takes the place of the fitted one: a network that goes on from another's weights keeps its scaling.
+    ``scaler`` takes the place of the fitted one: a network that goes on from another's weights keeps its scaling
+    and its encoding.
 
     Paper, section on features: audio is 14 numbers (standardised, ``mode`` as it is), text is the 384
     numbers of "album name + track name" (standardised), fusion is audio then text.
@@ -110,21 +150,27 @@ def build_features(
         InputError: an unknown kind, no genres, or text features without the text columns.
     """
     matrix, names, binary = raw_matrix(tracks, kind)
-    scaler = scaler or FeatureScaler.fit(matrix[split.train], names, binary)
+    standardiser = scaler.standardiser if scaler else FeatureScaler.fit(matrix[split.train], names, binary)
     genres = tuple(sorted(set(tracks.genres[split.train])))
     labels = _labels(tracks.genres, genres, split)
     arrays: dict[str, Any] = {}
     for side in ("train", "val", "holdout"):
         rows = getattr(split, side)
-        arrays |= {f"x_{side}": scaler.transform(matrix[rows]), f"y_{side}": labels[rows]}
-    return Features(
+        arrays |= {f"x_{side}": standardiser.transform(matrix[rows]), f"y_{side}": labels[rows]}
+    features = Features(
         names=names,
         genres=genres,
-        scaler=scaler,
-        fingerprint=_fingerprint(tracks, split, kind, scaler),
+        scaler=standardiser,
+        fingerprint=_fingerprint(tracks, split, kind, standardiser),
         kind=kind,  # type: ignore[arg-type]
         **arrays,
     )
+    return scaler.encode(features) if scaler else features
+
+
+def is_text_input(name: str, kind: str) -> bool:
+    """Whether a column of `raw_matrix` of this kind is one of the sentence model's."""
+    return kind != "audio" and _TEXT_INPUT.fullmatch(name) is not None
 
 
 def raw_matrix(tracks: Tracks, kind: str) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,15 @@ import pandas as pd
 import torch
 
 from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR
+from data.encoding import scaler_from_json
 from data.errors import InputError, did_you_mean
-from data.features import FeatureScaler, raw_matrix
+from data.features import is_text_input, raw_matrix
 from data.tracks import Tracks
 from trainables.checkpoint import ModelCard, load_model
 from trainables.mlp import GenreMLP
 
 PROBABILITY = "probability_"
 _CHUNK_ROWS = 4096
-_TEXT_INPUT = re.compile(r"text_\d{3,}")
 
 
 def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:
@@ -46,18 +45,20 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
 
     Columns that the model does not know are left out. Raises ``InputError`` naming every missing input.
     """
-    scaler = FeatureScaler.from_json(dict(card.scaler))
+    scaler = scaler_from_json(card.scaler)
     # before the sentence model runs for a minute
-    _check_inputs([name for name in scaler.names if not _is_text(name, card)], tracks, model_directory)
+    _check_inputs(
+        [name for name in scaler.columns if not is_text_input(name, card.feature_kind)], tracks, model_directory
+    )
     matrix, names, _ = raw_matrix(tracks, card.feature_kind)
-    if _text_width(names, card) != _text_width(scaler.names, card):
+    if _text_width(names, card) != _text_width(scaler.columns, card):
         raise InputError(
-            f"the model in {model_directory} reads {_text_width(scaler.names, card)} numbers of text, but "
+            f"the model in {model_directory} reads {_text_width(scaler.columns, card)} numbers of text, but "
             f"the sentence model here gives {_text_width(names, card)}: use the one that it was trained with"
         )
     position = {name: column for column, name in enumerate(names)}
     with np.errstate(over="ignore"):
-        return scaler.transform(matrix[:, [position[name] for name in scaler.names]])
+        return scaler.transform(matrix[:, [position[name] for name in scaler.columns]])
 
 
 def _check_inputs(wanted: list[str], tracks: Tracks, model_directory: Path) -> None:
@@ -78,12 +79,8 @@ def _hint(name: str, others: list[str]) -> str:
     return f" (from a column {RELEASE_DATE!r})" if name == RELEASE_YEAR else did_you_mean(name, others)
 
 
-def _is_text(name: str, card: ModelCard) -> bool:
-    return card.feature_kind != "audio" and _TEXT_INPUT.fullmatch(name) is not None
-
-
 def _text_width(names: tuple[str, ...], card: ModelCard) -> int:
-    return sum(_is_text(name, card) for name in names)
+    return sum(is_text_input(name, card.feature_kind) for name in names)
 
 
 def _probabilities(network: GenreMLP, inputs: np.ndarray) -> np.ndarray:

@@ -174,12 +174,12 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
 
     asked = StudySettings(data=data, space=load_space(space).to_toml(), **settings)
     records = pending_trials(asked)
-    features = prepare(asked).features
-    check_batches(tuple(trial.configuration for trial in records), features)
+    prepared = prepare(asked)
+    check_batches(tuple(trial.configuration for trial in records), prepared.features)
     found = estimate(
         asked,
         records,
-        features,
+        prepared,
         stack_size=asked.stack_size or DEFAULT_STACK_SIZE,
         workers=cpus or os.cpu_count() or 1,
     )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from data.features import Features
 from results.record import StudySettings, TrialKey, TrialRecord
 from search.coordinator import Coordinator
 from search.costs import CostModel
+from search.preparation import Prepared
 from search.rungs import make_rungs
 from search.segments import Segment, SegmentQueue
 from spaces import Configuration
@@ -42,15 +41,12 @@ class Estimate:
 def estimate(
     settings: StudySettings,
     trials: tuple[TrialRecord, ...],
-    features: Mapping[str, Features],
+    prepared: Prepared,
     *,
     stack_size: int,
     workers: int,
 ) -> Estimate:
-    """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too.
-
-    ``features`` are those of each encoding.
-    """
+    """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
     rungs = make_rungs(
         settings.scheduler,
         grace_period=settings.grace_period,
@@ -58,9 +54,8 @@ def estimate(
         positions={trial.key: trial.position for trial in trials},
         budgets={trial.key: trial.budget for trial in trials},
     )
-    input_sizes = {encoding: len(view.names) for encoding, view in features.items()}
-    plain = features["standardised"]
-    costs = CostModel(len(plain.y_train), input_sizes, len(plain.genres))
+    features, input_sizes = prepared.features, prepared.input_sizes
+    costs = CostModel(len(features.y_train), input_sizes, len(features.genres))
     coordinator = Coordinator(trials, rungs, SegmentQueue(rungs.levels, stack_size, costs))
     coordinator.start([], {})
     quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
@@ -73,7 +68,7 @@ def estimate(
             heapq.heappush(running, (clock + seconds + SECONDS_PER_SEGMENT, segment.segment_id, segment))
             segments += 1
             epochs += length * len(segment.keys)
-            size += sum(_megabytes(c, input_sizes[c.encoding], len(plain.genres)) for c in segment.configurations)
+            size += sum(_megabytes(c, input_sizes[c.encoding], len(features.genres)) for c in segment.configurations)
         if not running:
             break
         clock, _, segment = heapq.heappop(running)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from data.encoding import encode_features
 from data.features import Features
 from results.study import Study
 from spaces import Configuration
@@ -22,6 +23,11 @@ SCORES = ("accuracy", "precision", "recall", "f1")
 def architecture_for(configuration: Configuration, features: Features) -> Architecture:
     """The architecture of a configuration on these features."""
     return Architecture.of(configuration, len(features.names), len(features.genres))
+
+
+def features_for(configuration: Configuration, features: Features) -> Features:
+    """Standardised features in the encoding that a configuration asks for."""
+    return encode_features(features, configuration.encoding)
 
 
 def write_model(

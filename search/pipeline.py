@@ -20,6 +20,7 @@ from search import stages
 from search.cluster import connected
 from search.endings import last_words, logging_to
 from search.memory import PeakMemory
+from search.models import features_for
 from search.preparation import Prepared
 from search.remote import encode_remotely
 from search.sweep import (
@@ -31,6 +32,7 @@ from search.sweep import (
     reopened,
     resume_sweep,
 )
+from spaces import Configuration
 
 
 class StageListener(Listener):
@@ -59,11 +61,12 @@ class Run:
         assert settings is not None
         return settings
 
-    def features(self, kind: str) -> Features:
-        """Features of another kind on the same split."""
-        if kind == self.prepared.features.kind:
-            return self.prepared.features
-        return build_features(self.prepared.tracks, self.prepared.split, kind)
+    def features(self, kind: str, configuration: Configuration | None = None) -> Features:
+        """Features of a kind on the study's split, in the encoding of a configuration; standardised without one."""
+        features = self.prepared.features
+        if kind != features.kind:
+            features = build_features(self.prepared.tracks, self.prepared.split, kind)
+        return features_for(configuration, features) if configuration else features
 
 
 def run_study(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.columns import ALBUM_NAME, TRACK_NAME
+from data.encoding import encoding_scaler
 from data.errors import InputError
 from data.features import Features, build_features
 from data.splits import Split, extend_split, split_tracks
@@ -25,6 +27,9 @@ class Prepared:
     """Rows of a sixth genre, held for the transfer stage."""
     split: Split
     features: Features
+    """Standardised."""
+    input_sizes: Mapping[str, int]
+    """Inputs of a network under each encoding of the search space."""
 
 
 def prepare(settings: StudySettings) -> Prepared:
@@ -36,7 +41,10 @@ def prepare(settings: StudySettings) -> Prepared:
         if settings.stages.transfer_data is not None:
             transfer_tracks = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
         _check_stages(tracks, transfer_tracks, split)
-    return Prepared(tracks, transfer_tracks, split, build_features(tracks, split, settings.features))
+    features = build_features(tracks, split, settings.features)
+    encodings = SearchSpace.from_toml(settings.space).choices("encoding")
+    sizes = {encoding: len(encoding_scaler(features, encoding).names) for encoding in encodings}
+    return Prepared(tracks, transfer_tracks, split, features, sizes)
 
 
 def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) -> None:
@@ -109,6 +117,7 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
         "validation_rows": len(features.y_val),
         "holdout_rows": len(features.y_holdout),
         "inputs": list(features.names),
+        "input_sizes": dict(prepared.input_sizes),
         "genres": list(features.genres),
         "warnings": list(tracks.warnings),
     }

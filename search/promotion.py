@@ -13,7 +13,7 @@ from data.features import Features
 from results.frames import load_trials, ranked
 from results.record import CheckpointRef, TrialKey, TrialRecord
 from results.study import Study, StudyError
-from search.models import architecture_for, four_scores, write_model
+from search.models import architecture_for, features_for, four_scores, write_model
 from trainables.checkpoint import MemberSource, read_members
 from trainables.stacked_mlp import unpack
 from trainables.stages import score_best
@@ -42,7 +42,7 @@ def choose_incumbent(trials: pd.DataFrame) -> TrialKey | None:
 
 
 def promote(study: Study, features: Features) -> Incumbent:
-    """Write the incumbent to ``best/`` and its scores to the record.
+    """Write the incumbent to ``best/`` and its scores to the record; ``features`` are standardised.
 
     Raises ``StudyError`` where its checkpoint does not score as recorded.
     """
@@ -52,6 +52,7 @@ def promote(study: Study, features: Features) -> Incumbent:
         raise StudyError("no configuration has been trained to a score: there is nothing to promote")
     row = _row(trials, key)
     record = next(trial for trial in study.trials() if trial.key == key)
+    features = features_for(record.configuration, features)
     state, architecture = _load(study, record), architecture_for(record.configuration, features)
     (validation,) = score_best(state, architecture, features.x_val, features.y_val)
     if not np.isclose(validation["val_accuracy"], row["val_accuracy"], rtol=0, atol=_TOLERANCE):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from data.features import Features, FeatureScaler, build_features
+from data.encoding import scaler_from_json
+from data.features import Features, build_features
 from data.splits import extend_split
 from data.store import put_features
 from data.tracks import join_tracks
@@ -48,8 +49,9 @@ def baselines(run: Run, record: StageRecord) -> None:
 
 def simple(run: Run, record: StageRecord) -> None:
     """The paper's simple network and its learning curve."""
-    settings, features = run.stage_settings, run.features("audio")
+    settings = run.stage_settings
     configuration = for_stage(simple_network(), settings.patience, settings.epochs)
+    features = run.features("audio", configuration)
     handle = put_features(features)
     (results,) = map_remote(
         remote_variants,
@@ -64,10 +66,10 @@ def fusion(run: Run, record: StageRecord) -> None:
     settings, seed = run.stage_settings, run.study.settings.seed
     promoted, card = load_model(run.study.directory / "best")
     configuration = for_stage(card.configuration, settings.patience, settings.epochs)
-    text, fused = run.features("text"), run.features("fusion")
+    text, fused = run.features("text", configuration), run.features("fusion", configuration)
     architecture = architecture_for(configuration, fused)
     initial, copied = warm_start(
-        architecture, fused.names, promoted.state_dict(), card.scaler["names"], seed, fresh_output=False
+        architecture, fused.names, promoted.state_dict(), card.inputs, seed, fresh_output=False
     )
     variants = [
         Variant(name="scratch", configuration=configuration),
@@ -102,7 +104,7 @@ def transfer(run: Run, record: StageRecord) -> None:
     source, card = load_model(run.study.directory / "stages" / "fusion")
     tracks = join_tracks(run.prepared.tracks, new)
     split = extend_split(run.prepared.split, run.prepared.tracks, new)
-    scaler = FeatureScaler.from_json(dict(card.scaler))
+    scaler = scaler_from_json(card.scaler)
     features = build_features(tracks, split, card.feature_kind, scaler=scaler)
     configuration = for_stage(card.configuration, settings.patience, settings.transfer_epochs)
     seeds = [run.study.settings.seed + offset for offset in range(settings.transfer_seeds)]
@@ -128,7 +130,7 @@ def _transfer_variants(
     freeze: bool,
 ) -> list[Variant]:
     architecture = architecture_for(configuration, features)
-    initial, _ = warm_start(architecture, features.names, source, card.scaler["names"], seed, fresh_output=True)
+    initial, _ = warm_start(architecture, features.names, source, card.inputs, seed, fresh_output=True)
     return [
         Variant(name="transfer", configuration=configuration, initial=initial, frozen=freeze),
         Variant(name="scratch", configuration=configuration),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
-from data.store import put_features
+from data.store import put_encodings
 from results.manifest import Manifest
 from results.record import State, StudySettings, TrialRecord
 from results.study import Study
@@ -176,7 +176,7 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
         budgets={trial.key: trial.budget for trial in trials},
         earlier=decisions,
     )
-    costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
+    costs = CostModel(len(features.y_train), prepared.input_sizes, len(features.genres))
     queue = SegmentQueue(
         rungs.levels,
         settings.stack_size or DEFAULT_STACK_SIZE,
@@ -195,11 +195,11 @@ def _train(
     with connected(resources.address, resources.cpus, last_words(study)) as slots:
         searcher = SegmentSearcher(coordinator, study, slots=slots, listener=listener.segment)
         listener.started(study, slots)
-        handle = put_features(prepared.features)
+        handles = put_encodings(prepared.features, prepared.input_sizes)
         with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):
             run_segments(
                 searcher,
-                handle,
+                handles,
                 study,
                 slots=slots,
                 device=study.settings.device,

@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray import tune
@@ -107,7 +107,13 @@ def commit(study: Study, outcome: Outcome) -> None:
 
 
 def run_segments(
-    searcher: SegmentSearcher, features: FeatureHandle, study: Study, *, slots: int, device: str, gpus: float
+    searcher: SegmentSearcher,
+    features: Mapping[str, FeatureHandle],
+    study: Study,
+    *,
+    slots: int,
+    device: str,
+    gpus: float,
 ) -> None:
     """Run Tune until the searcher has nothing left; raises the cause where the record could not be written."""
     trainable = tune.with_parameters(

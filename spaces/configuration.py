@@ -136,7 +136,7 @@ class Configuration:
                 ' (in a space: when = {optimizer = "sgd"})',
             ),
             (
-                self.schedule_epochs == _DEFAULTS["schedule_epochs"] or self.schedule != "constant",
+                self.schedule_epochs == DEFAULTS["schedule_epochs"] or self.schedule != "constant",
                 f"schedule_epochs goes with a schedule, but got {self.schedule_epochs!r} with {self.schedule!r}"
                 ' (in a space: when = {schedule = ["cosine", "one_cycle"]})',
             ),
@@ -152,7 +152,7 @@ class Configuration:
         named = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
-            if value != _DEFAULTS[name]
+            if value != DEFAULTS[name]
         }
         return json.dumps(named, sort_keys=True, separators=(",", ":"))
 
@@ -164,18 +164,18 @@ class Configuration:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Configuration:
         """A configuration from names and values; unknown and missing names raise ``InputError``."""
-        unknown = [name for name in values if name not in _DEFAULTS]
+        unknown = [name for name in values if name not in DEFAULTS]
         if unknown:
-            hints = ", ".join(f"{name!r}{did_you_mean(name, _DEFAULTS)}" for name in unknown)
-            raise InputError(f"unknown hyperparameter {hints}; the known ones are {', '.join(_DEFAULTS)}")
+            hints = ", ".join(f"{name!r}{did_you_mean(name, DEFAULTS)}" for name in unknown)
+            raise InputError(f"unknown hyperparameter {hints}; the known ones are {', '.join(DEFAULTS)}")
         if "hidden_layers" not in values:
             raise InputError("a configuration needs hidden_layers, for example [64, 32]")
         return cls(**values)
 
 
-_DEFAULTS = {f.name: f.default for f in fields(Configuration)}
-HYPERPARAMETERS: tuple[str, ...] = tuple(_DEFAULTS)
-assert [name for name, default in _DEFAULTS.items() if default is MISSING] == ["hidden_layers"]
+DEFAULTS = {f.name: f.default for f in fields(Configuration)}
+HYPERPARAMETERS: tuple[str, ...] = tuple(DEFAULTS)
+assert [name for name, default in DEFAULTS.items() if default is MISSING] == ["hidden_layers"]
 
 
 _FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing")

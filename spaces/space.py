@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError, did_you_mean
-from spaces.configuration import HYPERPARAMETERS, Configuration
+from spaces.configuration import DEFAULTS, HYPERPARAMETERS, Configuration
 from spaces.parameters import Choice, Parameter, Uniform
 from spaces.structure import STRUCTURE, check_structure, structure_of, structured
 from spaces.toml import read_parameters, write_parameter, write_value
@@ -126,6 +126,12 @@ class SearchSpace:
         if isinstance(taper := self.parameters.get("taper"), Choice) and "taper" in point:
             point["taper"] = min(taper.values, key=lambda value: abs(value - known["taper"]))  # widths are rounded
         return point
+
+    def choices(self, name: str) -> tuple[Any, ...]:
+        """The values that a hyperparameter without a range may take; its default alone where it is no parameter."""
+        parameter = self.parameters.get(name, Choice((DEFAULTS[name],)))
+        assert isinstance(parameter, Choice)
+        return parameter.values
 
     def _applies(self, name: str, point: Mapping[str, Any]) -> bool:
         return all(other in point and point[other] in values for other, values in self.conditions.get(name, {}).items())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
+from data.encoding import scaler_from_json
 from data.errors import InputError
-from data.features import FEATURE_KINDS, FeatureScaler
+from data.features import FEATURE_KINDS
 from data.files import write_atomically
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
@@ -103,10 +104,10 @@ def _row(stacks: Sequence[StackState], source: MemberSource) -> StackState:
 def _read_segment(path: str, sha256: str) -> list[StackState]:
     content = verify(path, sha256)
     try:
-        stacks: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        stacks: dict[int, dict[str, Tensor]] = {0: {}}
         for name, tensor in load_tensors(content).items():
             number, _, field = name.rpartition(".")
-            stacks[int(number or 0)][field] = tensor
+            stacks.setdefault(int(number or 0), {})[field] = tensor
         return [StackState(**stacks[number]) for number in sorted(stacks)]
     except (SafetensorError, TypeError, ValueError) as error:
         raise CheckpointError(f"the checkpoint {path} is not a segment's: {error}") from error
@@ -123,7 +124,7 @@ class ModelCard:
     feature_kind: str
     """``audio``, ``text`` or ``fusion``."""
     scaler: Mapping[str, Any]
-    """``data.FeatureScaler`` as JSON; its names are the inputs in order."""
+    """A ``data.features.Scaler`` as JSON."""
     fingerprint: str
     """Of the features that it was trained on."""
     provenance: Mapping[str, Any]
@@ -142,11 +143,16 @@ class ModelCard:
             raise ValueError(f"feature_kind must be one of {', '.join(FEATURE_KINDS)}, but got {self.feature_kind!r}")
         if not isinstance(self.scaler, Mapping) or not isinstance(self.provenance, Mapping):
             raise ValueError("scaler and provenance must be tables")
-        names = FeatureScaler.from_json(dict(self.scaler)).names
-        if len(names) != self.architecture.input_size:
+        if len(self.inputs) != self.architecture.input_size:
             raise ValueError(
-                f"one name per input must hold, but got {len(names)} names and {self.architecture.input_size} inputs"
+                f"one name per input must hold, but got {len(self.inputs)} names and "
+                f"{self.architecture.input_size} inputs"
             )
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the network's inputs, in order."""
+        return scaler_from_json(self.scaler).names
 
     def to_json(self, weights_sha256: str) -> str:
         """The content of ``model.json``."""

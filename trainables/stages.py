@@ -158,8 +158,8 @@ def for_stage(configuration: Configuration, patience: int | None, epochs: int) -
 
     A learning-rate schedule takes the whole stage.
     """
-    scheduled = {} if configuration.schedule == "constant" else {"schedule_epochs": epochs}
-    return replace(configuration, patience=patience, epochs=None, **scheduled)
+    stage = replace(configuration, patience=patience, epochs=None)
+    return stage if stage.schedule == "constant" else replace(stage, schedule_epochs=epochs)
 
 
 def _network(variant: Variant, architecture: Architecture, seed: int) -> GenreMLP:

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from data.encoding import ENCODINGS, encode_features
 from data.features import build_features
 from data.splits import split_tracks
 from tests.data_tests.tables import table, tracks_of
@@ -51,3 +52,24 @@ def test_features_travel_once_and_without_copies(tmp_path, session):
     assert pickle.loads(pickle.dumps(handle)) == handle
     assert handle.fingerprint == get_features(handle).fingerprint == features.fingerprint
     np.testing.assert_array_equal(get_features(handle).y_val, features.y_val)
+
+
+def test_each_encoding_is_put_once_and_workers_keep_those_they_fetched(tmp_path, session):
+    from data.store import get_features, put_encodings
+
+    tracks = tracks_of(table(), tmp_path)
+    features = build_features(tracks, split_tracks(tracks))
+    handles = put_encodings(features, [*ENCODINGS, "quantile"])
+    assert list(handles) == list(ENCODINGS)
+
+    @session.remote
+    def look(handles):
+        first = {encoding: get_features(handle) for encoding, handle in handles.items()}
+        second = {encoding: get_features(handle) for encoding, handle in handles.items()}
+        kept = all(first[encoding] is second[encoding] for encoding in handles)
+        shared = not any(found.x_train.flags.owndata for found in first.values())
+        return kept, shared, {encoding: found.fingerprint for encoding, found in first.items()}
+
+    kept, shared, prints = session.get(look.remote(handles))
+    assert kept and shared
+    assert prints == {encoding: encode_features(features, encoding).fingerprint for encoding in ENCODINGS}

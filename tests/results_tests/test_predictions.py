@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.encoding import ENCODINGS, encode_features
 from data.errors import InputError
 from data.features import build_features
 from data.splits import split_tracks
@@ -37,10 +38,12 @@ def embeddings(monkeypatch):
     return SimpleNamespace(stub=stub, calls=calls)
 
 
-def saved_model(tracks: Tracks, directory: Path, kind: str = "audio") -> tuple[GenreMLP, np.ndarray, np.ndarray]:
+def saved_model(
+    tracks: Tracks, directory: Path, kind: str = "audio", encoding: str = "standardised"
+) -> tuple[GenreMLP, np.ndarray, np.ndarray]:
     """Its network, the features of its validation rows, and their row numbers."""
     split = split_tracks(tracks)
-    features = build_features(tracks, split, kind)
+    features = encode_features(build_features(tracks, split, kind), encoding)
     architecture = Architecture.of(CONFIGURATION, len(features.names), len(features.genres))
     network = GenreMLP.build(architecture, seed=3, dropout=0.7)
     card = ModelCard(
@@ -56,10 +59,11 @@ def saved_model(tracks: Tracks, directory: Path, kind: str = "audio") -> tuple[G
     return network.eval(), features.x_val, split.val
 
 
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("kind", ["audio", "text", "fusion"])
-def test_rows_in_their_order_as_the_network_sees_them(tmp_path, kind):
+def test_rows_in_their_order_as_the_network_sees_them(tmp_path, kind, encoding):
     tracks = tracks_of(table(), tmp_path)
-    network, x_val, rows = saved_model(tracks, tmp_path / "model", kind)
+    network, x_val, rows = saved_model(tracks, tmp_path / "model", kind, encoding)
     predicted = predict(tmp_path / "model", tracks)
     assert list(predicted) == ["track_name", "track_album_name", "playlist_genre", *PROBABILITIES]
     assert predicted["track_name"].tolist() == tracks.frame["track_name"].tolist()
@@ -81,12 +85,13 @@ def test_a_row_does_not_depend_on_the_others_nor_on_its_genre(tmp_path):
     np.testing.assert_allclose(some[PROBABILITIES], whole[PROBABILITIES], rtol=1e-5)
 
 
-def test_columns_are_found_by_name(tmp_path):
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_columns_are_found_by_name(tmp_path, encoding):
     numbers = "energy = 'energy'\ntempo = 'tempo'\n"
     (tmp_path / "few.toml").write_text(f"[numbers]\n{numbers}")
     (tmp_path / "many.toml").write_text("[numbers]\nkey = 'key'\ntempo = 'tempo'\nenergy = 'energy'\n")
     tracks = tracks_of(table(), tmp_path, mapping=tmp_path / "few.toml")
-    saved_model(tracks, tmp_path / "model")
+    saved_model(tracks, tmp_path / "model", encoding=encoding)
     others = tracks_of(table(), tmp_path, mapping=tmp_path / "many.toml")
     np.testing.assert_allclose(
         predict(tmp_path / "model", tracks)[PROBABILITIES], predict(tmp_path / "model", others)[PROBABILITIES]
@@ -122,6 +127,9 @@ def test_numbers_that_overflow(tmp_path):
     wild = tracks_of(edited(table(), tempo={4: "1e300"}), tmp_path)
     with pytest.raises(InputError, match=r"1 rows hold numbers too large.*row 5"):
         predict(tmp_path / "model", wild)
+    for encoding in ENCODINGS[1:]:
+        saved_model(tracks, tmp_path / encoding, encoding=encoding)
+        assert predict(tmp_path / encoding, wild)[PROBABILITIES].notna().all(axis=None)
 
 
 def test_no_model(tmp_path):

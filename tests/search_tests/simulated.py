@@ -163,7 +163,9 @@ def simulate(
         positions={t.key: t.position for t in trials},
         budgets={t.key: t.budget for t in trials},
     )
-    coordinator = Coordinator(trials, rungs, SegmentQueue(rungs.levels, stack_size, CostModel(ROWS, 14, 5)))
+    coordinator = Coordinator(
+        trials, rungs, SegmentQueue(rungs.levels, stack_size, CostModel(ROWS, {"standardised": 14}, 5))
+    )
     history = History({}, {t.key: [] for t in trials}, [], [])
 
     def take(outcome: Outcome) -> None:
@@ -201,7 +203,8 @@ def train_in(study: Study, world: World, segments: int | None = None, **options:
     from search.sweep import _coordinator
     from search.tuner import commit
 
-    prepared = SimpleNamespace(features=SimpleNamespace(y_train=range(ROWS), names=range(14), genres=range(5)))
+    features = SimpleNamespace(y_train=range(ROWS), names=range(14), genres=range(5))
+    prepared = SimpleNamespace(features=features, input_sizes={"standardised": 14})
     coordinator, opening = _coordinator(study, prepared)  # type: ignore[arg-type]
     commit(study, opening)
     Driver(

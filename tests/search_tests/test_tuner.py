@@ -17,7 +17,7 @@ from trainables.sweep_trainable import PAUSE
 
 def _searcher(tmp_path: Path, configurations: int) -> SegmentSearcher:
     study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8)
-    coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 6, CostModel(100, 3, 2)))
+    coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 1, CostModel(100, {"standardised": 3}, 2)))
     coordinator.start([], {})
     return SegmentSearcher(coordinator, study, 2, lambda *_: None)
 

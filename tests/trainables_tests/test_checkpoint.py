@@ -30,7 +30,7 @@ def _trained(members: int = 3, batch_norm: bool = True) -> StackState:
 
 def _write(path: Path, state: StackState) -> MemberSource:
     ids = [f"{row:012x}" for row in range(len(state))]
-    return MemberSource(str(path), write_segment(path, state, ids, 2), 0)
+    return MemberSource(str(path), write_segment(path, [state], ids, 2), 0)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -144,3 +144,18 @@ def test_a_file_that_never_was_a_segment_is_refused_whatever_its_hash(tmp_path: 
     sha256 = write_atomically(tmp_path / "a", content)
     with pytest.raises(CheckpointError, match="not a segment's"):
         read_members([MemberSource(str(tmp_path / "a"), sha256, 0)])
+
+
+def test_a_segment_of_several_architectures(tmp_path: Path) -> None:
+    """Rows are counted through all stacks; members of one architecture go on together, wherever they stood."""
+    stacks = [_trained(2), _trained(3, batch_norm=False), _trained(1)]
+    ids = [f"{row:012x}" for row in range(6)]
+    sha256 = write_segment(tmp_path / "a", stacks, ids, 2)
+    source = [MemberSource(str(tmp_path / "a"), sha256, row) for row in range(7)]
+    for rows, expected in (((5, 1), ((2, 0), (0, 1))), ((4, 2), ((1, 2), (1, 0)))):
+        read = read_members([source[row] for row in rows])
+        assert all(same_state(read, place, stacks[s], row) for place, (s, row) in enumerate(expected))
+    with pytest.raises(CheckpointError, match="different architectures"):
+        read_members([source[0], source[2]])
+    with pytest.raises(CheckpointError, match="has 6 rows, none of them 6"):
+        read_members([source[6]])

@@ -105,7 +105,7 @@ def test_epochs_in_one_segment_or_in_two(key: StackKey, tmp_path: Path) -> None:
     for number, group in enumerate((order[:9], order[9:])):
         first = train([members[m] for m in group], data, 7)
         path = tmp_path / f"{number}.safetensors"
-        sha256 = write_segment(path, first.state, [members[m].config_id for m in group], 7)
+        sha256 = write_segment(path, [first.state], [members[m].config_id for m in group], 7)
         sources |= {member: MemberSource(str(path), sha256, row) for row, member in enumerate(group)}
         curves |= {member: curve(first.members[row]) for row, member in enumerate(group)}
     again = sorted(order, key=lambda m: (m % 3, m))

@@ -53,7 +53,7 @@ def test_patience_is_counted_across_segments(tmp_path: Path) -> None:
     last = len(whole.members[0].epochs)
     first = train([patient], data, last - 1)
     assert first.members[0].ending is None
-    sha256 = write_segment(tmp_path / "first", first.state, [patient.config_id], last - 1)
+    sha256 = write_segment(tmp_path / "first", [first.state], [patient.config_id], last - 1)
     state = read_members([MemberSource(str(tmp_path / "first"), sha256, 0)])
     second = train([patient], data, _EPOCHS, first_epoch=last, state=state)
     assert second.members[0].ending == EARLY_STOPPED
