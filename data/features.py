@@ -12,6 +12,7 @@ import numpy as np
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.errors import InputError, did_you_mean
 from data.splits import Split
+from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks
 
 FeatureKind = Literal["audio", "text", "fusion"]
@@ -127,6 +128,8 @@ class Features:
     scaler: Scaler
     fingerprint: str
     kind: FeatureKind
+    text_model: TextModel | None = None
+    """Where the text columns come from, if there are any."""
 
     def __post_init__(self) -> None:
         for side in ("train", "val", "holdout"):
@@ -137,11 +140,18 @@ class Features:
                 raise ValueError(f"y_{side} must be int64 positions in {self.genres}")
 
 
-def build_features(tracks: Tracks, split: Split, kind: str = "audio", *, scaler: Scaler | None = None) -> Features:
+def build_features(
+    tracks: Tracks,
+    split: Split,
+    kind: str = "audio",
+    *,
+    scaler: Scaler | None = None,
+    text_model: TextModel | None = None,
+) -> Features:
     """Matrices and labels of every side; scaler and label order come from the training rows alone.
 
     ``scaler`` takes the place of the fitted one: a network that goes on from another's weights keeps its scaling
-    and its encoding.
+    and its encoding. ``text_model`` reads the titles, by default the packaged one.
 
     Paper, section on features: audio is 14 numbers (standardised, ``mode`` as it is), text is the 384
     numbers of "album name + track name" (standardised), fusion is audio then text.
@@ -149,7 +159,8 @@ def build_features(tracks: Tracks, split: Split, kind: str = "audio", *, scaler:
     Raises:
         InputError: an unknown kind, no genres, or text features without the text columns.
     """
-    matrix, names, binary = raw_matrix(tracks, kind)
+    matrix, names, binary = raw_matrix(tracks, kind, text_model)
+    text_model = None if kind == "audio" else text_model or find_text_model()
     standardiser = scaler.standardiser if scaler else FeatureScaler.fit(matrix[split.train], names, binary)
     genres = tuple(sorted(set(tracks.genres[split.train])))
     labels = _labels(tracks.genres, genres, split)
@@ -161,8 +172,9 @@ def build_features(tracks: Tracks, split: Split, kind: str = "audio", *, scaler:
         names=names,
         genres=genres,
         scaler=standardiser,
-        fingerprint=_fingerprint(tracks, split, kind, standardiser),
+        fingerprint=_fingerprint(tracks, split, kind, standardiser, text_model),
         kind=kind,  # type: ignore[arg-type]
+        text_model=text_model,
         **arrays,
     )
     return scaler.encode(features) if scaler else features
@@ -173,7 +185,9 @@ def is_text_input(name: str, kind: str) -> bool:
     return kind != "audio" and _TEXT_INPUT.fullmatch(name) is not None
 
 
-def raw_matrix(tracks: Tracks, kind: str) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+def raw_matrix(
+    tracks: Tracks, kind: str, text_model: TextModel | None = None
+) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
     """Features before scaling: ``(n, d)`` floats, the ``d`` names, and which of them are binary."""
     if kind not in FEATURE_KINDS:
         raise InputError(
@@ -181,7 +195,7 @@ def raw_matrix(tracks: Tracks, kind: str) -> tuple[np.ndarray, tuple[str, ...], 
         )
     if kind == "audio":
         return audio_matrix(tracks)
-    text = _text_matrix(tracks)
+    text = _text_matrix(tracks, text_model)
     text_names = tuple(f"text_{column:03d}" for column in range(text.shape[1]))
     if kind == "text":
         return text, text_names, ()
@@ -195,13 +209,13 @@ def audio_matrix(tracks: Tracks) -> tuple[np.ndarray, tuple[str, ...], tuple[str
     return tracks.frame[list(names)].to_numpy(dtype=np.float64), names, tracks.binary_columns
 
 
-def _text_matrix(tracks: Tracks) -> np.ndarray:
+def _text_matrix(tracks: Tracks, text_model: TextModel | None) -> np.ndarray:
     missing = [name for name in (ALBUM_NAME, TRACK_NAME) if name not in tracks.text_columns]
     if missing:
         raise InputError(f"text features need {' and '.join(missing)}, which {tracks.source} has not")
     from data.embeddings import embed_titles
 
-    return embed_titles(tracks.frame[ALBUM_NAME].tolist(), tracks.frame[TRACK_NAME].tolist())
+    return embed_titles(tracks.frame[ALBUM_NAME].tolist(), tracks.frame[TRACK_NAME].tolist(), model=text_model)
 
 
 def _labels(of_rows: np.ndarray, genres: tuple[str, ...], split: Split) -> np.ndarray:
@@ -213,7 +227,7 @@ def _labels(of_rows: np.ndarray, genres: tuple[str, ...], split: Split) -> np.nd
     return np.array([position.get(genre, -1) for genre in of_rows], dtype=np.int64)
 
 
-def _fingerprint(tracks: Tracks, split: Split, kind: str, scaler: FeatureScaler) -> str:
+def _fingerprint(tracks: Tracks, split: Split, kind: str, scaler: FeatureScaler, text_model: TextModel | None) -> str:
     digest = hashlib.sha256(f"{tracks.fingerprint}\x1e{kind}\x1e{split.kind}\x1e".encode())
     for rows in (split.train, split.val, split.holdout):
         digest.update(f"{len(rows)}\x1e".encode() + rows.astype("<i8").tobytes())
@@ -222,8 +236,6 @@ def _fingerprint(tracks: Tracks, split: Split, kind: str, scaler: FeatureScaler)
     audio = 0 if kind == "text" else len(tracks.number_columns) + len(tracks.binary_columns)
     for values in (scaler.mean[:audio], scaler.scale[:audio]):
         digest.update(" ".join(f"{value:.10g}" for value in values).encode())
-    if kind != "audio":
-        from data.embeddings import model_folder, model_hash
-
-        digest.update(model_hash(model_folder()).encode())
+    if text_model is not None:
+        digest.update(text_model.sha256.encode())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR
 from data.encoding import scaler_from_json
 from data.errors import InputError, did_you_mean
 from data.features import is_text_input, raw_matrix
+from data.text_model import TextModel, recorded_text_model
 from data.tracks import Tracks
 from trainables.checkpoint import ModelCard, load_model
 from trainables.mlp import GenreMLP
@@ -50,7 +51,7 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
     _check_inputs(
         [name for name in scaler.columns if not is_text_input(name, card.feature_kind)], tracks, model_directory
     )
-    matrix, names, _ = raw_matrix(tracks, card.feature_kind)
+    matrix, names, _ = raw_matrix(tracks, card.feature_kind, _text_model(card, model_directory))
     if _text_width(names, card) != _text_width(scaler.columns, card):
         raise InputError(
             f"the model in {model_directory} reads {_text_width(scaler.columns, card)} numbers of text, but "
@@ -59,6 +60,15 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
     position = {name: column for column, name in enumerate(names)}
     with np.errstate(over="ignore"):
         return scaler.transform(matrix[:, [position[name] for name in scaler.columns]])
+
+
+def _text_model(card: ModelCard, model_directory: Path) -> TextModel | None:
+    if card.feature_kind == "audio":
+        return None
+    try:
+        return recorded_text_model(card.text_model)
+    except InputError as error:
+        raise InputError(f"the model in {model_directory} reads text: {error}") from error
 
 
 def _check_inputs(wanted: list[str], tracks: Tracks, model_directory: Path) -> None:

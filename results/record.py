@@ -128,6 +128,8 @@ class StudySettings:
     search: str = "grid"
     trials: int | None = None
     features: str = "audio"
+    text_model: str | None = None
+    """A folder or a name of the sentence model that reads titles; ``None`` for the packaged one."""
     scheduler: str = "asha"
     reduction_factor: int = 4
     grace_period: int = 1

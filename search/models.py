@@ -46,6 +46,7 @@ def write_model(
         feature_kind=features.kind,
         scaler=features.scaler.to_json(),
         fingerprint=features.fingerprint,
+        text_model=features.text_model.to_json() if features.text_model else None,
         provenance={
             "study": study.directory.name,
             **provenance,

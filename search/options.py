@@ -18,6 +18,13 @@ Space = Annotated[str, typer.Option(help="paper (192), paper-full (384) or a TOM
 Search = Annotated[Literal["grid", "random"], typer.Option(help="Train the whole grid, or a random sample.")]
 Trials = Annotated[int | None, typer.Option(min=1, help="Configurations that --search random draws.")]
 FeatureKind = Annotated[Literal["audio", "text", "fusion"], typer.Option(help="What the networks read.")]
+TextModel = Annotated[
+    str | None,
+    typer.Option(
+        help="Reads the titles instead of the packaged all-MiniLM-L6-v2: a sentence-transformers model.",
+        metavar="NAME|FOLDER",
+    ),
+]
 Scheduler = Annotated[
     Literal["asha", "halving", "none"], typer.Option(help="Who goes on at a rung; `none` trains everyone.")
 ]

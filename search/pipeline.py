@@ -65,7 +65,8 @@ class Run:
         """Features of a kind on the study's split, in the encoding of a configuration; standardised without one."""
         features = self.prepared.features
         if kind != features.kind:
-            features = build_features(self.prepared.tracks, self.prepared.split, kind)
+            prepared = self.prepared
+            features = build_features(prepared.tracks, prepared.split, kind, text_model=prepared.text_model)
         return features_for(configuration, features) if configuration else features
 
 
@@ -145,7 +146,7 @@ def _embed(run: Run, record: StageRecord) -> None:
     """Encode every title that a later stage reads, once, over all workers."""
     tables = [run.prepared.tracks, *filter(None, [run.prepared.transfer_tracks])]
     albums, titles = ([name for t in tables for name in t.frame[column]] for column in (ALBUM_NAME, TRACK_NAME))
-    embed_titles(albums, titles, encoder=encode_remotely)
+    embed_titles(albums, titles, model=run.prepared.text_model, encoder=encode_remotely)
     record.note = f"{len(set(zip(albums, titles, strict=True))):,} different titles"
 
 

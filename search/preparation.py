@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.columns import ALBUM_NAME, TRACK_NAME
+from data.embeddings import check_text_model
 from data.encoding import encoding_scaler
 from data.errors import InputError
 from data.features import Features, build_features
 from data.splits import Split, extend_split, split_tracks
+from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace
@@ -26,6 +28,8 @@ class Prepared:
     transfer_tracks: Tracks | None
     """Rows of a sixth genre, held for the transfer stage."""
     split: Split
+    text_model: TextModel | None
+    """Reads the titles; ``None`` where nothing does."""
     features: Features
     """Standardised."""
     input_sizes: Mapping[str, int]
@@ -41,10 +45,23 @@ def prepare(settings: StudySettings) -> Prepared:
         if settings.stages.transfer_data is not None:
             transfer_tracks = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
         _check_stages(tracks, transfer_tracks, split)
-    features = build_features(tracks, split, settings.features)
+    text_model = _text_model(settings)
+    features = build_features(tracks, split, settings.features, text_model=text_model)
     encodings = SearchSpace.from_toml(settings.space).choices("encoding")
     sizes = {encoding: len(encoding_scaler(features, encoding).names) for encoding in encodings}
-    return Prepared(tracks, transfer_tracks, split, features, sizes)
+    return Prepared(tracks, transfer_tracks, split, text_model, features, sizes)
+
+
+def _text_model(settings: StudySettings) -> TextModel | None:
+    """The sentence model, tried out where it is not the packaged one."""
+    if settings.features == "audio" and settings.stages is None:
+        if settings.text_model is not None:
+            raise InputError("--text-model goes with --features text or fusion: audio features read no text")
+        return None
+    model = find_text_model(settings.text_model, download=True)
+    if model.name is not None:
+        check_text_model(model)
+    return model
 
 
 def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) -> None:
@@ -112,6 +129,7 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
         "synthetic": tracks.synthetic,
         "fingerprint": features.fingerprint,
         "transfer_fingerprint": prepared.transfer_tracks.fingerprint if prepared.transfer_tracks else None,
+        "text_model": prepared.text_model.sha256 if prepared.text_model else None,
         "rows": len(tracks),
         "training_rows": len(features.y_train),
         "validation_rows": len(features.y_val),
@@ -123,16 +141,16 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
     }
 
 
-_IDENTITY = ("fingerprint", "transfer_fingerprint", "rows", "inputs", "genres")
+_IDENTITY = ("fingerprint", "transfer_fingerprint", "text_model", "rows", "inputs", "genres")
 """Facts that must be the same for a study to go on; the rest is for people."""
 
 
 def differences(recorded: dict[str, object], found: dict[str, object]) -> list[str]:
-    """The fields in which two sets of facts differ, one sentence each."""
+    """The fields in which two sets of facts differ, one sentence each; what was not recorded does not differ."""
     return [
         f"{name}: the study has {_short(recorded.get(name))}, now it is {_short(value)}"
         for name, value in found.items()
-        if name in _IDENTITY and recorded.get(name) != value
+        if name in _IDENTITY and recorded.get(name, value) != value
     ]
 
 

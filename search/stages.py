@@ -105,7 +105,7 @@ def transfer(run: Run, record: StageRecord) -> None:
     tracks = join_tracks(run.prepared.tracks, new)
     split = extend_split(run.prepared.split, run.prepared.tracks, new)
     scaler = scaler_from_json(card.scaler)
-    features = build_features(tracks, split, card.feature_kind, scaler=scaler)
+    features = build_features(tracks, split, card.feature_kind, scaler=scaler, text_model=run.prepared.text_model)
     configuration = for_stage(card.configuration, settings.patience, settings.transfer_epochs)
     seeds = [run.study.settings.seed + offset for offset in range(settings.transfer_seeds)]
     handle = put_features(features)

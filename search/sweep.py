@@ -250,7 +250,12 @@ def _absolute(settings: StudySettings) -> StudySettings:
     if stages is not None and stages.transfer_data is not None:
         stages = replace(stages, transfer_data=_resolved(stages.transfer_data))
     mapping = _resolved(settings.mapping) if settings.mapping else None
-    return replace(settings, data=data if named else _resolved(data), mapping=mapping, stages=stages)
+    text_model = settings.text_model
+    if text_model is not None and Path(text_model).expanduser().is_dir():
+        text_model = _resolved(text_model)
+    return replace(
+        settings, data=data if named else _resolved(data), mapping=mapping, text_model=text_model, stages=stages
+    )
 
 
 def _resolved(path: str) -> str:

@@ -129,6 +129,8 @@ class ModelCard:
     """Of the features that it was trained on."""
     provenance: Mapping[str, Any]
     """Study, configuration id, seed, epoch, metrics, versions."""
+    text_model: Mapping[str, Any] | None = None
+    """Name and hash of the sentence model behind the text inputs; ``None`` without any, and in older models."""
 
     def __post_init__(self) -> None:
         if len(self.genres) != self.architecture.output_size:
@@ -143,6 +145,8 @@ class ModelCard:
             raise ValueError(f"feature_kind must be one of {', '.join(FEATURE_KINDS)}, but got {self.feature_kind!r}")
         if not isinstance(self.scaler, Mapping) or not isinstance(self.provenance, Mapping):
             raise ValueError("scaler and provenance must be tables")
+        if self.text_model is not None:
+            _check_text_model(self.text_model)
         if len(self.inputs) != self.architecture.input_size:
             raise ValueError(
                 f"one name per input must hold, but got {len(self.inputs)} names and "
@@ -166,8 +170,16 @@ class ModelCard:
             "scaler": dict(self.scaler),
             "fingerprint": self.fingerprint,
             "provenance": dict(self.provenance),
+            "text_model": None if self.text_model is None else dict(self.text_model),
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _check_text_model(recorded: Mapping[str, Any]) -> None:
+    if not isinstance(recorded, Mapping) or set(recorded) != {"name", "sha256"}:
+        raise ValueError(f"text_model must be a table of name and sha256, but got {recorded}")
+    if not isinstance(recorded["name"], str | None) or not isinstance(recorded["sha256"], str):
+        raise ValueError(f"name and sha256 of text_model must be text, but got {recorded}")
 
 
 def save_model(directory: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
@@ -215,6 +227,7 @@ def _read_card(text: str) -> tuple[ModelCard, str]:
         scaler=document["scaler"],
         fingerprint=document["fingerprint"],
         provenance=document["provenance"],
+        text_model=document.get("text_model"),
     )
     return card, sha256
 

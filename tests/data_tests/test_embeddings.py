@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import embeddings
 from data.embedding_cache import FILE_NAME, EmbeddingCache
-from data.embeddings import cost_sorted_shards, embed_titles, encode, equal_length_batches, model_folder
+from data.embeddings import check_text_model, cost_sorted_shards, embed_titles, encode, equal_length_batches
 from data.errors import InputError
+from data.text_model import TextModel, find_text_model
 
 ALBUMS = ["Thriller", "Попеременно", "", "Thriller"]
 TRACKS = ["Beat It", "Шлюза за дым", 'The "Very" Best', "Beat It"]
@@ -43,10 +43,10 @@ def test_equals_sentence_transformers_own_encode_whatever_the_batch():
     from sentence_transformers import SentenceTransformer
 
     sentences = [f"{a} {t}" for a, t in zip(ALBUMS, TRACKS, strict=True)] + ["word " * n for n in (1, 3, 40, 400)]
-    ours = encode(sentences, model_folder())
-    model = SentenceTransformer(str(model_folder()), device="cpu", local_files_only=True)
+    ours = encode(sentences, find_text_model().folder)
+    model = SentenceTransformer(str(find_text_model().folder), device="cpu", local_files_only=True)
     np.testing.assert_allclose(ours, model.encode(sentences), atol=1e-6)
-    alone = np.vstack([encode([sentence], model_folder()) for sentence in sentences])
+    alone = np.vstack([encode([sentence], find_text_model().folder) for sentence in sentences])
     np.testing.assert_allclose(ours, alone, atol=1e-6)
 
 
@@ -142,20 +142,29 @@ def test_no_rows():
     assert embed_titles([], []).shape == (0, 384)
 
 
-def test_unknown_model_is_one_message():
-    with pytest.raises(InputError, match="nothing is downloaded"):
-        embed_titles(["a"], ["b"], model="nobody/no-such-model")
+def test_another_model_is_left_to_sentence_transformers(tiny_model, cache):
+    from sentence_transformers import SentenceTransformer
+
+    model = find_text_model(str(tiny_model))
+    check_text_model(model)
+    rows = embed_titles(ALBUMS, TRACKS, model=model)
+    assert rows.shape == (4, 6) and rows.dtype == np.float32
+    library = SentenceTransformer(str(tiny_model), device="cpu", local_files_only=True)
+    sentences = [f"{a} {t}" for a, t in zip(ALBUMS, TRACKS, strict=True)]
+    np.testing.assert_allclose(rows, library.encode(sentences), atol=1e-6)
+    np.testing.assert_array_equal(embed_titles(ALBUMS, TRACKS, model=model, encoder=refusing_encoder), rows)
 
 
-def test_folder_without_a_model_is_one_message(tmp_path):
-    with pytest.raises(InputError, match="no model files"):
-        embed_titles(["a"], ["b"], model=tmp_path)
+def test_a_model_that_cannot_be_loaded_or_gives_no_numbers(tmp_path, tiny_model, monkeypatch):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="cannot read"):
-        embed_titles(["a"], ["b"], model=tmp_path, processes=1)
-
-
-def test_changed_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(embeddings, "MODEL_SHA256", "0" * 64)
-    with pytest.raises(InputError, match="force-reinstall"):
-        embed_titles(["a"], ["b"])
+        embed_titles(["a"], ["b"], model=find_text_model(str(tmp_path)), processes=1)
+    with pytest.raises(InputError, match="cannot read"):
+        check_text_model(find_text_model(str(tmp_path)))
+    sound = find_text_model(str(tiny_model))
+    monkeypatch.setattr("data.embeddings.encode", lambda sentences, folder: np.full((1, 6), np.nan, np.float32))
+    with pytest.raises(InputError, match="cannot embed a title"):
+        check_text_model(sound)
+    monkeypatch.setattr("data.embeddings.encode", lambda sentences, folder: {}["no"])
+    with pytest.raises(InputError, match="KeyError"):
+        check_text_model(TextModel(name="x", folder=tmp_path, sha256=""))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,12 +14,15 @@ from data.columns import PAPER_NUMBERS
 from data.errors import InputError
 from data.features import FeatureScaler, audio_matrix, build_features
 from data.splits import Split, split_tracks
+from data.text_model import TextModel
 from tests.data_tests.tables import GENRES, edited, table, tracks_of
 
 
 @pytest.fixture
 def embeddings(monkeypatch):
-    def embed_titles(albums, names):
+    packaged = TextModel(name=None, folder=Path("packaged"), sha256="packaged")
+
+    def embed_titles(albums, names, model=None):
         rows = [
             np.random.default_rng(len(a) * 1000 + len(n)).normal(size=384) for a, n in zip(albums, names, strict=True)
         ]
@@ -26,9 +30,9 @@ def embeddings(monkeypatch):
         matrix[:, 5] = 1e-33 * matrix[:, 5]
         return matrix
 
-    stub = SimpleNamespace(embed_titles=embed_titles, model_folder=lambda: "model", model_hash=lambda folder: folder)
-    monkeypatch.setitem(sys.modules, "data.embeddings", stub)
-    return stub
+    monkeypatch.setitem(sys.modules, "data.embeddings", SimpleNamespace(embed_titles=embed_titles))
+    monkeypatch.setattr("data.features.find_text_model", lambda: packaged)
+    return packaged
 
 
 def test_audio_in_the_papers_order(tmp_path):
@@ -87,9 +91,11 @@ def test_text_and_fusion(tmp_path, embeddings):
     assert np.isfinite(text.x_val).all()
     assert np.abs(text.x_val[:, 5]).max() < 1e-30
     assert len({audio.fingerprint, text.fingerprint, fusion.fingerprint}) == 3
-    embeddings.model_hash = lambda folder: "another"
-    assert build_features(tracks, split, "text").fingerprint != text.fingerprint
-    assert build_features(tracks, split, "audio").fingerprint == audio.fingerprint
+    assert (audio.text_model, text.text_model, fusion.text_model) == (None, embeddings, embeddings)
+    other = TextModel(name="another", folder=Path("another"), sha256="another")
+    assert build_features(tracks, split, "text", text_model=other).fingerprint != text.fingerprint
+    assert build_features(tracks, split, "text", text_model=other).text_model == other
+    assert build_features(tracks, split, "audio", text_model=other).fingerprint == audio.fingerprint
 
 
 def test_fingerprint_covers_split_and_data(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from data.encoding import ENCODINGS, encode_features
 from data.errors import InputError
 from data.features import build_features
 from data.splits import split_tracks
+from data.text_model import TextModel
 from data.tracks import Tracks, load_tracks
 from results.predictions import predict
 from spaces import Configuration
@@ -28,13 +30,16 @@ PROBABILITIES = [f"probability_{genre}" for genre in GENRES]
 def embeddings(monkeypatch):
     calls: list[int] = []
 
-    def embed_titles(albums, names):
+    def embed_titles(albums, names, model=None):
         calls.append(len(albums))
         rows = [[len(album), len(name), *range(3, 9)] for album, name in zip(albums, names, strict=True)]
         return np.array(rows, dtype=np.float32)
 
-    stub = SimpleNamespace(embed_titles=embed_titles, model_folder=lambda: "", model_hash=lambda folder: folder)
+    stub = SimpleNamespace(embed_titles=embed_titles)
     monkeypatch.setitem(sys.modules, "data.embeddings", stub)
+    packaged = TextModel(name=None, folder=Path("packaged"), sha256="packaged")
+    monkeypatch.setattr("data.features.find_text_model", lambda: packaged)
+    monkeypatch.setattr("data.text_model.find_text_model", lambda name=None: packaged)
     return SimpleNamespace(stub=stub, calls=calls)
 
 
@@ -54,6 +59,7 @@ def saved_model(
         scaler=features.scaler.to_json(),
         fingerprint=features.fingerprint,
         provenance={},
+        text_model=features.text_model.to_json() if features.text_model else None,
     )
     save_model(directory, network.state_dict(), card)
     return network.eval(), features.x_val, split.val
@@ -116,9 +122,24 @@ def test_text_columns_and_the_same_sentence_model_are_needed(tmp_path, embedding
     (tmp_path / "m.toml").write_text("[text]\ntrack_name = 'track_name'\n")
     with pytest.raises(InputError, match="text features need track_album_name"):
         predict(tmp_path / "model", tracks_of(table(), tmp_path, mapping=tmp_path / "m.toml"))
-    embeddings.stub.embed_titles = lambda albums, names: np.ones((len(names), 5), dtype=np.float32)
+    embeddings.stub.embed_titles = lambda albums, names, model: np.ones((len(names), 5), dtype=np.float32)
     with pytest.raises(InputError, match="reads 8 numbers of text, but the sentence model here gives 5"):
         predict(tmp_path / "model", tracks)
+
+
+def test_the_sentence_model_that_it_was_trained_with_is_needed(tmp_path, monkeypatch):
+    tracks = tracks_of(table(), tmp_path)
+    saved_model(tracks, tmp_path / "model", "fusion")
+    changed = TextModel(name=None, folder=Path("packaged"), sha256="changed")
+    monkeypatch.setattr("data.text_model.find_text_model", lambda name=None: changed)
+    with pytest.raises(InputError, match="is another now"):
+        predict(tmp_path / "model", tracks)
+    # an older model does not say what it was trained with
+    description = tmp_path / "model" / "model.json"
+    document = json.loads(description.read_text())
+    del document["text_model"]
+    description.write_text(json.dumps(document))
+    assert len(predict(tmp_path / "model", tracks)) == len(tracks)
 
 
 def test_numbers_that_overflow(tmp_path):

@@ -29,14 +29,15 @@ COMMANDS = {
     "run": [
         *("--address", "--cpus", "--data", "--debug", "--device", "--epochs", "--freeze", "--grace-period"),
         *("--holdout", "--mapping", "--name", "--out", "--patience", "--quiet", "--reduction-factor", "--scheduler"),
-        *("--seed", "--space", "--split", "--stack-size", "--stage-epochs", "--transfer-data", "--transfer-epochs"),
-        "--transfer-seeds",
+        *("--seed", "--space", "--split", "--stack-size", "--stage-epochs", "--text-model", "--transfer-data"),
+        *("--transfer-epochs", "--transfer-seeds"),
     ],
     "status": ["--debug", "--json", "study"],
     "sweep": [
         *("--address", "--cpus", "--data", "--debug", "--device", "--dry-run", "--epochs", "--features"),
         *("--grace-period", "--holdout", "--json", "--mapping", "--name", "--out", "--quiet", "--reduction-factor"),
-        *("--scheduler", "--search", "--seed", "--space", "--split", "--stack-size", "--trials"),
+        *("--scheduler", "--search", "--seed", "--space", "--split", "--stack-size", "--text-model"),
+        "--trials",
     ],
     "trials": ["--curves", "--debug", "--to", "--top", "study"],
 }
