@@ -16,21 +16,28 @@ from results.exports import plain_number
 from results.frames import load_trials, ranked
 from results.study import Study
 
-_HEADINGS = (
-    "configuration",
-    "hidden",
-    "BN",
-    "drop",
-    "lr",
-    "batch",
-    "optim",
-    "clip",
-    "state",
-    "epochs",
-    "best",
-    "accuracy",
-)
-_NUMERIC = _HEADINGS[3:8] + _HEADINGS[9:]
+_HEADINGS = {
+    "config_id": "configuration",
+    "hidden_layers": "hidden",
+    "batch_norm": "BN",
+    "dropout": "drop",
+    "learning_rate": "lr",
+    "batch_size": "batch",
+    "optimizer": "optim",
+    "clip_norm": "clip",
+    "activation": "activation",
+    "weight_decay": "decay",
+    "momentum": "mom",
+    "label_smoothing": "smooth",
+    "schedule": "schedule",
+    "encoding": "encoding",
+    "state": "state",
+    "epochs": "epochs",
+    "best_epoch": "best",
+    "val_accuracy": "accuracy",
+}
+_OCCASIONAL = ("activation", "weight_decay", "momentum", "label_smoothing", "schedule", "encoding")
+"""Shown where they differ: the paper's grid has one value of each."""
 
 
 def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
@@ -40,14 +47,12 @@ def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
 
 def trials_table(trials: pd.DataFrame, title: str) -> Table:
     """The columns that tell trials apart, as a table; ``best`` is the epoch of the best accuracy."""
-    columns = [
-        *("config_id", "hidden_layers", "batch_norm", "dropout", "learning_rate", "batch_size"),
-        *("optimizer", "clip_norm", "state", "epochs", "best_epoch", "val_accuracy"),
-    ]
+    shown = [name for name in _HEADINGS if name not in _OCCASIONAL or trials[name].nunique() > 1]
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right" if heading in _NUMERIC else "left", no_wrap=True)
-    for row in trials[columns].itertuples(index=False):
+    for name in shown:
+        numeric = pd.api.types.is_numeric_dtype(trials[name]) and name != "batch_norm"
+        table.add_column(_HEADINGS[name], justify="right" if numeric else "left", no_wrap=True)
+    for row in trials[shown].itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     return table
 
