@@ -170,6 +170,13 @@ WRONG = [
     Wrong("more than there are", f"{GOOD} --search random --trials 500", ("12 points", "500")),
     Wrong("a seed too large", f"{GOOD} --seed 99999999999", ("seed", "99999999999")),
     Wrong("no synthetic rows", "sweep --data synthetic:many --out study", ("synthetic:20000",)),
+    Wrong("a text model without text", f"{GOOD} --text-model .", ("--text-model goes with --features text",)),
+    Wrong(
+        "no such text model",
+        f"{GOOD} --features text --text-model no/such/model",
+        ("'no/such/model'", "no such folder", "all-MiniLM-L6-v2"),
+    ),
+    Wrong("a folder without a text model", f"{GOOD} --features fusion --text-model .", ("no model files in",)),
     Wrong("no mapping", f"{GOOD} --mapping no.toml", ("no.toml",)),
     Wrong("resume what is not there", "resume study", ("study is not a study", "manifest.json")),
     Wrong("prune what is not there", "prune study", ("study is not a study",)),

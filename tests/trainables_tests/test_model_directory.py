@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 import os
 import tempfile
 from pathlib import Path
@@ -28,6 +29,13 @@ _CONFIGURATION = Configuration(hidden_layers=(8, 4), batch_norm=True, batch_size
 _ARCHITECTURE = Architecture(input_size=3, hidden_layers=(8, 4), output_size=2, batch_norm=True)
 
 
+_ENCODED = {
+    "encoding": "piecewise_linear",
+    "points": {"b": [0.0, 1.0]},
+    "standardised": {"names": ["a", "b", "c"], "mean": [0.1, 0.2, 0.3], "scale": [1.0, 2.0, 3.0]},
+}
+
+
 def _trained(members: int = 3, batch_norm: bool = True) -> StackState:
     configuration = Configuration(hidden_layers=(8, 4), batch_norm=batch_norm, batch_size=16)
     return train([configuration] * members, training_data(40, 20), 2).state
@@ -46,10 +54,10 @@ def _card(**changes: Any) -> ModelCard:
     return ModelCard(**(values | changes))
 
 
-def _save(directory: Path) -> GenreMLP:
+def _save(directory: Path, **changes: Any) -> GenreMLP:
     network = GenreMLP.build(_ARCHITECTURE, seed=5)
     network(torch.randn(16, 3))
-    save_model(directory, network.state_dict(), _card())
+    save_model(directory, network.state_dict(), _card(**changes))
     return network.eval()
 
 
@@ -62,6 +70,17 @@ def test_a_model_comes_back(tmp_path: Path) -> None:
     x = torch.randn(7, 3)
     assert torch.equal(saved(x), loaded(x))
     assert sorted(os.listdir(tmp_path / "best")) == ["model.json", "model.safetensors"]
+
+
+def test_encoded_inputs_and_the_sentence_model_come_back(tmp_path: Path) -> None:
+    text_model = {"name": "some/model", "sha256": "f00d"}
+    _save(tmp_path, scaler=_ENCODED, text_model=text_model)
+    card = load_model(tmp_path)[1]
+    assert card.inputs == ("a", "b[0]", "c") and card.text_model == text_model
+    document = json.loads((tmp_path / "model.json").read_text())
+    del document["text_model"]
+    (tmp_path / "model.json").write_text(json.dumps(document))
+    assert load_model(tmp_path)[1].text_model is None
 
 
 def test_the_best_state_of_a_stack_can_be_saved(tmp_path: Path) -> None:
@@ -89,6 +108,11 @@ def test_the_best_state_of_a_stack_can_be_saved(tmp_path: Path) -> None:
         {"provenance": []},
         {"scaler": {"names": ["a"], "mean": [0.0], "scale": [1.0]}},
         {"scaler": {"names": ["a", "b", "c"], "mean": [0.0] * 3, "scale": [1.0, 0.0, 1.0]}},
+        {"scaler": _ENCODED | {"points": {"b": [0.0, 1.0, 2.0]}}},
+        {"text_model": []},
+        {"text_model": {"name": "x"}},
+        {"text_model": {"name": 3, "sha256": "f00d"}},
+        {"text_model": {"name": None, "sha256": None}},
     ],
     ids=str,
 )
@@ -210,7 +234,10 @@ _PATHS = [
     *[("configuration", name) for name in ("", "hidden_layers", "dropout", "optimizer", "patience", "nonsense")],
     ("genres",),
     ("feature_kind",),
-    *[("scaler", name) for name in ("", "names", "mean", "scale")],
+    *[("scaler", name) for name in ("", "encoding", "points", "standardised")],
+    *[("scaler", "standardised", name) for name in ("names", "mean", "scale")],
+    ("scaler", "points", "b"),
+    *[("text_model", name) for name in ("", "name", "sha256")],
     ("fingerprint",),
     ("provenance",),
 ]
@@ -229,7 +256,7 @@ _ANY_JSON = st.recursive(
 @functools.cache
 def _model_files() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        _save(Path(folder))
+        _save(Path(folder), scaler=_ENCODED, text_model={"name": None, "sha256": "f00d"})
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
@@ -242,7 +269,7 @@ def test_a_hostile_description_raises_input_error_and_nothing_else(
         directory, files = Path(folder), _model_files()
         document = json.loads(files["model.json"])
         *outer, last = [name for name in path if name]
-        target = document[outer[0]] if outer else document
+        target = functools.reduce(operator.getitem, outer, document)
         target[last] = value
         if remove:
             del target[last]
