@@ -1,9 +1,10 @@
-"""A study in Optuna's terms: a distribution per parameter, a trial per configuration and seed, and a storage of them."""
+"""A study in Optuna's terms: distributions of the parameters, one trial per configuration and seed, a storage."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -56,20 +57,21 @@ def optuna_trials(study: Study) -> list[FrozenTrial]:
     """
     space, times = space_of(study), _times(study)
     known = distributions(space)
-    accuracies = {
-        TrialKey(*key): dict(zip(rows["epoch"].tolist(), rows["val_accuracy"].tolist(), strict=True))
-        for key, rows in load_curves(study).groupby(["config_id", "seed"])
-    }
-    frame = load_trials(study).set_index(["config_id", "seed"])
+    accuracies: dict[TrialKey, dict[int, float]] = defaultdict(dict)
+    curves = load_curves(study)[["config_id", "seed", "epoch", "val_accuracy"]]
+    for config_id, seed, epoch, accuracy in curves.itertuples(index=False, name=None):
+        accuracies[TrialKey(config_id, int(seed))][int(epoch)] = accuracy
+    found = load_trials(study)[["config_id", "seed", "val_accuracy", "best_epoch"]]
+    best = {TrialKey(row[0], int(row[1])): row[2:] for row in found.itertuples(index=False, name=None)}
     created = datetime.fromisoformat(study.manifest.created).timestamp()
     return [
         _frozen(
             number,
             trial,
-            frame.loc[(trial.key.config_id, trial.key.seed)],
+            best[trial.key],
             {name: plain_value(value) for name, value in active_values(space, trial.configuration).items()},
             known,
-            accuracies.get(trial.key, {}),
+            accuracies[trial.key],
             times.get(trial.key, (created, created)),
         )
         for number, trial in enumerate(study.trials())
@@ -79,7 +81,7 @@ def optuna_trials(study: Study) -> list[FrozenTrial]:
 def _frozen(
     number: int,
     trial: TrialRecord,
-    row: pd.Series,
+    best: tuple[Any, ...],
     values: Mapping[str, Any],
     known: Mapping[str, BaseDistribution],
     accuracies: Mapping[int, float],
@@ -88,7 +90,8 @@ def _frozen(
     from optuna.trial import FrozenTrial, TrialState
 
     state = TrialState[_STATES[trial.state]]
-    scored = bool(pd.notna(row["val_accuracy"]))
+    accuracy, best_epoch = best
+    scored = bool(pd.notna(accuracy))
     if state is TrialState.COMPLETE and not scored:
         state = TrialState.FAIL
     if not trial.state.is_final:
@@ -99,13 +102,12 @@ def _frozen(
         number=number,
         trial_id=number,
         state=state,
-        value=float(row["val_accuracy"]) if scored and state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        value=float(accuracy) if scored and state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         datetime_start=None if state is TrialState.WAITING else began,
         datetime_complete=ended if state.is_finished() else None,
         params=dict(values),
         distributions={name: known[name] for name in values},
-        user_attrs=attributes
-        | {"reason": trial.reason, "best_epoch": int(row["best_epoch"]) if scored else None},
+        user_attrs=attributes | {"reason": trial.reason, "best_epoch": int(best_epoch) if scored else None},
         system_attrs={},
         intermediate_values=dict(accuracies),
     )
@@ -161,7 +163,6 @@ def _write_storage(path: Path, name: str, trials: list[FrozenTrial], facts: Mapp
             study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
             for fact, value in facts.items():
                 study.set_user_attr(fact, value)
-            study.set_metric_names(["val_accuracy"])
             study.add_trials(trials)
         finally:
             storage.remove_session()

@@ -317,3 +317,12 @@ def recommended(table: pd.DataFrame, tolerance: float) -> pd.Series:
     if good.empty:
         raise InputError(f"no setting loses at most {tolerance:g}; the least is {table['regret'].min():.4f}")
     return good.iloc[0]
+
+
+def as_options(setting: pd.Series) -> str:
+    """A row of `summarise` as one would type it."""
+    words = [f"--scheduler {setting['scheduler']}"]
+    for name in _SETTING[1:]:
+        if pd.notna(setting[name]):
+            words.append(f"--{name.replace('_', '-')} {setting[name]}")
+    return " ".join(words)
