@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -23,9 +24,8 @@ def comparison_page(comparison: Comparison) -> str:
         (f"Best so far against {title}", figure_html(draw_progress(comparison, against), against))
         for against, title in _AXES.items()
     ]
-    return page(
-        "Studies compared", [*sections, ("Arms", _html(comparison.arms)), ("Studies", _html(comparison.studies))]
-    )
+    tables = [("Arms", _html(comparison.arms)), ("Studies", _html(comparison.studies))]
+    return page("Studies compared", [*sections, *tables])
 
 
 def draw_progress(comparison: Comparison, against: str) -> go.Figure:
@@ -57,11 +57,9 @@ def draw_progress(comparison: Comparison, against: str) -> go.Figure:
 
 def importance_page(found: Importance) -> str:
     """One self-contained page: importances, main effects, and the two strongest parameters together."""
+    counted = f"<p>{html.escape(found.counted_text())}.</p>"
     sections = [
-        (
-            "Importance (fANOVA)",
-            f"<p>{found.counted_text()}.</p>" + figure_html(draw_importances(found), "importances"),
-        ),
+        ("Importance (fANOVA)", counted + figure_html(draw_importances(found), "importances")),
         ("Main effects", figure_html(draw_effects(found), "effects") + _html(found.effects)),
     ]
     if len(found.pairs):

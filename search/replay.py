@@ -117,10 +117,9 @@ class RecordedSweep:
 
         Ties go to the earlier epoch, then to the smaller network, then to the order of the search space.
         """
-        rows, columns = np.indices(self.best.shape)
-        best_epoch = np.take_along_axis(_first_of_best(self.best), columns, axis=1)
+        rows = np.indices(self.best.shape)[0]
         positions = np.array([self.positions[key] for key in self.keys])
-        ties = (positions[rows], self.weights[rows], best_epoch, -self.best)
+        ties = (positions[rows], self.weights[rows], _first_of_best(self.best), -self.best)
         order = np.lexsort([values.ravel() for values in ties])
         places = np.empty(order.size, dtype=int)
         places[order] = np.arange(order.size)
