@@ -128,6 +128,8 @@ def _importances(space: SearchSpace, values: list[dict[str, Any]], accuracy: pd.
 
     known = distributions(space)
     everywhere = [name for name in known if all(name in point for point in values)]
+    if accuracy.nunique() == 1:  # Optuna raises where there is no variance to explain
+        return pd.DataFrame({"parameter": everywhere, "importance": 0.0})
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -133,8 +133,9 @@ class RecordedSweep:
 
 def _first_of_best(best: np.ndarray) -> np.ndarray:
     """For each epoch, the first one at which its best accuracy stood."""
-    rises = np.diff(best, axis=1, prepend=-np.inf) > 0
-    return np.maximum.accumulate(np.where(rises, np.arange(best.shape[1]), 0), axis=1)
+    rises = best[:, 1:] > best[:, :-1]
+    firsts = np.where(rises, np.arange(1, best.shape[1]), 0)
+    return np.maximum.accumulate(np.pad(firsts, ((0, 0), (1, 0))), axis=1)
 
 
 def _check_exhaustive(study: Study) -> None:
