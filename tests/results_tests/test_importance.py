@@ -104,15 +104,13 @@ class TestWhoIsCounted:
 
 
 def test_a_continuous_parameter_is_cut_into_classes_of_equal_size(tmp_path: Path) -> None:
-    space = SearchSpace(
-        "u",
-        {"hidden_layers": Choice(((8,),)), "learning_rate": Uniform(1e-4, 1e-1, log=True), "dropout": Uniform(0, 0)},
-    )
+    rates = Uniform(1e-4, 1e-1, log=True)
+    space = SearchSpace("u", {"hidden_layers": Choice(((8,),)), "learning_rate": rates, "dropout": Uniform(0, 0)})
     study = write(tmp_path / "s", space, count=20, score=lambda c, epoch: 0.5 + 0.1 * np.log10(c.learning_rate))
     found = importance(study)
-    rates = found.effects[found.effects["parameter"] == "learning_rate"]
-    assert rates["count"].tolist() == [4] * 5 and rates["mean"].is_monotonic_increasing
-    assert all(" to " in value for value in rates["value"])
+    rows = found.effects[found.effects["parameter"] == "learning_rate"]
+    assert rows["count"].tolist() == [4] * 5 and rows["mean"].is_monotonic_increasing
+    assert all(" to " in value for value in rows["value"])
     assert found.parameters["importance"].tolist() == [1.0, 0.0, 0.0]
 
 
@@ -141,7 +139,7 @@ def test_figures_hold_the_tables_and_the_page_stands_alone(tmp_path: Path) -> No
     found = importance(write(tmp_path / "s"))
     (bars,) = draw_importances(found).data
     assert list(bars.y)[-1] == "dropout"
-    assert [list(trace.x) for trace in draw_effects(found).data][0] == ["0.1", "0.2", "0.3"]
+    assert list(draw_effects(found).data[0].x) == ["0.1", "0.2", "0.3"]
     (heatmap,) = draw_pairs(found).data
     assert np.array(heatmap.z, dtype=float).shape == (2, 3)
     page = importance_page(found)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import optuna_dashboard
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
@@ -116,8 +117,7 @@ def get(app: Any, path: str) -> dict[str, Any]:
 
 
 def test_optuna_dashboard_shows_it(study: Path, storage: str) -> None:
-    dashboard = pytest.importorskip("optuna_dashboard")
-    app = dashboard.wsgi(optuna.storages.RDBStorage(storage))
+    app = optuna_dashboard.wsgi(optuna.storages.RDBStorage(storage))
     (summary,) = get(app, "/api/studies")["study_summaries"]
     assert summary["study_name"] == "mine" and summary["directions"] == ["maximize"]
     shown = get(app, f"/api/studies/{summary['study_id']}")
