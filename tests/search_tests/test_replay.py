@@ -15,8 +15,8 @@ from data.errors import InputError
 from results.frames import load_trials, ranked
 from results.record import Decision, TrialKey, TrialRecord
 from results.study import Study
+from search.recorded import RecordedSweep
 from search.replay import (
-    RecordedSweep,
     ReplayedSweep,
     Setting,
     _rungs,
