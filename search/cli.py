@@ -8,7 +8,7 @@ import traceback
 import typer
 
 from data.errors import InputError
-from search import commands_train, commands_view
+from search import commands_compare, commands_train, commands_view
 from search.console import ERR
 
 app = typer.Typer(
@@ -27,6 +27,10 @@ for command in (
     commands_view.describe,
     commands_view.predict,
     commands_view.report,
+    commands_compare.compare,
+    commands_compare.importance,
+    commands_compare.replay,
+    commands_compare.export,
     commands_train.prune,
 ):
     app.command()(command)

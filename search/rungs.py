@@ -11,8 +11,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-
 from data.errors import InputError
 from results.record import Decision, TrialKey
 
@@ -82,7 +80,7 @@ class Asha:
 
     def __init__(self, grace_period: int, reduction_factor: int, epochs: int) -> None:
         self.levels = ladder(grace_period, reduction_factor, epochs)
-        self._percentile = (1 - 1 / reduction_factor) * 100
+        self._share = (1 - 1 / reduction_factor) * 100 / 100  # Tune's own rounding: it says it in percent
         self._recorded: dict[int, list[float]] = {level: [] for level in self.levels}
 
     def report(self, epoch: int, scores: Mapping[TrialKey, float | None]) -> list[Decision]:
@@ -93,9 +91,8 @@ class Asha:
         return [self._judge(key, epoch, score) for key, score in scores.items()]
 
     def _judge(self, key: TrialKey, epoch: int, score: float | None) -> Decision:
-        others = self._recorded[epoch].copy()
-        others.pop(bisect.bisect_left(others, rankable(score)))
-        cutoff = float(np.percentile(others, self._percentile)) if others else None
+        recorded = self._recorded[epoch]
+        cutoff = _quantile_of_others(recorded, bisect.bisect_left(recorded, rankable(score)), self._share)
         promoted = cutoff is None or rankable(score) >= cutoff
         return Decision(key=key, epoch=epoch, score=score, cutoff=cutoff, promoted=promoted)
 
@@ -181,6 +178,22 @@ class Halving:
             Decision(key=key, epoch=level, score=arrived[key], cutoff=cutoff, promoted=place < places)
             for place, key in enumerate(ranked)
         ]
+
+
+def _quantile_of_others(ordered: Sequence[float], own: int, share: float) -> float | None:
+    """``np.quantile`` of ascending numbers without the one at ``own``, to the bit and without its 40 microseconds.
+
+    A replay judges millions of configurations. ``None`` where there are no others.
+    """
+    last = len(ordered) - 2
+    if last < 0:
+        return None
+    place = last * share
+    low = int(place)
+    part = place - low
+    below, above = (ordered[index if index < own else index + 1] for index in (low, min(low + 1, last)))
+    step = above - below
+    return below + step * part if part < 0.5 else above - step * (1 - part)
 
 
 def rankable(score: float | None) -> float:

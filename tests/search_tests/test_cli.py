@@ -15,15 +15,23 @@ import pytest
 import typer
 
 from search.cli import app, run
+from spaces import load_space
 from tests.data_tests.tables import edited, table, write_csv
 from tests.search_tests.processes import ROOT
 from tests.search_tests.simulated import World, create_study, paper_trials, train_in
 from tests.search_tests.small import CONFIGURATIONS, SPACE, write_space, write_tracks
 
 COMMANDS = {
+    "compare": ["--curves", "--debug", "--figure", "--to", "studies"],
     "describe": ["--data", "--debug", "--mapping", "--to"],
+    "export": ["--debug", "--to", "study"],
+    "importance": ["--debug", "--epochs", "--figure", "--to", "study"],
     "predict": ["--debug", "--mapping", "--out", "-o", "model", "tracks"],
     "prune": ["--debug", "--finished", "study"],
+    "replay": [
+        *("--debug", "--grace-period", "--orders", "--reduction-factor", "--scheduler", "--seed", "--stack-size"),
+        *("--to", "--tolerance", "--workers", "studies"),
+    ],
     "report": ["--debug", "--to", "studies"],
     "resume": ["--address", "--cpus", "--debug", "--epochs", "--json", "--quiet", "study"],
     "run": [
@@ -96,7 +104,7 @@ def _space(text: str) -> Callable[[Path], object]:
 
 
 def _study(folder: Path) -> None:
-    create_study(folder / "study", paper_trials(3)).close()
+    create_study(folder / "study", paper_trials(3), space=load_space("paper").to_toml()).close()
 
 
 SWEEP = "sweep --data wrong.csv --out study"
@@ -182,6 +190,14 @@ WRONG = [
     Wrong("prune what is not there", "prune study", ("study is not a study",)),
     Wrong("status of what is not there", "status study", ("study is not a study",)),
     Wrong("status of nothing", "status", ("no studies in runs", "genresweep sweep")),
+    Wrong("replay of what is not there", "replay study", ("study is not a study",)),
+    Wrong("replay of ASHA", "replay study", ("stopped configurations early", "--scheduler none"), _study),
+    Wrong("replay to an unknown kind of file", "replay study --to t.xls", (".csv", ".parquet"), _study),
+    Wrong("compare nothing yet", "compare study", ("no score yet",), _study),
+    Wrong("compare a study with itself", "compare study ./study", ("named twice",), _study),
+    Wrong("importance of nothing yet", "importance study", ("0 configurations can be counted",), _study),
+    Wrong("export over a file", "export study --to space.toml", ("exists already",), _study),
+    Wrong("export to a table", "export study --to t.csv", (".db",), _study),
     Wrong("trials to an unknown kind of file", "trials study --to trials.xls", (".csv", ".parquet", ".json"), _study),
 ]
 
@@ -289,3 +305,51 @@ class TestReading:
         (study / "checkpoints" / "old.safetensors").write_bytes(b"1" * 100_000)
         assert run(["prune", str(study)]) == 0
         assert capsys.readouterr().out == "1 checkpoints deleted, 0.1 MB freed\n"
+
+
+class TestViews:
+    @pytest.fixture
+    def studies(self, folder: Path) -> str:
+        """An exhaustive study and one with ASHA, of the same made-up curves."""
+        space = load_space("paper").to_toml()
+        for scheduler in ("none", "asha"):
+            trials = paper_trials(12)
+            with create_study(folder / scheduler, trials, scheduler=scheduler, epochs=8, space=space) as study:
+                train_in(study, World())
+        return "none asha"
+
+    def test_replay(self, studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert (
+            run(
+                ["replay", "none", "--scheduler", "asha", "--reduction-factor", "2", "--orders", "5", "--to", "one.csv"]
+            )
+            == 0
+        )
+        assert "1 study, 5 orders" in capsys.readouterr().out
+        (row,) = pd.read_csv("one.csv").to_dict("records")
+        assert (row["scheduler"], row["reduction_factor"], row["grace_period"]) == ("asha", 2, 1)
+        assert row["epochs"] < 96 and row["saved"] == pytest.approx(1 - row["epochs"] / 96)
+        assert run(["replay", "none", "--orders", "2", "--tolerance", "1"]) == 0
+        said = capsys.readouterr().out
+        assert "hyperband" in said and "fewest epochs that lose at most 1 on average: --scheduler " in said
+
+    def test_compare(self, studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["compare", *studies.split(), "--to", "arms.csv", "--figure", "figures.html"]) == 0
+        assert "2 studies" in capsys.readouterr().out
+        arms = pd.read_csv("arms.csv")
+        assert arms["regret"].tolist()[0] == 0 and (arms["regret"] >= 0).all() and len(arms) == 2
+        assert "best validation accuracy so far" in Path("figures.html").read_text()
+        assert run(["compare", *studies.split(), "--curves", "--to", "curves.json"]) == 0
+        assert pd.read_json("curves.json").groupby("study")["epochs"].max()["none"] == 96
+
+    def test_importance(self, studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["importance", "asha", "--to", "effects.csv", "--figure", "figures.html"]) == 0
+        said = capsys.readouterr().out
+        assert "12 of 12 configurations counted" in said and "the two strongest together" in said
+        assert pd.read_csv("effects.csv")["parameter"].nunique() == 7
+        assert Path("figures.html").stat().st_size > 1e6
+
+    def test_export(self, studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["export", "none", "--to", "new/optuna.db"]) == 0
+        assert capsys.readouterr().out.startswith("12 trials written to new/optuna.db")
+        assert [path.name for path in Path("new").iterdir()] == ["optuna.db"]

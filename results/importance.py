@@ -1,0 +1,195 @@
+"""What mattered in a study: the mean accuracy by value of each hyperparameter, and its importance by fANOVA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from results.frames import load_curves
+from results.optuna_trials import distributions
+from results.parameters import active_values, plain_value, space_of
+from results.record import State, TrialKey, TrialRecord
+from results.study import Study
+from spaces import SearchSpace, Uniform
+
+_BINS = 5
+"""Classes of about equal size that a continuous parameter is cut into."""
+_FEWEST = 4
+"""Configurations that a forest needs to say anything."""
+_SEED = 0
+_SIDES = ["first", "second"]
+INACTIVE = "(not active)"
+"""Stands where a configuration has no such parameter."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Importance:
+    """What `importance` finds, as dataframes with the index 0, 1, ...
+
+    ``effects``: one row per parameter and value, the most important parameter first: ``parameter``, ``importance``,
+    ``value`` (str; the bounds of a class where the parameter is continuous), ``count``, and ``mean``, ``spread``
+    (standard deviation, NaN for one) and ``best`` of the configurations' accuracies.
+    ``parameters``: ``parameter`` and ``importance``, shares of the explained variance that sum to 1; NaN where the
+    parameter is not active in every configuration, and so cannot be weighed against the others.
+    ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``.
+    ``accuracy`` is of each configuration's best epoch among the first ``epochs`` (``None``: among all).
+    """
+
+    study: str
+    effects: pd.DataFrame
+    parameters: pd.DataFrame
+    pairs: pd.DataFrame
+    counted: int
+    configurations: int
+    stopped: int
+    """Configurations that a rung stopped, whether counted or not."""
+    epochs: int | None
+
+    @property
+    def strongest(self) -> tuple[str, ...]:
+        """The two most important parameters, or the one that there is."""
+        return tuple(self.parameters["parameter"].head(2))
+
+    def counted_text(self) -> str:
+        """Which configurations were counted, in one or two sentences."""
+        text = f"{self.counted} of {self.configurations} configurations counted, each by its best accuracy"
+        text += " of all epochs" if self.epochs is None else f" up to epoch {self.epochs}"
+        if self.counted < self.configurations:
+            text += "; the others have not trained so long, or have no score"
+        if self.stopped:
+            text += (
+                f". The rungs stopped {self.stopped}, so all are compared where the first of them stopped"
+                if self.counted > self.configurations - self.stopped
+                else f". The rungs stopped {self.stopped}: those counted are the survivors, and no fair sample"
+            )
+        return text
+
+
+def importance(directory: str | Path, epochs: int | None = None) -> Importance:
+    """Main effects, importances and the interaction of the two strongest parameters.
+
+    Configurations are compared after equal training. Where no rung stopped anyone, that is all of it; else it is the
+    first ``epochs`` epochs: by default as many as the first to be stopped has trained, so that everyone counts. With
+    more, those that were stopped earlier drop out, and the survivors that are left are a biased sample. Who ended by
+    itself before (patience, divergence) counts with what it has. The forest of fANOVA (Hutter et al., 2014) is drawn
+    with a fixed seed. ``InputError`` where fewer than four configurations can be counted.
+    """
+    with Study.open(directory) as study, study.snapshot():
+        space, trials, curves = space_of(study), study.trials(), load_curves(study)
+    stopped = [trial.epoch for trial in trials if trial.state is State.STOPPED]
+    if epochs is None and stopped:
+        epochs = min(stopped)
+    scores = _scores(curves if epochs is None else curves[curves["epoch"] <= epochs])
+    counted = [trial for trial in trials if trial.key in scores and _trained_so_long(trial, epochs)]
+    if len(counted) < _FEWEST:
+        raise InputError(
+            f"{directory}: {len(counted)} configurations can be counted, and {_FEWEST} are the fewest to compare; "
+            "train more, or count those that trained less with --epochs"
+        )
+    values = [active_values(space, trial.configuration) for trial in counted]
+    accuracy = pd.Series([scores[trial.key] for trial in counted])
+    parameters = _importances(space, values, accuracy)
+    labels = {name: _labels(space, name, values) for name in parameters["parameter"]}
+    return Importance(
+        study=str(directory),
+        effects=_effects(parameters, labels, accuracy),
+        parameters=parameters,
+        pairs=_pairs(labels, list(parameters["parameter"].head(2)), accuracy),
+        counted=len(counted),
+        configurations=len(trials),
+        stopped=len(stopped),
+        epochs=epochs,
+    )
+
+
+def _scores(curves: pd.DataFrame) -> dict[TrialKey, float]:
+    best = curves.dropna(subset=["val_accuracy"]).groupby(["config_id", "seed"], as_index=False)["val_accuracy"].max()
+    rows = best.itertuples(index=False, name=None)
+    return {TrialKey(config_id, int(seed)): float(score) for config_id, seed, score in rows}
+
+
+def _trained_so_long(trial: TrialRecord, epochs: int | None) -> bool:
+    if trial.state in (State.FINISHED, State.EARLY_STOPPED, State.DIVERGED):
+        return True
+    return epochs is not None and trial.epoch >= epochs
+
+
+def _importances(space: SearchSpace, values: list[dict[str, Any]], accuracy: pd.Series) -> pd.DataFrame:
+    """fANOVA over the parameters that are active everywhere, through Optuna; the strongest first."""
+    import optuna
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+    from optuna.trial import FrozenTrial, TrialState
+
+    known = distributions(space)
+    everywhere = [name for name in known if all(name in point for point in values)]
+    if accuracy.nunique() == 1:  # Optuna raises where there is no variance to explain
+        return pd.DataFrame({"parameter": everywhere, "importance": 0.0})
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        forest = optuna.create_study(direction="maximize")
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    now = datetime.now()
+    forest.add_trials(
+        FrozenTrial(
+            number=number,
+            trial_id=number,
+            state=TrialState.COMPLETE,
+            value=score,
+            datetime_start=now,
+            datetime_complete=now,
+            params={name: plain_value(values[number][name]) for name in everywhere},
+            distributions={name: known[name] for name in everywhere},
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for number, score in enumerate(accuracy.tolist())
+    )
+    found = get_param_importances(forest, evaluator=FanovaImportanceEvaluator(seed=_SEED))
+    frame = pd.DataFrame({"parameter": list(known), "importance": [found.get(name, np.nan) for name in known]})
+    return frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def _labels(space: SearchSpace, name: str, values: list[dict[str, Any]]) -> pd.Series:
+    """Each configuration's value of a parameter as an ordered category, in the order of the space."""
+    parameter = space.parameters[name]
+    if isinstance(parameter, Uniform):
+        numbers = pd.Series([point.get(name, np.nan) for point in values], dtype="float64")
+        cut = pd.qcut(numbers, min(_BINS, max(1, numbers.nunique())), precision=3, duplicates="drop")
+        names = [f"{interval.left:.3g} to {interval.right:.3g}" for interval in cut.cat.categories]
+        found = [names[code] if code >= 0 else INACTIVE for code in cut.cat.codes]
+    else:
+        names = [_text(value) for value in parameter.values]
+        found = [_text(point[name]) if name in point else INACTIVE for point in values]
+    return pd.Series(pd.Categorical(found, categories=list(dict.fromkeys([*names, INACTIVE])), ordered=True))
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else str(plain_value(value))
+
+
+def _effects(parameters: pd.DataFrame, labels: dict[str, pd.Series], accuracy: pd.Series) -> pd.DataFrame:
+    found = []
+    for name, weight in parameters.itertuples(index=False):
+        rows = accuracy.groupby(labels[name], observed=True).agg(["count", "mean", "std", "max"])
+        rows = rows.rename(columns={"std": "spread", "max": "best"}).rename_axis("value").reset_index()
+        rows = rows.astype({"value": "str"})
+        found.append(rows.assign(parameter=name, importance=weight))
+    frame = pd.concat(found, ignore_index=True)
+    return frame[["parameter", "importance", "value", "count", "mean", "spread", "best"]]
+
+
+def _pairs(labels: dict[str, pd.Series], names: list[str], accuracy: pd.Series) -> pd.DataFrame:
+    if len(names) < 2:
+        return pd.DataFrame(columns=["first", "second", "count", "mean"])
+    sides = [labels[name].rename(side) for name, side in zip(names, _SIDES, strict=True)]
+    groups = accuracy.groupby(sides, observed=True)
+    return groups.agg(["count", "mean"]).reset_index().astype(dict.fromkeys(_SIDES, "str"))

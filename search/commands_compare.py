@@ -1,0 +1,137 @@
+"""Commands that compare what was recorded: replay, compare, importance, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from search import options
+from search.console import OUT
+
+Table = Annotated[Path | None, typer.Option(help="Write a .csv, .parquet or .json file, too.", metavar="FILE")]
+Figure = Annotated[Path | None, typer.Option(help="Write the figures as one page, too.", metavar="FILE.html")]
+
+
+def replay(
+    studies: Annotated[
+        list[Path], typer.Argument(help="One exhaustive study, or several: means over them.", metavar="STUDY...")
+    ],
+    scheduler: Annotated[
+        Literal["asha", "halving", "median", "hyperband", "none"] | None,
+        typer.Option(help="Replay this one; without it, a table of all with their usual settings."),
+    ] = None,
+    reduction_factor: options.ReductionFactor = 4,
+    grace_period: options.GracePeriod = 1,
+    orders: Annotated[int, typer.Option(min=1, help="Random orders of arrival.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the orders of arrival.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Stacks that train at once, in simulated time.")] = 2,
+    stack_size: Annotated[int, typer.Option(min=1, help="Configurations that train and report together.")] = 16,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Accuracy that one is ready to lose on average for fewer epochs.")
+    ] = 0.001,
+    to: Table = None,
+    debug: options.Debug = False,
+) -> None:
+    """What a scheduler would have saved and lost, from the curves of exhaustive studies, without training."""
+    from results.exports import check_suffix, write_table
+    from search.display import frame_table
+    from search.replay import Setting, as_options, recommended, summarise
+    from search.replay import replay as replay_studies
+    from search.view_tables import replay_text
+
+    if to is not None:
+        check_suffix(to)
+    settings = None if scheduler is None else [Setting.of(scheduler, reduction_factor, grace_period)]
+    runs = replay_studies(studies, settings, orders=orders, seed=seed, workers=workers, stack_size=stack_size)
+    table = summarise(runs)
+    OUT.print(frame_table(replay_text(table), f"{_studies(studies)}, {orders} orders of arrival each"))
+    if scheduler is None:
+        best = recommended(table, tolerance)
+        OUT.print(
+            f"fewest epochs that lose at most {tolerance:g} on average: {as_options(best)} "
+            f"({best['epochs']:.0f} epochs, {best['saved']:.0%} saved, {best['regret']:.4f} lost)",
+            markup=False,
+        )
+    if to is not None:
+        write_table(table, to)
+        OUT.print(f"{len(table):,} rows written to {to}", markup=False)
+
+
+def compare(
+    studies: Annotated[
+        list[Path],
+        typer.Argument(help="Studies; those that differ in seed alone are one arm.", metavar="STUDY..."),
+    ],
+    curves: Annotated[bool, typer.Option("--curves", help="Write one row per study and segment instead.")] = False,
+    to: Table = None,
+    figure: Figure = None,
+    debug: options.Debug = False,
+) -> None:
+    """Best accuracy so far against epochs and time, and regret against an exhaustive study of the same rows."""
+    from results.comparison import compare as compare_studies
+    from results.exports import check_suffix, write_file, write_table
+    from results.view_figures import comparison_page
+    from search.display import frame_table
+    from search.view_tables import arms_text
+
+    if to is not None:
+        check_suffix(to)
+    found = compare_studies(studies)
+    OUT.print(frame_table(arms_text(found.arms), _studies(studies)))
+    if to is not None:
+        frame = found.progress if curves else found.arms
+        write_table(frame, to)
+        OUT.print(f"{len(frame):,} rows written to {to}", markup=False)
+    if figure is not None:
+        write_file(figure, comparison_page(found).encode())
+        OUT.print(f"figures written to {figure}", markup=False)
+
+
+def importance(
+    study: options.StudyArgument,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Compare after so many epochs; by default as many as all have trained."),
+    ] = None,
+    to: Table = None,
+    figure: Figure = None,
+    debug: options.Debug = False,
+) -> None:
+    """Which hyperparameters mattered: mean accuracy by value, importance by fANOVA, the two strongest together."""
+    from results.exports import check_suffix, write_file, write_table
+    from results.importance import importance as find_importance
+    from results.view_figures import importance_page
+    from search.display import frame_table
+
+    if to is not None:
+        check_suffix(to)
+    found = find_importance(study, epochs)
+    OUT.print(found.counted_text(), markup=False)
+    OUT.print(frame_table(found.effects, "main effects", decimals=4))
+    if len(found.pairs):
+        named = found.pairs.rename(columns=dict(zip(("first", "second"), found.strongest, strict=True)))
+        OUT.print(frame_table(named, "the two strongest together", decimals=4))
+    if to is not None:
+        write_table(found.effects, to)
+        OUT.print(f"{len(found.effects):,} rows written to {to}", markup=False)
+    if figure is not None:
+        write_file(figure, importance_page(found).encode())
+        OUT.print(f"figures written to {figure}", markup=False)
+
+
+def export(
+    study: options.StudyArgument,
+    to: Annotated[Path, typer.Option(help="A new Optuna storage (SQLite), for optuna-dashboard.", metavar="FILE.db")],
+    debug: options.Debug = False,
+) -> None:
+    """A study as an Optuna storage: one trial per configuration, with its learning curve."""
+    from results.optuna_trials import export_to_optuna
+
+    count = export_to_optuna(study, to)
+    OUT.print(f"{count:,} trials written to {to}; look at them with: optuna-dashboard sqlite:///{to}", markup=False)
+
+
+def _studies(studies: list[Path]) -> str:
+    return "1 study" if len(studies) == 1 else f"{len(studies)} studies"

@@ -1,0 +1,50 @@
+"""Tables of `search.replay` and `results.comparison` as they are read in a terminal: means with their spread."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def replay_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns of text for ``frame_table``; a star marks what no other setting beats in both epochs and regret."""
+    return pd.DataFrame(
+        {
+            "scheduler": table["scheduler"],
+            "factor": table["reduction_factor"].astype("string"),
+            "grace": table["grace_period"].astype("string"),
+            "epochs": _with_spread(table, "epochs", 0),
+            "saved": table["saved"].map("{:.0%}".format),
+            "regret": _with_spread(table, "regret", 4),
+            "rank": _with_spread(table, "rank", 1),
+            "best found": table["found"].map("{:.0%}".format),
+            "seconds": _with_spread(table, "seconds", 1),
+            "": table["best_trade"].map({True: "*", False: ""}),
+        }
+    )
+
+
+def arms_text(arms: pd.DataFrame) -> pd.DataFrame:
+    """Columns of text for ``frame_table``; to 1%: until within 1% of the exhaustive best, and how many came there."""
+    near = arms["near"].astype(str) + " of " + arms["studies"].astype(str)
+    return pd.DataFrame(
+        {
+            "arm": arms["arm"],
+            "studies": arms["studies"],
+            "best": _with_spread(arms, "best", 4),
+            "regret": _with_spread(arms, "regret", 4),
+            "epochs": _number(arms["epochs"], 0),
+            "seconds": _number(arms["seconds"], 1),
+            "epochs to 1%": _number(arms["epochs_to_near"], 0),
+            "seconds to 1%": _number(arms["seconds_to_near"], 1),
+            "came there": near.where(arms["regret"].notna(), ""),
+        }
+    )
+
+
+def _with_spread(frame: pd.DataFrame, name: str, decimals: int) -> pd.Series:
+    spread = _number(frame[f"{name}_spread"], decimals)
+    return _number(frame[name], decimals) + (" ± " + spread).where(spread != "", "")
+
+
+def _number(values: pd.Series, decimals: int) -> pd.Series:
+    return values.map(lambda value: "" if pd.isna(value) else f"{value:,.{decimals}f}")

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.errors import InputError
+from results.importance import importance
+from results.record import State, TrialKey, TrialRecord
+from results.study import Study
+from results.view_figures import draw_effects, draw_importances, draw_pairs, importance_page
+from spaces import Choice, Configuration, SearchSpace, Uniform
+from tests.results_tests.test_study import manifest, row
+
+SPACE = SearchSpace(
+    "s",
+    {
+        "hidden_layers": Choice(((8,), (16, 8))),
+        "dropout": Choice((0.1, 0.2, 0.3)),
+        "clip_norm": Choice((None, 1.0)),
+        "batch_size": Choice((32,)),
+    },
+)
+
+
+def accuracy(configuration: Configuration, epoch: int) -> float:
+    """Most of it is dropout, some is width, and nothing is clipping."""
+    return 1 - 2 * configuration.dropout - 0.1 * (len(configuration.hidden_layers) == 1) + 0.01 * epoch
+
+
+def write(
+    directory: Path,
+    space: SearchSpace = SPACE,
+    *,
+    endings: Mapping[int, tuple[State, int]] | None = None,
+    score: Callable[[Configuration, int], float] = accuracy,
+    count: int = 0,
+) -> Path:
+    """A study of four epochs; ``endings`` says which positions ended otherwise than finished."""
+    points = space.sample(count, 1) if count else space.configurations()
+    trials = []
+    for place, point in enumerate(points):
+        state, epoch = (endings or {}).get(place, (State.FINISHED, 4))
+        key = TrialKey(point.config_id, 42)
+        trials.append(TrialRecord(key=key, position=place, configuration=point, budget=4, state=state, epoch=epoch))
+    base = manifest()
+    about = replace(base, settings=replace(base.settings, space=space.to_toml()))
+    with Study.create(directory, about, trials) as study, study.transaction():
+        for trial in trials:
+            epochs = range(1, trial.epoch + 1)
+            study.add_curves((trial.key, row(epoch, score(trial.configuration, epoch))) for epoch in epochs)
+    return directory
+
+
+def test_main_effects_are_means_by_value_the_strongest_parameter_first(tmp_path: Path) -> None:
+    found = importance(write(tmp_path / "s"))
+    assert found.parameters["parameter"].tolist()[:2] == ["dropout", "hidden_layers"]
+    assert found.parameters["importance"].sum() == pytest.approx(1.0)
+    shares = found.parameters.set_index("parameter")["importance"]
+    assert shares["dropout"] > 0.8 and shares["batch_size"] == 0 and shares["clip_norm"] < 0.02
+    effects = found.effects.set_index(["parameter", "value"])
+    assert effects.loc["dropout", "mean"].round(6).to_dict() == {"0.1": 0.79, "0.2": 0.59, "0.3": 0.39}
+    assert effects.loc[("dropout", "0.1"), ["count", "best"]].tolist() == [4, pytest.approx(0.84)]
+    assert effects.loc[("dropout", "0.1"), "spread"] == pytest.approx(np.std([0.74, 0.74, 0.84, 0.84], ddof=1))
+    assert effects.loc["hidden_layers"].index.tolist() == ["8", "16-8"]
+    assert effects.loc["clip_norm"].index.tolist() == ["none", "1.0"]
+    assert found.epochs is None and (found.counted, found.configurations) == (12, 12)
+
+
+def test_the_two_strongest_together(tmp_path: Path) -> None:
+    found = importance(write(tmp_path / "s"))
+    assert found.strongest == ("dropout", "hidden_layers")
+    assert found.pairs["count"].tolist() == [2] * 6
+    means = found.pairs.set_index(["first", "second"])["mean"]
+    assert means["0.1", "8"] == pytest.approx(0.74) and means["0.3", "16-8"] == pytest.approx(0.44)
+
+
+class TestWhoIsCounted:
+    def test_where_rungs_stopped_some_all_are_compared_where_the_first_of_them_stopped(self, tmp_path: Path) -> None:
+        endings = {3: (State.STOPPED, 2), 5: (State.STOPPED, 1), 7: (State.EARLY_STOPPED, 1)}
+        found = importance(write(tmp_path / "s", endings=endings))
+        assert (found.epochs, found.counted, found.stopped) == (1, 12, 2)
+        assert found.effects["best"].max() == pytest.approx(0.81)
+        assert "12 of 12" in found.counted_text() and "stopped 2" in found.counted_text()
+
+    def test_with_more_epochs_the_survivors_alone_and_it_says_so(self, tmp_path: Path) -> None:
+        endings = {3: (State.STOPPED, 2), 5: (State.STOPPED, 1), 7: (State.DIVERGED, 1), 8: (State.RUNNING, 2)}
+        found = importance(write(tmp_path / "s", endings=endings), epochs=3)
+        assert (found.epochs, found.counted) == (3, 9), "who diverged counts with what it has"
+        assert "no fair sample" in found.counted_text()
+
+    def test_what_is_not_finished_or_has_no_score_is_left_out(self, tmp_path: Path) -> None:
+        endings = {1: (State.RUNNING, 2), 2: (State.PENDING, 0), 3: (State.FAILED, 3), 4: (State.DIVERGED, 0)}
+        found = importance(write(tmp_path / "s", endings=endings))
+        assert found.counted == 8 and "others have not trained so long" in found.counted_text()
+
+    def test_too_few(self, tmp_path: Path) -> None:
+        endings = dict.fromkeys(range(9), (State.PENDING, 0))
+        with pytest.raises(InputError, match="3 configurations can be counted, and 4"):
+            importance(write(tmp_path / "s", endings=endings))
+
+
+def test_a_continuous_parameter_is_cut_into_classes_of_equal_size(tmp_path: Path) -> None:
+    rates = Uniform(1e-4, 1e-1, log=True)
+    space = SearchSpace("u", {"hidden_layers": Choice(((8,),)), "learning_rate": rates, "dropout": Uniform(0, 0)})
+    study = write(tmp_path / "s", space, count=20, score=lambda c, epoch: 0.5 + 0.1 * np.log10(c.learning_rate))
+    found = importance(study)
+    rows = found.effects[found.effects["parameter"] == "learning_rate"]
+    assert rows["count"].tolist() == [4] * 5 and rows["mean"].is_monotonic_increasing
+    assert all(" to " in value for value in rows["value"])
+    assert found.parameters["importance"].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_where_nothing_matters_nothing_is_divided_by_zero(tmp_path: Path) -> None:
+    found = importance(write(tmp_path / "s", score=lambda c, epoch: 0.5))
+    assert found.effects["mean"].eq(0.5).all() and len(found.parameters) == 4
+
+
+def test_a_parameter_that_is_not_active_everywhere_is_not_weighed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def active(space: SearchSpace, configuration: Configuration) -> dict[str, object]:
+        values = {name: getattr(configuration, name) for name in space.parameters}
+        if configuration.clip_norm is None:
+            del values["dropout"]
+        return values
+
+    monkeypatch.setattr("results.importance.active_values", active)
+    found = importance(write(tmp_path / "s"))
+    assert found.parameters.set_index("parameter")["importance"].isna().to_dict()["dropout"]
+    rows = found.effects.set_index(["parameter", "value"])
+    assert rows.loc[("dropout", "(not active)"), "count"] == 6
+
+
+def test_figures_hold_the_tables_and_the_page_stands_alone(tmp_path: Path) -> None:
+    found = importance(write(tmp_path / "s"))
+    (bars,) = draw_importances(found).data
+    assert list(bars.y)[-1] == "dropout"
+    assert list(draw_effects(found).data[0].x) == ["0.1", "0.2", "0.3"]
+    (heatmap,) = draw_pairs(found).data
+    assert np.array(heatmap.z, dtype=float).shape == (2, 3)
+    page = importance_page(found)
+    assert "12 of 12 configurations" in page and 'src="http' not in page
