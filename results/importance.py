@@ -13,7 +13,7 @@ import pandas as pd
 from data.errors import InputError
 from results.frames import load_curves
 from results.optuna_trials import distributions
-from results.parameters import active_values, plain_value, space_of
+from results.parameters import plain_value, space_of
 from results.record import State, TrialKey, TrialRecord
 from results.study import Study
 from spaces import SearchSpace, Uniform
@@ -92,7 +92,7 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
             f"{directory}: {len(counted)} configurations can be counted, and {_FEWEST} are the fewest to compare; "
             "train more, or count those that trained less with --epochs"
         )
-    values = [active_values(space, trial.configuration) for trial in counted]
+    values = [space.values(trial.configuration) for trial in counted]
     accuracy = pd.Series([scores[trial.key] for trial in counted])
     parameters = _importances(space, values, accuracy)
     labels = {name: _labels(space, name, values) for name in parameters["parameter"]}

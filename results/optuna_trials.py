@@ -14,7 +14,7 @@ import pandas as pd
 
 from data.errors import InputError
 from results.frames import load_curves, load_trials
-from results.parameters import active_values, plain_value, space_of
+from results.parameters import plain_value, space_of
 from results.record import State, TrialKey, TrialRecord
 from results.study import Study
 from spaces import Choice, SearchSpace
@@ -69,7 +69,7 @@ def optuna_trials(study: Study) -> list[FrozenTrial]:
             number,
             trial,
             best[trial.key],
-            {name: plain_value(value) for name, value in active_values(space, trial.configuration).items()},
+            {name: plain_value(value) for name, value in space.values(trial.configuration).items()},
             known,
             accuracies[trial.key],
             times.get(trial.key, (created, created)),

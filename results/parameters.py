@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from results.study import Study
-from spaces import Configuration, SearchSpace
+from spaces import SearchSpace
 
 
 def space_of(study: Study) -> SearchSpace:
     """The search space that the study was begun with."""
     return SearchSpace.from_toml(study.settings.space, source=f"the space of {study.directory}")
-
-
-def active_values(space: SearchSpace, configuration: Configuration) -> dict[str, Any]:
-    """The values of the parameters that are active in this configuration, by name."""
-    return {name: getattr(configuration, name) for name in space.parameters}
 
 
 def plain_value(value: Any) -> Any:

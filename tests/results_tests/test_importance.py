@@ -119,20 +119,18 @@ def test_where_nothing_matters_nothing_is_divided_by_zero(tmp_path: Path) -> Non
     assert found.effects["mean"].eq(0.5).all() and len(found.parameters) == 4
 
 
-def test_a_parameter_that_is_not_active_everywhere_is_not_weighed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def active(space: SearchSpace, configuration: Configuration) -> dict[str, object]:
-        values = {name: getattr(configuration, name) for name in space.parameters}
-        if configuration.clip_norm is None:
-            del values["dropout"]
-        return values
-
-    monkeypatch.setattr("results.importance.active_values", active)
-    found = importance(write(tmp_path / "s"))
-    assert found.parameters.set_index("parameter")["importance"].isna().to_dict()["dropout"]
+def test_a_parameter_that_is_not_active_everywhere_is_not_weighed(tmp_path: Path) -> None:
+    choices = {
+        "hidden_layers": Choice(((8,),)),
+        "dropout": Choice((0.1, 0.2)),
+        "optimizer": Choice(("adam", "sgd")),
+        "momentum": Choice((0.5, 0.9)),
+    }
+    space = SearchSpace("conditional", choices, {"momentum": {"optimizer": ("sgd",)}})
+    found = importance(write(tmp_path / "s", space, count=6))
+    assert found.parameters.set_index("parameter")["importance"].isna().to_dict()["momentum"]
     rows = found.effects.set_index(["parameter", "value"])
-    assert rows.loc[("dropout", "(not active)"), "count"] == 6
+    assert rows.loc[("momentum", "(not active)"), "count"] == 2
 
 
 def test_figures_hold_the_tables_and_the_page_stands_alone(tmp_path: Path) -> None:
