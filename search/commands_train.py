@@ -85,6 +85,8 @@ def sweep(
     space: options.Space = "paper",
     search: options.Search = "grid",
     trials: options.Trials = None,
+    sampler: options.Sampler = None,
+    repeats: options.Repeats = 1,
     features: options.FeatureKind = "audio",
     scheduler: options.Scheduler = "asha",
     reduction_factor: options.ReductionFactor = 4,
@@ -109,6 +111,8 @@ def sweep(
         "mapping": str(mapping) if mapping else None,
         "search": search,
         "trials": trials,
+        "sampler": sampler,
+        "repeats": repeats,
         "features": features,
         "scheduler": scheduler,
         "reduction_factor": reduction_factor,
@@ -168,14 +172,15 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
 
     from results.record import StudySettings
     from search.dry_run import estimate
-    from search.preparation import check_batches, pending_trials, prepare
+    from search.planning import check_batches, foreseen_trials
+    from search.preparation import prepare
     from search.sweep import DEFAULT_STACK_SIZE
     from spaces import load_space
 
     asked = StudySettings(data=data, space=load_space(space).to_toml(), **settings)
-    records = pending_trials(asked)
+    records = foreseen_trials(asked)
     features = prepare(asked).features
-    check_batches(tuple(trial.configuration for trial in records), features)
+    check_batches(asked, records, features)
     found = estimate(
         asked,
         records,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,10 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "study": str(directory),
         "data": source,
         "scheduler": settings.scheduler,
+        "search": settings.search,
+        "sampler": (settings.sampler or "tpe") if settings.search == "optuna" else None,
+        "asked_for": settings.suggested or len(trials),
+        "answered": len(json.loads(facts.get("answered", "[]"))),
         "configurations": len(trials),
         "ended": ended,
         "states": dict(states),
@@ -94,6 +99,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"{summary['study']}: {summary['ended']} of {summary['configurations']} configurations ended ({states})",
         f"  {summary['data']}, scheduler {summary['scheduler']}, {summary['epochs']} epochs trained",
     ]
+    if summary["sampler"]:
+        answered = f", {summary['answered']} answered from the record" if summary["answered"] else ""
+        of = f"{summary['configurations']} of {summary['asked_for']}"
+        lines.append(f"  Optuna ({summary['sampler']}) has suggested {of}{answered}")
     if summary["best_accuracy"] is not None:
         lines.append(f"  best so far {summary['best_accuracy']:.4f} ({summary['best_configuration']})")
     if summary["complete"]:

@@ -178,7 +178,7 @@ def simulate(
     return history
 
 
-def create_study(directory: Path, trials: Iterable[TrialRecord], **settings: Any) -> Study:
+def create_study(directory: Path, rows: Iterable[TrialRecord], **settings: Any) -> Study:
     """A study of made-up data."""
     manifest = Manifest(
         settings=StudySettings(data="synthetic", **settings),
@@ -193,7 +193,7 @@ def create_study(directory: Path, trials: Iterable[TrialRecord], **settings: Any
         semantics=SEMANTICS_VERSION,
         created="2026-01-01T00:00:00+00:00",
     )
-    return Study.create(directory, manifest, trials)
+    return Study.create(directory, manifest, rows)
 
 
 def train_in(study: Study, world: World, segments: int | None = None, **options: Any) -> None:
