@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -226,7 +227,8 @@ def _listener(quiet: bool) -> Any:
 def _finish(result: Any, as_json: bool) -> None:
     """Say how a sweep ended; an interrupted one ends the command with code 130."""
     from results.frames import load_trials
-    from search.display import top_trials, trials_table
+    from results.repeats import load_repeats
+    from search.display import repeats_table, top_trials, trials_table
 
     if as_json:
         incumbent = result.incumbent and {
@@ -235,6 +237,8 @@ def _finish(result: Any, as_json: bool) -> None:
             "epoch": result.incumbent.epoch,
             "val_accuracy": result.incumbent.val_accuracy,
             "directory": str(result.incumbent.directory),
+            "mean": result.incumbent.mean,
+            "spread": None if math.isnan(result.incumbent.spread) else result.incumbent.spread,
         }
         print_json(
             {
@@ -251,15 +255,28 @@ def _finish(result: Any, as_json: bool) -> None:
         raise typer.Exit(130)
     if not as_json:
         states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
-        OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
+        if not math.isnan(result.incumbent.spread):
+            OUT.print(
+                repeats_table(load_repeats(result.directory).head(5), "the best five, by the mean of their seeds")
+            )
+        else:
+            OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
         OUT.print(
             f"{states}; {result.epochs:,} epochs in {result.seconds:.0f} s\n"
-            f"the incumbent {result.incumbent.key.config_id} ({result.incumbent.val_accuracy:.4f} at epoch "
-            f"{result.incumbent.epoch}) is in {result.incumbent.directory}",
+            f"the incumbent {result.incumbent.key.config_id} ({_score(result.incumbent)}) "
+            f"is in {result.incumbent.directory}",
             highlight=False,
             markup=False,
         )
         _report_stages(result.directory)
+
+
+def _score(incumbent: Any) -> str:
+    own = f"{incumbent.val_accuracy:.4f} at epoch {incumbent.epoch}"
+    if math.isnan(incumbent.spread):
+        return own
+    mean = f"mean of its seeds {incumbent.mean:.4f}, spread {incumbent.spread:.4f}"
+    return f"{mean}; the best of them, seed {incumbent.key.seed}: {own}"
 
 
 def _report_stages(study: Path) -> None:

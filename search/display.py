@@ -53,6 +53,22 @@ def trials_table(trials: pd.DataFrame, title: str) -> Table:
     return table
 
 
+def repeats_table(repeats: pd.DataFrame, title: str) -> Table:
+    """The columns of ``results.load_repeats`` that people compare."""
+    columns = ["config_id", "hidden_layers", "learning_rate", "batch_size", "optimizer", "scored"]
+    shown = repeats[[*columns, "mean", "spread", "lowest", "highest", "mean_rank", "rank_spread"]]
+    ranks = {name: shown[name].round(1) for name in ("mean_rank", "rank_spread")}
+    return frame_table(shown.assign(**ranks).rename(columns=lambda name: name.replace("_", " ")), title)
+
+
+def agreement_line(agreement: pd.DataFrame) -> str:
+    """Whether the seeds rank alike, in one line."""
+    spearman, kendall = agreement["spearman"].mean(), agreement["kendall"].mean()
+    return (
+        f"two seeds rank the configurations alike by {spearman:.2f} (Spearman) and {kendall:.2f} (Kendall), on average"
+    )
+
+
 def _cell(value: Any) -> str:
     if pd.isna(value):
         return "-"
@@ -69,7 +85,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
         trials, facts, settings = study.trials(), study.facts(), study.settings
         frame = load_trials(study)
         source = study.manifest.data["source"]
-    best = top_trials(frame.dropna(subset=["val_accuracy"]), 1)
+    best = top_trials(frame, 1).dropna(subset=["val_accuracy"])
     states = Counter(str(trial.state) for trial in trials)
     ended = sum(trial.state.is_final for trial in trials)
     return {

@@ -198,6 +198,7 @@ class OptunaSearch:
         for config_id in self._asked:
             study.enqueue_trial(self._parameters(self._configuration(config_id))[0])
             trial = study.ask()
+            _ = trial.relative_params  # sampled lazily, and here only for what CMA-ES notes in the trial
             self._optuna.suggestion(trial)
             if config_id in self._ended:
                 _tell(study, trial, self._ended[config_id])

@@ -12,8 +12,6 @@ from optuna.samplers import BaseSampler, PartialFixedSampler
 
 from spaces import Choice, Parameter, SearchSpace, Uniform
 
-# partially fixed sampling, TPE's groups and CMA-ES with pruned trials are "experimental" to Optuna
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -70,13 +68,18 @@ def make_sampler(name: str, space: SearchSpace, seed: int, fixed: Mapping[str, A
 
     ``fixed`` are parameters that it may not choose.
     """
-    sampler: BaseSampler
+    with warnings.catch_warnings():
+        # partially fixed sampling, TPE's groups and CMA-ES with pruned trials are "experimental" to Optuna
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = _make_sampler(name, space, seed)
+        return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
+
+
+def _make_sampler(name: str, space: SearchSpace, seed: int) -> BaseSampler:
     if name == "tpe":
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=bool(space.conditions))
-    elif name == "gp":
-        sampler = optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-    elif name == "cmaes":
-        sampler = optuna.samplers.CmaEsSampler(seed=seed, consider_pruned_trials=True, warn_independent_sampling=False)
-    else:
-        sampler = optuna.samplers.RandomSampler(seed=seed)
-    return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=bool(space.conditions))
+    if name == "gp":
+        return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+    if name == "cmaes":
+        return optuna.samplers.CmaEsSampler(seed=seed, consider_pruned_trials=True, warn_independent_sampling=False)
+    return optuna.samplers.RandomSampler(seed=seed)
