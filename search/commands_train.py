@@ -228,7 +228,7 @@ def _finish(result: Any, as_json: bool) -> None:
     """Say how a sweep ended; an interrupted one ends the command with code 130."""
     from results.frames import load_trials
     from results.repeats import load_repeats
-    from search.display import repeats_table, top_trials, trials_table
+    from search.display import incumbent_score, repeats_table, top_trials, trials_table
 
     if as_json:
         incumbent = result.incumbent and {
@@ -263,20 +263,12 @@ def _finish(result: Any, as_json: bool) -> None:
             OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
         OUT.print(
             f"{states}; {result.epochs:,} epochs in {result.seconds:.0f} s\n"
-            f"the incumbent {result.incumbent.key.config_id} ({_score(result.incumbent)}) "
+            f"the incumbent {result.incumbent.key.config_id} ({incumbent_score(result.incumbent)}) "
             f"is in {result.incumbent.directory}",
             highlight=False,
             markup=False,
         )
         _report_stages(result.directory)
-
-
-def _score(incumbent: Any) -> str:
-    own = f"{incumbent.val_accuracy:.4f} at epoch {incumbent.epoch}"
-    if math.isnan(incumbent.spread):
-        return own
-    mean = f"mean of its seeds {incumbent.mean:.4f}, spread {incumbent.spread:.4f}"
-    return f"{mean}; the best of them, seed {incumbent.key.seed}: {own}"
 
 
 def _report_stages(study: Path) -> None:

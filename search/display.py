@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.box import SIMPLE
@@ -16,6 +17,9 @@ from data.errors import InputError
 from results.exports import plain_number
 from results.frames import load_trials, ranked
 from results.study import Study
+
+if TYPE_CHECKING:
+    from search.promotion import Incumbent
 
 _HEADINGS = (
     "configuration",
@@ -67,6 +71,15 @@ def agreement_line(agreement: pd.DataFrame) -> str:
     return (
         f"two seeds rank the configurations alike by {spearman:.2f} (Spearman) and {kendall:.2f} (Kendall), on average"
     )
+
+
+def incumbent_score(incumbent: Incumbent) -> str:
+    """How good the incumbent is; of several seeds, their mean and spread, too."""
+    own = f"{incumbent.val_accuracy:.4f} at epoch {incumbent.epoch}"
+    if math.isnan(incumbent.spread):
+        return own
+    mean = f"mean of its seeds {incumbent.mean:.4f}, spread {incumbent.spread:.4f}"
+    return f"{mean}; the best of them, seed {incumbent.key.seed}: {own}"
 
 
 def _cell(value: Any) -> str:
