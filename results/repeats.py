@@ -58,7 +58,9 @@ def seed_agreement(study: str | Path | Study) -> pd.DataFrame:
     rows = []
     for seed, other in itertools.combinations(wide.columns, 2):
         both = wide[[seed, other]].dropna()
-        correlations = {name: both[seed].corr(both[other], method=name) for name in ("spearman", "kendall")}
+        correlations = {
+            name: both[seed].corr(both[other], method=name, min_periods=2) for name in ("spearman", "kendall")
+        }
         rows.append({"seed": seed, "other": other, "configurations": len(both), **correlations})
     frame = pd.DataFrame(rows, columns=["seed", "other", "configurations", "spearman", "kendall"])
     whole = dict.fromkeys(("seed", "other", "configurations"), "Int64")
