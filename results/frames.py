@@ -71,14 +71,22 @@ def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
     return best.rename(columns={"epoch": "best_epoch"})
 
 
+def mean_accuracy(trials: pd.DataFrame) -> pd.Series:
+    """Of each row, the mean validation accuracy over its configuration's repeats; NaN where one has no score."""
+    scores = trials.groupby("config_id")["val_accuracy"]
+    return scores.transform("mean").where(scores.transform("count") == scores.transform("size"))
+
+
 def ranked(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials by validation accuracy at their best epoch, best first, untrained ones last.
 
-    Ties go to the earlier epoch, then to the smaller network, then to the order of the search space: the first row is
-    the incumbent.
+    Of configurations with repeats the mean decides, and those whose repeats do not all have a score come after the
+    others. Ties go to the better row, the earlier epoch, then to the smaller network, then to the order of the search
+    space: the first row is the incumbent, the best repeat of the configuration with the best mean.
     """
-    order = {"val_accuracy": False, "best_epoch": True, "weights": True}
-    return trials.sort_values(list(order), ascending=list(order.values()), kind="stable")
+    order = {"mean": False, "val_accuracy": False, "best_epoch": True, "weights": True}
+    by_mean = trials.assign(mean=mean_accuracy(trials))
+    return by_mean.sort_values(list(order), ascending=list(order.values()), kind="stable").drop(columns="mean")
 
 
 def _parameters(text: str, data: Mapping[str, Any]) -> dict[str, object]:

@@ -61,7 +61,7 @@ class TrialRecord:
 
     key: TrialKey
     position: int
-    """Place in the search space; ties go to the earlier."""
+    """Place in the search space, or in the order of the suggestions, repeats counted; ties go to the earlier."""
     configuration: Configuration
     budget: int
     """Epochs it may train."""
@@ -127,6 +127,11 @@ class StudySettings:
     """TOML of the search space."""
     search: str = "grid"
     trials: int | None = None
+    """Configurations of a random or an Optuna search; ``None`` for a grid."""
+    sampler: str | None = None
+    """Of an Optuna search: ``tpe`` (also for ``None``), ``random``, ``gp`` or ``cmaes``."""
+    repeats: int = 1
+    """Rows of each configuration, trained with the seeds ``seed``, ``seed + 1`` and so on; the split is ``seed``'s."""
     features: str = "audio"
     text_model: str | None = None
     """A folder or a name of the sentence model that reads titles; ``None`` for the packaged one."""
@@ -147,6 +152,11 @@ class StudySettings:
     def to_json(self) -> str:
         """Plain JSON of all settings."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    @property
+    def suggested(self) -> int | None:
+        """Rows that an Optuna search will have; ``None`` where all rows are there from the start."""
+        return self.trials * self.repeats if self.search == "optuna" and self.trials else None
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> StudySettings:

@@ -243,6 +243,10 @@ class Study:
         with self.transaction():
             self._connection.execute("UPDATE trials SET state = ? WHERE state = ?", (State.PENDING, State.RUNNING))
 
+    def add_trials(self, trials: Iterable[TrialRecord]) -> None:
+        """Append configurations, inside a transaction; one that stands already is an error."""
+        _insert_trials(self._connection, trials)
+
     def update_trials(self, trials: Iterable[TrialRecord]) -> None:
         """Write the present condition of these configurations, inside a transaction."""
         self._connection.executemany(
@@ -313,11 +317,15 @@ def _create_database(path: Path, trials: Iterable[TrialRecord]) -> None:
     try:
         with connection:
             connection.executescript(_SCHEMA)
-            connection.executemany(
-                f"INSERT INTO trials VALUES ({', '.join('?' * 12)})", [_trial_row(trial) for trial in trials]
-            )
+            _insert_trials(connection, trials)
     finally:
         connection.close()
+
+
+def _insert_trials(connection: sqlite3.Connection, trials: Iterable[TrialRecord]) -> None:
+    connection.executemany(
+        f"INSERT INTO trials VALUES ({', '.join('?' * 12)})", [_trial_row(trial) for trial in trials]
+    )
 
 
 def _lock(directory: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -87,6 +88,8 @@ def sweep(
     space: options.Space = "paper",
     search: options.Search = "grid",
     trials: options.Trials = None,
+    sampler: options.Sampler = None,
+    repeats: options.Repeats = 1,
     features: options.FeatureKind = "audio",
     text_model: options.TextModel = None,
     scheduler: options.Scheduler = "asha",
@@ -112,6 +115,8 @@ def sweep(
         "mapping": str(mapping) if mapping else None,
         "search": search,
         "trials": trials,
+        "sampler": sampler,
+        "repeats": repeats,
         "features": features,
         "text_model": text_model,
         "scheduler": scheduler,
@@ -172,14 +177,15 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
 
     from results.record import StudySettings
     from search.dry_run import estimate
-    from search.preparation import check_batches, pending_trials, prepare
+    from search.planning import check_batches, foreseen_trials
+    from search.preparation import prepare
     from search.sweep import DEFAULT_STACK_SIZE
     from spaces import load_space
 
     asked = StudySettings(data=data, space=load_space(space).to_toml(), **settings)
-    records = pending_trials(asked)
+    records = foreseen_trials(asked)
     prepared = prepare(asked)
-    check_batches(tuple(trial.configuration for trial in records), prepared.features)
+    check_batches(asked, records, prepared.features)
     found = estimate(
         asked,
         records,
@@ -225,7 +231,8 @@ def _listener(quiet: bool) -> Any:
 def _finish(result: Any, as_json: bool) -> None:
     """Say how a sweep ended; an interrupted one ends the command with code 130."""
     from results.frames import load_trials
-    from search.display import top_trials, trials_table
+    from results.repeats import load_repeats
+    from search.display import incumbent_score, repeats_table, top_trials, trials_table
 
     if as_json:
         incumbent = result.incumbent and {
@@ -234,6 +241,8 @@ def _finish(result: Any, as_json: bool) -> None:
             "epoch": result.incumbent.epoch,
             "val_accuracy": result.incumbent.val_accuracy,
             "directory": str(result.incumbent.directory),
+            "mean": result.incumbent.mean,
+            "spread": None if math.isnan(result.incumbent.spread) else result.incumbent.spread,
         }
         print_json(
             {
@@ -250,11 +259,16 @@ def _finish(result: Any, as_json: bool) -> None:
         raise typer.Exit(130)
     if not as_json:
         states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
-        OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
+        if not math.isnan(result.incumbent.spread):
+            OUT.print(
+                repeats_table(load_repeats(result.directory).head(5), "the best five, by the mean of their seeds")
+            )
+        else:
+            OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
         OUT.print(
             f"{states}; {result.epochs:,} epochs in {result.seconds:.0f} s\n"
-            f"the incumbent {result.incumbent.key.config_id} ({result.incumbent.val_accuracy:.4f} at epoch "
-            f"{result.incumbent.epoch}) is in {result.incumbent.directory}",
+            f"the incumbent {result.incumbent.key.config_id} ({incumbent_score(result.incumbent)}) "
+            f"is in {result.incumbent.directory}",
             highlight=False,
             markup=False,
         )

@@ -39,26 +39,36 @@ def trials(
     study: options.StudyArgument,
     top: Annotated[int | None, typer.Option(min=1, help="Only the best N.", metavar="N")] = None,
     curves: Annotated[bool, typer.Option("--curves", help="One row per epoch instead.")] = False,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="One row per configuration instead: mean and spread over its seeds.")
+    ] = False,
     to: Annotated[
         Path | None, typer.Option(help="Write a .csv, .parquet or .json file instead.", metavar="FILE")
     ] = None,
     debug: options.Debug = False,
 ) -> None:
-    """The trials of a study as a table, best first, or their learning curves."""
+    """The trials of a study as a table, best first, their learning curves, or their repeats."""
     from results.exports import write_table
     from results.frames import load_curves, load_trials
-    from search.display import top_trials, trials_table
+    from results.repeats import load_repeats, seed_agreement
+    from search.display import agreement_line, repeats_table, top_trials, trials_table
 
-    chosen = top_trials(load_trials(study), top)
+    if curves and repeats:
+        raise InputError("--curves and --repeats exclude each other")
+    chosen = load_repeats(study)[:top] if repeats else top_trials(load_trials(study), top)
     frame = chosen
     if curves:
-        rows = load_curves(study)
-        frame = rows[rows["config_id"].isin(chosen["config_id"])]
+        frame = load_curves(study).merge(chosen[["config_id", "seed"]], on=["config_id", "seed"])
     if to is not None:
         write_table(frame, to)
         OUT.print(f"{len(frame):,} rows written to {to}", highlight=False, markup=False)
     elif curves:
         OUT.print(frame.to_string(index=False), highlight=False, markup=False)
+    elif repeats:
+        OUT.print(repeats_table(chosen, str(study)))
+        agreement = seed_agreement(study)
+        if not agreement.empty:
+            OUT.print(agreement_line(agreement), highlight=False)
     else:
         OUT.print(trials_table(chosen, str(study)))
 

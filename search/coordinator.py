@@ -22,6 +22,9 @@ class Outcome:
     curves: list[tuple[TrialKey, Mapping[str, Any]]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     trials: dict[TrialKey, TrialRecord] = field(default_factory=dict)
+    suggested: list[TrialRecord] = field(default_factory=list)
+    """Configurations that are new."""
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 class Coordinator:
@@ -66,6 +69,15 @@ class Coordinator:
     def finished(self) -> bool:
         """True where every configuration has ended."""
         return all(trial.state.is_final for trial in self.trials.values())
+
+    def add(self, trials: Sequence[TrialRecord]) -> None:
+        """Take up new configurations; they are ready at once."""
+        self.trials |= {trial.key: trial for trial in trials}
+        self._queue.add(trials)
+
+    def replenish(self, slots: int) -> Outcome:
+        """New configurations, where a search suggests them while it runs: here all are known beforehand."""
+        return Outcome()
 
     def next_segment(self) -> Segment | None:
         """The next segment, or ``None`` where everything left waits for segments in flight."""

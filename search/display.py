@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.box import SIMPLE
@@ -15,6 +17,9 @@ from data.errors import InputError
 from results.exports import plain_number
 from results.frames import load_trials, ranked
 from results.study import Study
+
+if TYPE_CHECKING:
+    from search.promotion import Incumbent
 
 _HEADINGS = {
     "config_id": "configuration",
@@ -57,6 +62,31 @@ def trials_table(trials: pd.DataFrame, title: str) -> Table:
     return table
 
 
+def repeats_table(repeats: pd.DataFrame, title: str) -> Table:
+    """The columns of ``results.load_repeats`` that people compare."""
+    columns = ["config_id", "hidden_layers", "learning_rate", "batch_size", "optimizer", "scored"]
+    shown = repeats[[*columns, "mean", "spread", "lowest", "highest", "mean_rank", "rank_spread"]]
+    ranks = {name: shown[name].round(1) for name in ("mean_rank", "rank_spread")}
+    return frame_table(shown.assign(**ranks).rename(columns=lambda name: name.replace("_", " ")), title)
+
+
+def agreement_line(agreement: pd.DataFrame) -> str:
+    """Whether the seeds rank alike, in one line."""
+    spearman, kendall = agreement["spearman"].mean(), agreement["kendall"].mean()
+    return (
+        f"two seeds rank the configurations alike by {spearman:.2f} (Spearman) and {kendall:.2f} (Kendall), on average"
+    )
+
+
+def incumbent_score(incumbent: Incumbent) -> str:
+    """How good the incumbent is; of several seeds, their mean and spread, too."""
+    own = f"{incumbent.val_accuracy:.4f} at epoch {incumbent.epoch}"
+    if math.isnan(incumbent.spread):
+        return own
+    mean = f"mean of its seeds {incumbent.mean:.4f}, spread {incumbent.spread:.4f}"
+    return f"{mean}; the best of them, seed {incumbent.key.seed}: {own}"
+
+
 def _cell(value: Any) -> str:
     if pd.isna(value):
         return "-"
@@ -73,13 +103,17 @@ def study_summary(directory: Path) -> dict[str, Any]:
         trials, facts, settings = study.trials(), study.facts(), study.settings
         frame = load_trials(study)
         source = study.manifest.data["source"]
-    best = top_trials(frame.dropna(subset=["val_accuracy"]), 1)
+    best = top_trials(frame, 1).dropna(subset=["val_accuracy"])
     states = Counter(str(trial.state) for trial in trials)
     ended = sum(trial.state.is_final for trial in trials)
     return {
         "study": str(directory),
         "data": source,
         "scheduler": settings.scheduler,
+        "search": settings.search,
+        "sampler": (settings.sampler or "tpe") if settings.search == "optuna" else None,
+        "asked_for": settings.suggested or len(trials),
+        "answered": len(json.loads(facts.get("answered", "[]"))),
         "configurations": len(trials),
         "ended": ended,
         "states": dict(states),
@@ -99,6 +133,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"{summary['study']}: {summary['ended']} of {summary['configurations']} configurations ended ({states})",
         f"  {summary['data']}, scheduler {summary['scheduler']}, {summary['epochs']} epochs trained",
     ]
+    if summary["sampler"]:
+        answered = f", {summary['answered']} answered from the record" if summary["answered"] else ""
+        of = f"{summary['configurations']} of {summary['asked_for']}"
+        lines.append(f"  Optuna ({summary['sampler']}) has suggested {of}{answered}")
     if summary["best_accuracy"] is not None:
         lines.append(f"  best so far {summary['best_accuracy']:.4f} ({summary['best_configuration']})")
     if summary["complete"]:

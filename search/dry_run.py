@@ -74,7 +74,7 @@ def estimate(
         clock, _, segment = heapq.heappop(running)
         coordinator.complete(segment, _made_up_report(segment, quality))
     return Estimate(
-        configurations=len(trials),
+        configurations=len({trial.key.config_id for trial in trials}),
         segments=segments,
         epochs=epochs,
         minutes=(clock + _START_SECONDS) / 60,

@@ -15,8 +15,20 @@ Mapping = Annotated[
     typer.Option(help="TOML table that says which columns of --data are which.", metavar="FILE.toml"),
 ]
 Space = Annotated[str, typer.Option(help="paper (192), paper-full (384) or a TOML file.", metavar="SPACE")]
-Search = Annotated[Literal["grid", "random"], typer.Option(help="Train the whole grid, or a random sample.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="Configurations that --search random draws.")]
+Search = Annotated[
+    Literal["grid", "random", "optuna"],
+    typer.Option(help="Train the whole grid, a random sample, or what Optuna suggests by what came out before."),
+]
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="Configurations that --search random draws or optuna suggests.")
+]
+Sampler = Annotated[
+    Literal["tpe", "random", "gp", "cmaes"] | None,
+    typer.Option(help="What suggests in --search optuna, tpe by default; cmaes where all parameters are numbers."),
+]
+Repeats = Annotated[
+    int, typer.Option(min=1, help="Train each configuration with so many seeds; the mean chooses.", metavar="N")
+]
 FeatureKind = Annotated[Literal["audio", "text", "fusion"], typer.Option(help="What the networks read.")]
 TextModel = Annotated[
     str | None,

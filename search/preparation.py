@@ -1,4 +1,4 @@
-"""From settings to work: the tracks, their features, and one pending record per configuration."""
+"""From settings to data: the tracks, their split and their features."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from data.features import Features, build_features
 from data.splits import Split, extend_split, split_tracks
 from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
-from results.record import StudySettings, TrialKey, TrialRecord
-from spaces import Configuration, SearchSpace
-from trainables.batches import batch_count
+from results.record import StudySettings
 
 
 @dataclass(frozen=True)
@@ -81,44 +79,6 @@ def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) 
         )
     join_tracks(tracks, transfer_tracks)
     extend_split(split, tracks, transfer_tracks)
-
-
-def check_batches(configurations: tuple[Configuration, ...], features: Features) -> None:
-    """``InputError`` where a configuration's batch would not be filled once."""
-    rows = len(features.y_train)
-    largest = max(configuration.batch_size for configuration in configurations)
-    if rows < largest or batch_count(rows, largest) < 1:
-        raise InputError(
-            f"a batch of {largest} needs at least {largest} training rows, but there are only {rows}: "
-            "give more tracks, or a --space with smaller batches"
-        )
-
-
-def pending_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
-    """One record per configuration of the search, all pending; ``InputError`` where the search cannot be."""
-    configurations = _configurations(settings)
-    return tuple(
-        TrialRecord(
-            key=TrialKey(configuration.config_id, settings.seed),
-            position=position,
-            configuration=configuration,
-            budget=configuration.epochs or settings.epochs,
-        )
-        for position, configuration in enumerate(configurations)
-    )
-
-
-def _configurations(settings: StudySettings) -> tuple[Configuration, ...]:
-    space = SearchSpace.from_toml(settings.space)
-    if settings.search == "random":
-        if settings.trials is None:
-            raise InputError("--search random needs --trials, the number of configurations to draw")
-        return space.sample(settings.trials, settings.seed)
-    if settings.trials is not None:
-        raise InputError("--trials goes with --search random; a grid is trained whole")
-    if not space.is_grid:
-        raise InputError(f"the space {space.name!r} has continuous parameters: use --search random --trials N")
-    return space.configurations()
 
 
 def data_facts(prepared: Prepared) -> dict[str, object]:

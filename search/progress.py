@@ -21,6 +21,7 @@ class LiveProgress(StageListener):
         self._console = console
         self._best = float("nan")
         self._epochs = 0
+        self._total = 0
         self._task: TaskID | None = None
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -46,8 +47,9 @@ class LiveProgress(StageListener):
         done = sum(trial.state.is_final for trial in trials)
         self._epochs = sum(trial.epoch for trial in trials)
         self._best = study.best_accuracy()
+        self._total = study.settings.suggested or len(trials)
         self._task = self._progress.add_task(
-            f"training, {slots} at once", total=len(trials), completed=done, said=f"{done}/{len(trials)}"
+            f"training, {slots} at once", total=self._total, completed=done, said=f"{done}/{self._total}"
         )
 
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
@@ -61,7 +63,7 @@ class LiveProgress(StageListener):
         ended = sum(count for state, count in states.items() if state.is_final)
         counts = [f"{states[s]} {s}" for s in (State.STOPPED, State.DIVERGED, State.FAILED) if states[s]]
         said = [
-            f"{ended}/{len(coordinator.trials)} ended",
+            f"{ended}/{self._total} ended",
             *counts,
             f"{self._epochs:,} epochs",
             f"best {self._best:.4f}",

@@ -15,6 +15,7 @@ from results.record import CheckpointRef, TrialKey, TrialRecord
 from results.study import Study, StudyError
 from search.models import architecture_for, features_for, four_scores, write_model
 from trainables.checkpoint import MemberSource, read_members
+from trainables.mlp import Architecture
 from trainables.stacked_mlp import unpack
 from trainables.stages import score_best
 from trainables.state import StackState
@@ -25,67 +26,91 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best configuration of a study, at its best epoch."""
+    """The best configuration of a study, at its best epoch; of several repeats the best, chosen by their mean."""
 
     key: TrialKey
     epoch: int
     val_accuracy: float
     directory: Path
+    mean: float
+    """Validation accuracy over its repeats; of a single one its own."""
+    spread: float
+    """Standard deviation over its repeats; NaN for a single one."""
 
 
 def choose_incumbent(trials: pd.DataFrame) -> TrialKey | None:
     """The first of ``results.frames.ranked``; ``None`` where nothing has been trained to a score."""
-    scored = ranked(trials.dropna(subset=["val_accuracy"]))
+    scored = ranked(trials).dropna(subset=["val_accuracy"])
     if scored.empty:
         return None
     return TrialKey(str(scored["config_id"].iloc[0]), int(scored["seed"].iloc[0]))
 
 
 def promote(study: Study, features: Features) -> Incumbent:
-    """Write the incumbent to ``best/`` and its scores to the record; ``features`` are standardised.
+    """Write the incumbent to ``best/``, and its scores and those of its other repeats to the record.
 
-    Raises ``StudyError`` where its checkpoint does not score as recorded.
+    ``features`` are standardised.
+
+    Raises ``StudyError`` where a checkpoint does not score as recorded.
     """
     trials = load_trials(study)
     key = choose_incumbent(trials)
     if key is None:
         raise StudyError("no configuration has been trained to a score: there is nothing to promote")
-    row = _row(trials, key)
-    record = next(trial for trial in study.trials() if trial.key == key)
-    features = features_for(record.configuration, features)
-    state, architecture = _load(study, record), architecture_for(record.configuration, features)
-    (validation,) = score_best(state, architecture, features.x_val, features.y_val)
-    if not np.isclose(validation["val_accuracy"], row["val_accuracy"], rtol=0, atol=_TOLERANCE):
-        raise StudyError(
-            f"the checkpoint of {key.config_id} scores {validation['val_accuracy']:.6f} on the validation rows, "
-            f"but the record says {row['val_accuracy']:.6f}"
-        )
-    holdout = score_best(state, architecture, features.x_holdout, features.y_holdout)
-    epoch, directory = int(row["best_epoch"]), study.directory / "best"
+    own = trials[trials["config_id"] == key.config_id].dropna(subset=["val_accuracy"])
+    best_epochs = zip(own["val_accuracy"], own["best_epoch"], strict=True)
+    at_best = dict(zip(own["seed"], best_epochs, strict=True))
+    repeats = [trial for trial in study.trials() if trial.key.config_id == key.config_id and trial.key.seed in at_best]
+    features = features_for(repeats[0].configuration, features)
+    scored = [_rescore(study, record, features, *at_best[record.key.seed]) for record in repeats]
+    best = next(one for one in scored if one.record.key == key)
+    directory = study.directory / "best"
     write_model(
         study,
         directory,
-        unpack(architecture, state.best_parameters[0], state.best_statistics[0]),
-        record.configuration,
+        unpack(best.architecture, best.state.best_parameters[0], best.state.best_statistics[0]),
+        best.record.configuration,
         features,
         config_id=key.config_id,
         seed=key.seed,
-        epoch=epoch,
-        metrics=validation,
+        epoch=best.epoch,
+        metrics=best.validation,
     )
-    sides = [("validation", validation), *(("holdout", metrics) for metrics in holdout)]
     with study.transaction():
-        study.write_rows(
-            "stage_scores",
-            [("sweep", "incumbent", key.seed, side, epoch, *four_scores(m).values(), "{}") for side, m in sides],
-        )
+        study.write_rows("stage_scores", [row for one in scored for row in one.rows()])
     study.set_fact("incumbent", key.config_id)
-    return Incumbent(key, epoch, validation["val_accuracy"], directory)
+    mean, spread = own["val_accuracy"].agg(["mean", "std"])
+    return Incumbent(key, best.epoch, best.validation["val_accuracy"], directory, mean, spread)
 
 
-def _row(trials: pd.DataFrame, key: TrialKey) -> dict[str, Any]:
-    found = trials[(trials["config_id"] == key.config_id) & (trials["seed"] == key.seed)]
-    return {str(name): value for name, value in found.iloc[0].items()}
+@dataclass(frozen=True)
+class _Scored:
+    """A repeat of the incumbent, re-scored from its checkpoint."""
+
+    record: TrialRecord
+    architecture: Architecture
+    state: StackState
+    epoch: int
+    validation: dict[str, float]
+    holdout: list[dict[str, float]]
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Its rows of the table of the stages' scores."""
+        sides = [("validation", self.validation), *(("holdout", metrics) for metrics in self.holdout)]
+        seed = self.record.key.seed
+        return [("sweep", "incumbent", seed, side, self.epoch, *four_scores(m).values(), "{}") for side, m in sides]
+
+
+def _rescore(study: Study, record: TrialRecord, features: Features, accuracy: float, epoch: int) -> _Scored:
+    state, architecture = _load(study, record), architecture_for(record.configuration, features)
+    (validation,) = score_best(state, architecture, features.x_val, features.y_val)
+    if not np.isclose(validation["val_accuracy"], accuracy, rtol=0, atol=_TOLERANCE):
+        raise StudyError(
+            f"the checkpoint of {record.key.config_id} scores {validation['val_accuracy']:.6f} on the validation rows, "
+            f"but the record says {accuracy:.6f}"
+        )
+    holdout = score_best(state, architecture, features.x_holdout, features.y_holdout)
+    return _Scored(record, architecture, state, int(epoch), validation, holdout)
 
 
 def _load(study: Study, record: TrialRecord) -> StackState:

@@ -23,16 +23,21 @@ def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
     """Delete every checkpoint but the newest of each configuration that can still be trained on.
 
     Those are the unfinished ones and, with ``keep_finished``, those that a later ``resume --epochs`` would extend. The
-    best so far keeps its own, to be promoted from. ``InputError`` where a driver holds the study.
+    best so far keeps its own and its repeats', to be promoted from. ``InputError`` where a driver holds the study.
     """
     with Study.open_for_writing(directory) as study:
         trials = study.trials()
         best = choose_incumbent(load_trials(study))
+        best_id = best.config_id if best else None
         needed = {
             trial.checkpoint.file
             for trial in trials
             if trial.checkpoint is not None
-            and (not trial.state.is_final or (keep_finished and trial.state is State.FINISHED) or trial.key == best)
+            and (
+                not trial.state.is_final
+                or (keep_finished and trial.state is State.FINISHED)
+                or trial.key.config_id == best_id
+            )
         }
         unneeded = [path for path in study.checkpoints.iterdir() if path.name not in needed]
         size = sum(path.stat().st_size for path in unneeded)

@@ -209,9 +209,13 @@ def make_rungs(
     positions: Mapping[TrialKey, int],
     budgets: Mapping[TrialKey, int],
     earlier: Iterable[Decision] = (),
+    epochs: int | None = None,
 ) -> Rungs:
-    """The rungs of a study, with the decisions that it has taken already."""
-    epochs = max(budgets.values())
+    """The rungs of a study, with the decisions that it has taken already.
+
+    ``epochs`` is the longest budget that may come, where not all configurations are known yet.
+    """
+    epochs = max([*budgets.values(), *([] if epochs is None else [epochs])])
     rungs: Rungs
     if scheduler == "asha":
         rungs = Asha(grace_period, reduction_factor, epochs)

@@ -93,6 +93,11 @@ class SegmentQueue:
         self._ready: dict[StackKey, dict[TrialKey, TrialRecord]] = defaultdict(dict)
         self._retries: list[tuple[TrialRecord, ...]] = []
 
+    @property
+    def empty(self) -> bool:
+        """True where nothing is ready."""
+        return not self._retries and not any(self._ready.values())
+
     def add(self, trials: Iterable[TrialRecord]) -> None:
         """Make configurations ready."""
         for trial in trials:

@@ -21,17 +21,11 @@ from search.cluster import connected
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
-from search.preparation import (
-    Prepared,
-    check_batches,
-    data_facts,
-    differences,
-    pending_trials,
-    prepare,
-)
+from search.planning import check_batches, longest_budget, pending_trials
+from search.preparation import Prepared, data_facts, differences, prepare
 from search.promotion import Incumbent, promote
 from search.recovery import rewind
-from search.rungs import make_rungs
+from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher, commit, run_segments
 from spaces import load_space
@@ -108,7 +102,7 @@ def create_study(data: str, *, out: str | Path, space: str = "paper", **settings
         )
     trials = pending_trials(asked)
     prepared = prepare(asked)
-    check_batches(tuple(trial.configuration for trial in trials), prepared.features)
+    check_batches(asked, trials, prepared.features)
     return Study.create(directory, _manifest(asked, prepared), trials), prepared
 
 
@@ -175,6 +169,7 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
         positions={trial.key: trial.position for trial in trials},
         budgets={trial.key: trial.budget for trial in trials},
         earlier=decisions,
+        epochs=longest_budget(settings),
     )
     costs = CostModel(len(features.y_train), prepared.input_sizes, len(features.genres))
     queue = SegmentQueue(
@@ -183,9 +178,17 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
         costs,
         first_number=study.last_segment_number(),
     )
-    coordinator = Coordinator(trials, rungs, queue)
+    coordinator = _coordinate(study, trials, rungs, queue)
     scores = {level: study.scores(level) for level in rungs.levels}
     return coordinator, coordinator.start(decisions, scores)
+
+
+def _coordinate(study: Study, trials: list[TrialRecord], rungs: Rungs, queue: SegmentQueue) -> Coordinator:
+    if study.settings.search != "optuna":
+        return Coordinator(trials, rungs, queue)
+    from search.suggesting import SuggestingCoordinator, restored_search
+
+    return SuggestingCoordinator(trials, rungs, queue, restored_search(study))
 
 
 def _train(
@@ -210,6 +213,8 @@ def _train(
 
 def _extend(study: Study, epochs: int) -> None:
     """Give every configuration a larger budget; finished ones have more to do, and so have the stages after them."""
+    if study.settings.search == "optuna" and "incumbent" not in study.facts():
+        raise InputError(f"an Optuna search is extended when it has ended: first genresweep resume {study.directory}")
     trials = study.trials()
     shorter = [trial for trial in trials if trial.budget > epochs]
     if shorter:

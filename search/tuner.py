@@ -50,6 +50,9 @@ class SegmentSearcher(Searcher):
             return Searcher.FINISHED
         if self._coordinator.in_flight > self._slots:
             return None
+        fresh = self._coordinator.replenish(self._slots)
+        if fresh.facts:
+            commit(self._study, fresh)
         segment = self._coordinator.next_segment()
         if segment is not None:
             self._study.mark_running(segment.keys)
@@ -99,6 +102,8 @@ class SegmentSearcher(Searcher):
 def commit(study: Study, outcome: Outcome) -> None:
     """Write an outcome to the record, all or nothing."""
     with study.transaction():
+        study.add_trials(outcome.suggested)
+        study.write_rows("facts", outcome.facts.items())
         study.add_curves(outcome.curves)
         study.add_decisions(outcome.decisions)
         study.update_trials(outcome.trials.values())

@@ -56,6 +56,8 @@ class World:
     """Members that end by themselves: at which epoch, and as what."""
     failing: Mapping[TrialKey, int] = field(default_factory=dict)
     """Members whose training raises: in which epoch."""
+    seconds: float = 1.0
+    """Of a segment; 0 where nothing may depend on time."""
 
     def error(self, segment: Segment) -> str | None:
         for key in segment.keys:
@@ -68,7 +70,7 @@ class World:
             "members": [self._member(key, segment) for key in segment.keys],
             "checkpoint": f"{segment.segment_id}.safetensors",
             "sha256": "00" * 32,
-            "seconds": 1.0,
+            "seconds": self.seconds,
             "host": "nowhere:1",
             "started": 0.0,
         }
@@ -114,7 +116,13 @@ class Driver:
             segments = None if segments is None else segments - 1
 
     def _fill(self) -> None:
-        while len(self._in_flight) < self._slots and (segment := self.coordinator.next_segment()):
+        while len(self._in_flight) < self._slots:
+            fresh = self.coordinator.replenish(self._slots)
+            if fresh.facts:
+                self._commit(fresh)
+            segment = self.coordinator.next_segment()
+            if segment is None:
+                return
             self._hand_out(segment)
             self._in_flight.append(segment)
 
@@ -180,7 +188,7 @@ def simulate(
     return history
 
 
-def create_study(directory: Path, trials: Iterable[TrialRecord], **settings: Any) -> Study:
+def create_study(directory: Path, rows: Iterable[TrialRecord], **settings: Any) -> Study:
     """A study of made-up data."""
     manifest = Manifest(
         settings=StudySettings(data="synthetic", **settings),
@@ -195,7 +203,7 @@ def create_study(directory: Path, trials: Iterable[TrialRecord], **settings: Any
         semantics=SEMANTICS_VERSION,
         created="2026-01-01T00:00:00+00:00",
     )
-    return Study.create(directory, manifest, trials)
+    return Study.create(directory, manifest, rows)
 
 
 def train_in(study: Study, world: World, segments: int | None = None, **options: Any) -> None:

@@ -44,10 +44,11 @@ COMMANDS = {
     "sweep": [
         *("--address", "--cpus", "--data", "--debug", "--device", "--dry-run", "--epochs", "--features"),
         *("--grace-period", "--holdout", "--json", "--mapping", "--name", "--out", "--quiet", "--reduction-factor"),
-        *("--scheduler", "--search", "--seed", "--space", "--split", "--stack-size", "--text-model"),
+        *("--repeats", "--sampler", "--scheduler", "--search", "--seed", "--space", "--split", "--stack-size"),
+        "--text-model",
         "--trials",
     ],
-    "trials": ["--curves", "--debug", "--to", "--top", "study"],
+    "trials": ["--curves", "--debug", "--repeats", "--to", "--top", "study"],
 }
 """What people have in their scripts: a name may be added here, and none may go."""
 
@@ -175,6 +176,16 @@ WRONG = [
     Wrong("stack size", f"{GOOD} --stack-size 0", ("--stack-size", "auto", "'0'")),
     Wrong("random without a count", f"{GOOD} --search random", ("--search random needs --trials",)),
     Wrong("a count without random", f"{GOOD} --trials 5", ("--trials goes with --search random",)),
+    Wrong("optuna without a count", f"{GOOD} --search optuna", ("--search optuna needs --trials",)),
+    Wrong("optuna and halving", f"{GOOD} --search optuna --trials 5 --scheduler halving", ("asha or none",)),
+    Wrong(
+        "CMA-ES without numbers",
+        f"{GOOD} --search optuna --trials 5 --sampler cmaes",
+        ("hidden_layers", "optimizer", "--sampler tpe"),
+    ),
+    Wrong("a sampler of a grid", f"{GOOD} --sampler gp", ("--sampler goes with --search optuna",)),
+    Wrong("no repeats", f"{GOOD} --repeats 0", ("--repeats", "greater than or equal to 1")),
+    Wrong("two views at once", "trials study --curves --repeats", ("exclude each other",), _study),
     Wrong("more than there are", f"{GOOD} --search random --trials 500", ("12 points", "500")),
     Wrong("a seed too large", f"{GOOD} --seed 99999999999", ("seed", "99999999999")),
     Wrong("no synthetic rows", "sweep --data synthetic:many --out study", ("synthetic:20000",)),

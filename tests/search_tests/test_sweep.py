@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from results.frames import load_curves, load_trials
 from results.record import State
 from results.study import Study, StudyError
 from search import resume_sweep, run_sweep
+from search.coordinator import Coordinator, Outcome
 from search.preparation import prepare
 from search.promotion import promote
+from search.sweep import Listener
 from tests.search_tests.conftest import Sweep
 from tests.search_tests.small import EPOCHS, HALVING, check_record, curves, outcome, verdicts
 from tests.search_tests.test_rungs import TuneAsha
@@ -177,3 +180,47 @@ class TestFailure:
             errors = [row[0] for row in study.query("SELECT error FROM segments WHERE error IS NOT NULL")[1]]
         assert len(errors) == 6, "the stack twice, then each of its members twice"
         assert all("Traceback" in error for error in errors)
+
+
+OPTUNA = {"search": "optuna", "trials": 8, "scheduler": "asha", "reduction_factor": 2, "stack_size": 4}
+
+
+class TestOptuna:
+    def test_tpe_to_its_end_with_the_curves_of_the_grid(self, sweep: Sweep) -> None:
+        directory = sweep(**OPTUNA)
+        trials = load_trials(directory)
+        assert len(trials) == trials["config_id"].nunique() == 8
+        assert set(trials["state"]) <= {"finished", "stopped", "early_stopped", "diverged"}
+        assert (directory / "best" / "model.json").is_file()
+        _check_prefixes(directory, sweep(stack_size=16))
+
+    def test_an_interrupted_one_goes_on(self, sweep: Sweep, small: Path, tmp_path: Path) -> None:
+        """Stopped after two segments, in this process; nothing that was committed is trained again."""
+
+        class Impatient(Listener):
+            segments = 0
+
+            def started(self, study: Study, slots: int) -> None:
+                assert study.trials() == [], "nothing is suggested before there are workers"
+
+            def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
+                self.segments += 1
+                if self.segments == 2:
+                    signal.raise_signal(signal.SIGINT)
+
+        space, out = str(small / "space.toml"), tmp_path / "study"
+        settings = {**OPTUNA, "epochs": EPOCHS}
+        first = run_sweep(str(small / "tracks.csv"), out=out, space=space, listener=Impatient(), **settings)
+        assert not first.complete
+        before, suggested = load_curves(out), load_trials(out)["config_id"].tolist()
+        assert 0 < len(suggested) < 8
+        with pytest.raises(InputError, match="extended when it has ended"):
+            resume_sweep(out, epochs=8)
+        result = resume_sweep(out)
+        assert result.complete and result.epochs == len(load_curves(out)) - len(before)
+        trials = load_trials(out)
+        assert trials["config_id"].tolist()[: len(suggested)] == suggested and len(trials) == 8
+        after = load_curves(out).merge(before[["config_id", "epoch"]], on=["config_id", "epoch"])
+        assert_frame_equal(after, before)
+        _check_prefixes(out, sweep(stack_size=16))
+        assert resume_sweep(out, epochs=EPOCHS + 2).complete

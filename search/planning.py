@@ -1,0 +1,118 @@
+"""From a search's settings to the rows of its record, and what is wrong with the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from data.errors import InputError
+from data.features import Features
+from results.record import StudySettings, TrialKey, TrialRecord
+from spaces import Choice, Configuration, SearchSpace, Uniform
+from trainables.batches import batch_count
+
+
+def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], features: Features) -> None:
+    """``InputError`` where a configuration's batch would not be filled once."""
+    rows = len(features.y_train)
+    largest = max([*(trial.configuration.batch_size for trial in trials), *_suggestible(settings, "batch_size", 32)])
+    if rows < largest or batch_count(rows, largest) < 1:
+        raise InputError(
+            f"a batch of {largest} needs at least {largest} training rows, but there are only {rows}: "
+            "give more tracks, or a --space with smaller batches"
+        )
+
+
+def pending_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
+    """The rows that are known beforehand, all pending; ``InputError`` where the search cannot be."""
+    space = SearchSpace.from_toml(settings.space)
+    _check_search(settings, space)
+    configurations: tuple[Configuration, ...] = ()
+    if settings.search == "random" and settings.trials is not None:
+        configurations = space.sample(settings.trials, settings.seed)
+    elif settings.search == "grid":
+        configurations = space.configurations()
+    return tuple(row for place, found in enumerate(configurations) for row in rows_of(found, place, settings))
+
+
+def foreseen_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
+    """As ``pending_trials``; random points stand for those that Optuna would suggest."""
+    if settings.search != "optuna" or settings.trials is None:
+        return pending_trials(settings)
+    pending_trials(settings)
+    size = SearchSpace.from_toml(settings.space).size
+    count = settings.trials if size is None else min(size, settings.trials)
+    return pending_trials(replace(settings, search="random", sampler=None, trials=count))
+
+
+def rows_of(configuration: Configuration, place: int, settings: StudySettings) -> tuple[TrialRecord, ...]:
+    """The pending rows of a configuration, one for each of its repeats."""
+    return tuple(
+        TrialRecord(
+            key=TrialKey(configuration.config_id, settings.seed + repeat),
+            position=place * settings.repeats + repeat,
+            configuration=configuration,
+            budget=configuration.epochs or settings.epochs,
+        )
+        for repeat in range(settings.repeats)
+    )
+
+
+def longest_budget(settings: StudySettings) -> int | None:
+    """The most epochs that a suggested configuration may have; ``None`` where none will be suggested."""
+    return max(_suggestible(settings, "epochs", None), default=None)
+
+
+def _suggestible(settings: StudySettings, name: str, default: int | None) -> list[int]:
+    """Whole numbers that an Optuna search may come to suggest for a hyperparameter."""
+    if settings.search != "optuna":
+        return []
+    parameter = SearchSpace.from_toml(settings.space).parameters.get(name)
+    values = parameter.values if isinstance(parameter, Choice) else (default,)
+    return [settings.epochs if value is None else value for value in values]
+
+
+def _check_search(settings: StudySettings, space: SearchSpace) -> None:
+    if settings.repeats < 1:
+        raise InputError(f"--repeats must be at least 1, but got {settings.repeats}")
+    if settings.sampler is not None and settings.search != "optuna":
+        raise InputError("--sampler goes with --search optuna")
+    if settings.search == "grid":
+        if settings.trials is not None:
+            raise InputError("--trials goes with --search random or optuna; a grid is trained whole")
+        if not space.is_grid:
+            raise InputError(
+                f"the space {space.name!r} has continuous parameters: use --search random --trials N, or optuna"
+            )
+    elif settings.trials is None:
+        raise InputError(f"--search {settings.search} needs --trials, the number of configurations")
+    if settings.search == "optuna":
+        _check_optuna(settings, space)
+
+
+def _check_optuna(settings: StudySettings, space: SearchSpace) -> None:
+    if settings.scheduler == "halving":
+        raise InputError(
+            "--scheduler halving waits at a rung for all configurations, but Optuna suggests new ones by those "
+            "that have ended: use --scheduler asha or none"
+        )
+    if settings.sampler == "cmaes" and (unfit := _not_numeric(space)):
+        raise InputError(
+            "--sampler cmaes moves along numbers, and would draw anything else at random: in the space "
+            f"{space.name!r} these are no numbers, or not always there: {', '.join(unfit)}; "
+            "use --sampler tpe, or a space of numbers"
+        )
+
+
+def _not_numeric(space: SearchSpace) -> list[str]:
+    """Parameters that CMA-ES cannot move along; those that have one value alone need not be moved."""
+
+    def is_numeric(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+
+    return [
+        name
+        for name, parameter in space.parameters.items()
+        if name in space.conditions
+        or not (isinstance(parameter, Uniform) or len(parameter.values) == 1 or all(map(is_numeric, parameter.values)))
+    ]
