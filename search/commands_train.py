@@ -212,10 +212,10 @@ def _interruptible(study: Path) -> Iterator[None]:
 
 
 def _listener(quiet: bool) -> Any:
-    from search.pipeline import StageListener
+    from search.listener import Listener
     from search.progress import LiveProgress
 
-    return nullcontext(StageListener()) if quiet else LiveProgress(ERR)
+    return nullcontext(Listener()) if quiet else LiveProgress(ERR)
 
 
 def _finish(result: Any, as_json: bool) -> None:

@@ -11,10 +11,10 @@ from results.record import State
 from results.stage_record import StageRecord
 from results.study import Study
 from search.coordinator import Coordinator, Outcome
-from search.pipeline import StageListener
+from search.listener import Listener
 
 
-class LiveProgress(StageListener):
+class LiveProgress(Listener):
     """One line: configurations that have ended, epochs trained, the best accuracy so far."""
 
     def __init__(self, console: Console) -> None:
