@@ -169,7 +169,6 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
     from results.record import StudySettings
     from search.dry_run import estimate
     from search.preparation import check_batches, pending_trials, prepare
-    from search.sweep import DEFAULT_STACK_SIZE
     from spaces import load_space
 
     asked = StudySettings(data=data, space=load_space(space).to_toml(), **settings)
@@ -180,7 +179,6 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
         asked,
         records,
         features,
-        stack_size=asked.stack_size or DEFAULT_STACK_SIZE,
         workers=cpus or os.cpu_count() or 1,
     )
     if as_json:

@@ -42,7 +42,6 @@ def estimate(
     trials: tuple[TrialRecord, ...],
     features: Features,
     *,
-    stack_size: int,
     workers: int,
 ) -> Estimate:
     """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
@@ -54,7 +53,7 @@ def estimate(
         budgets={trial.key: trial.budget for trial in trials},
     )
     costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
-    coordinator = Coordinator(trials, rungs, SegmentQueue(rungs.levels, stack_size, costs))
+    coordinator = Coordinator(trials, rungs, SegmentQueue(rungs.levels, settings.stack_size, costs, workers=workers))
     coordinator.start([], {})
     quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
     running: list[tuple[float, str, Segment]] = []

@@ -44,8 +44,6 @@ from trainables import SEMANTICS_VERSION
 if TYPE_CHECKING:
     from search.promotion import Incumbent
 
-DEFAULT_STACK_SIZE = 16
-
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
@@ -207,7 +205,7 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
     costs = CostModel(len(features.y_train), len(features.names), len(features.genres))
     queue = SegmentQueue(
         rungs.levels,
-        settings.stack_size or DEFAULT_STACK_SIZE,
+        settings.stack_size,
         costs,
         first_number=study.last_segment_number(),
     )
@@ -223,6 +221,7 @@ def _train(
     from search.tuner import SegmentSearcher, run_segments
 
     with connected(resources.address, resources.cpus, last_words(study.directory)) as slots:
+        coordinator.spread_over(slots)
         searcher = SegmentSearcher(coordinator, study, slots=slots, listener=listener.segment)
         listener.started(study, slots)
         handle = put_features(prepared.features)
