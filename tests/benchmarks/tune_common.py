@@ -59,10 +59,11 @@ def _looked_up(configurations: list[dict[str, Any]], names: dict[str, Any]) -> d
 
 def print_result(results: Any, clock: Clock) -> None:
     """One line of JSON; the caller adds the seconds that the process took."""
+    if results.errors:
+        raise results.errors[0]
     best = results.get_best_result(scope="all")
     found = {
         "trials": len(results),
-        "errors": results.num_errors,
         "epochs": int(sum(result.metrics["training_iteration"] for result in results)),
         "best": float(best.metrics_dataframe["val_accuracy"].max()),
         "fit_at": clock.fit,

@@ -27,7 +27,7 @@ def network_of(inputs: int, config: dict[str, Any], classes: int) -> nn.Sequenti
         layers.append(nn.Linear(inputs, width, bias=not config["batch_norm"]))
         if config["batch_norm"]:
             layers.append(nn.BatchNorm1d(width))
-        layers += [nn.ReLU(inplace=True), nn.Dropout(config["dropout"], inplace=True)]
+        layers += [nn.ReLU(inplace=True), nn.Dropout(config["dropout"])]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, classes))
 
