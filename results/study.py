@@ -252,7 +252,7 @@ class Study:
         self._connection.executemany(
             "UPDATE trials SET budget = ?, state = ?, reason = ?, epoch = ?, checkpoint = ?, checkpoint_sha256 = ?,"
             " checkpoint_row = ?, checkpoint_epoch = ? WHERE config_id = ? AND seed = ?",
-            [(*_trial_row(trial)[4:], trial.key.config_id, trial.key.seed) for trial in trials],
+            [(*_condition(trial), trial.key.config_id, trial.key.seed) for trial in trials],
         )
 
     def add_curves(self, rows: Iterable[tuple[TrialKey, Mapping[str, Any]]]) -> None:
@@ -342,23 +342,18 @@ def _lock(directory: Path) -> Any:
 
 
 def _trial_row(trial: TrialRecord) -> tuple[Any, ...]:
+    return (trial.key.config_id, trial.key.seed, trial.position, trial.configuration.to_json(), *_condition(trial))
+
+
+def _condition(trial: TrialRecord) -> tuple[Any, ...]:
+    """The columns that change, from ``budget`` on."""
     checkpoint = trial.checkpoint
     reference = (
         (None, None, None, None)
         if checkpoint is None
         else (checkpoint.file, checkpoint.sha256, checkpoint.row, checkpoint.epoch)
     )
-    return (
-        trial.key.config_id,
-        trial.key.seed,
-        trial.position,
-        trial.configuration.to_json(),
-        trial.budget,
-        trial.state,
-        trial.reason,
-        trial.epoch,
-        *reference,
-    )
+    return (trial.budget, trial.state, trial.reason, trial.epoch, *reference)
 
 
 def _trial(row: sqlite3.Row) -> TrialRecord:

@@ -179,7 +179,6 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
     from search.dry_run import estimate
     from search.planning import check_batches, foreseen_trials
     from search.preparation import prepare
-    from search.sweep import DEFAULT_STACK_SIZE
     from spaces import load_space
 
     asked = StudySettings(data=data, space=load_space(space).to_toml(), **settings)
@@ -190,7 +189,6 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
         asked,
         records,
         prepared,
-        stack_size=asked.stack_size or DEFAULT_STACK_SIZE,
         workers=cpus or os.cpu_count() or 1,
     )
     if as_json:
@@ -222,10 +220,10 @@ def _interruptible(study: Path) -> Iterator[None]:
 
 
 def _listener(quiet: bool) -> Any:
-    from search.pipeline import StageListener
+    from search.listener import Listener
     from search.progress import LiveProgress
 
-    return nullcontext(StageListener()) if quiet else LiveProgress(ERR)
+    return nullcontext(Listener()) if quiet else LiveProgress(ERR)
 
 
 def _finish(result: Any, as_json: bool) -> None:

@@ -5,6 +5,7 @@ Pure bookkeeping, without Ray and without a disk: the sweep commits each ``Outco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,6 +36,8 @@ class Coordinator:
 
     def __init__(self, trials: Sequence[TrialRecord], rungs: Rungs, queue: SegmentQueue) -> None:
         self.trials = {trial.key: trial for trial in trials}
+        self.states = Counter(trial.state for trial in trials)
+        """How many configurations are in each state; a segment in flight changes nothing yet."""
         self._rungs, self._queue = rungs, queue
         self._in_flight: dict[str, Segment] = {}
         self._failed_once: set[tuple[tuple[TrialKey, ...], int]] = set()
@@ -60,6 +63,10 @@ class Coordinator:
             self._take(outcome, self._rungs.report(epoch, waiting[epoch]))
         return outcome
 
+    def spread_over(self, workers: int) -> None:
+        """Let no stack be so large that one of so many workers gets nothing to do."""
+        self._queue.workers = workers
+
     @property
     def in_flight(self) -> int:
         """Segments handed out and not yet reported."""
@@ -68,7 +75,12 @@ class Coordinator:
     @property
     def finished(self) -> bool:
         """True where every configuration has ended."""
-        return all(trial.state.is_final for trial in self.trials.values())
+        return self.ended == len(self.trials)
+
+    @property
+    def ended(self) -> int:
+        """Configurations that have ended."""
+        return sum(count for state, count in self.states.items() if state.is_final)
 
     def add(self, trials: Sequence[TrialRecord]) -> None:
         """Take up new configurations; they are ready at once."""
@@ -153,6 +165,8 @@ class Coordinator:
                 self._set(outcome, replace(trial, state=State.STOPPED, reason=_stop_reason(decision)))
 
     def _set(self, outcome: Outcome, trial: TrialRecord) -> None:
+        self.states[self.trials[trial.key].state] -= 1
+        self.states[trial.state] += 1
         self.trials[trial.key] = outcome.trials[trial.key] = trial
 
 

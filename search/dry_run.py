@@ -43,7 +43,6 @@ def estimate(
     trials: tuple[TrialRecord, ...],
     prepared: Prepared,
     *,
-    stack_size: int,
     workers: int,
 ) -> Estimate:
     """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
@@ -56,7 +55,8 @@ def estimate(
     )
     features, input_sizes = prepared.features, prepared.input_sizes
     costs = CostModel(len(features.y_train), input_sizes, len(features.genres))
-    coordinator = Coordinator(trials, rungs, SegmentQueue(rungs.levels, stack_size, costs))
+    queue = SegmentQueue(rungs.levels, settings.stack_size, costs, workers=workers)
+    coordinator = Coordinator(trials, rungs, queue)
     coordinator.start([], {})
     quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
     running: list[tuple[float, str, Segment]] = []

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 from data.errors import InputError
-from results.study import Study
 
 
 class Stoppable(Protocol):
@@ -42,12 +41,12 @@ def graceful_stop(work: Stoppable, on_stop: Callable[[], None]) -> Iterator[None
             signal.signal(number, handler)
 
 
-def last_words(study: Study) -> Callable[[str], None]:
+def last_words(study: Path) -> Callable[[str], None]:
     """What is said when Ray has died: the cause, and the way on."""
 
     def say(cause: str) -> None:
         sys.stderr.write(f"\ngenresweep: {cause}. Nothing that was committed is lost.\n")
-        sys.stderr.write(f"Go on with: genresweep resume {study.directory}\n")
+        sys.stderr.write(f"Go on with: genresweep resume {study}\n")
         sys.stderr.flush()
 
     return say

@@ -24,6 +24,8 @@ _ON_THIS_MACHINE = {
     # Binds every port of a Ray that this process starts to the loopback address.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "disabled",
+    # Workers that Ray starts in advance lack our code, so that Ray would end them unused.
+    "RAY_prestart_worker_first_driver": "0",
 }
 
 

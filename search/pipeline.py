@@ -19,12 +19,12 @@ from results.study import Study
 from search import stages
 from search.cluster import connected
 from search.endings import last_words, logging_to
+from search.listener import Listener
 from search.memory import PeakMemory
 from search.models import features_for
 from search.preparation import Prepared
 from search.remote import encode_remotely
 from search.sweep import (
-    Listener,
     Resources,
     SweepResult,
     create_study,
@@ -35,16 +35,6 @@ from search.sweep import (
 from spaces import Configuration
 
 
-class StageListener(Listener):
-    """What is told of a run's progress; this one says nothing."""
-
-    def stage(self, name: str) -> None:
-        """A stage begins."""
-
-    def stage_done(self, record: StageRecord) -> None:
-        """A stage has been committed."""
-
-
 @dataclass(frozen=True)
 class Run:
     """What the stages work on."""
@@ -52,7 +42,7 @@ class Run:
     study: Study
     prepared: Prepared
     resources: Resources
-    listener: StageListener
+    listener: Listener
 
     @property
     def stage_settings(self) -> StageSettings:
@@ -77,13 +67,13 @@ def run_study(
     stage_settings: StageSettings,
     space: str = "paper",
     resources: Resources | None = None,
-    listener: StageListener | None = None,
+    listener: Listener | None = None,
     **settings: Any,
 ) -> SweepResult:
     """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
     study, prepared = create_study(data, out=out, space=space, stages=stage_settings, **settings)
     with study, logging_to(study.directory / "log.txt"):
-        return _run(Run(study, prepared, resources or Resources(), listener or StageListener()))
+        return _run(Run(study, prepared, resources or Resources(), listener or Listener()))
 
 
 def resume_study(
@@ -91,7 +81,7 @@ def resume_study(
     *,
     epochs: int | None = None,
     resources: Resources | None = None,
-    listener: StageListener | None = None,
+    listener: Listener | None = None,
 ) -> SweepResult:
     """Go on with a study that was interrupted, a sweep or a whole run."""
     with Study.open(out) as study:
@@ -99,13 +89,13 @@ def resume_study(
     if not staged:
         return resume_sweep(out, epochs=epochs, resources=resources, listener=listener)
     with reopened(out, epochs) as (study, prepared):
-        return _run(Run(study, prepared, resources or Resources(), listener or StageListener()))
+        return _run(Run(study, prepared, resources or Resources(), listener or Listener()))
 
 
 def _run(run: Run) -> SweepResult:
     """The stages that are not yet in the record; an interrupted sweep ends the run there."""
     started, before = time.monotonic(), sum(trial.epoch for trial in run.study.trials())
-    with connected(run.resources.address, run.resources.cpus, last_words(run.study)):
+    with connected(run.resources.address, run.resources.cpus, last_words(run.study.directory)):
         for name, step in STAGES.items():
             if name not in stages_done(run.study):
                 run.listener.stage(name)

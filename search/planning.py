@@ -9,11 +9,12 @@ from data.errors import InputError
 from data.features import Features
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Choice, Configuration, SearchSpace, Uniform
-from trainables.batches import batch_count
 
 
 def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], features: Features) -> None:
     """``InputError`` where a configuration's batch would not be filled once."""
+    from trainables.batches import batch_count
+
     rows = len(features.y_train)
     largest = max([*(trial.configuration.batch_size for trial in trials), *_suggestible(settings, "batch_size", 32)])
     if rows < largest or batch_count(rows, largest) < 1:

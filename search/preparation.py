@@ -16,6 +16,16 @@ from data.splits import Split, extend_split, split_tracks
 from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
 from results.record import StudySettings
+from spaces import SearchSpace
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What was read, before it is split."""
+
+    tracks: Tracks
+    transfer_tracks: Tracks | None
+    """Rows of a sixth genre, held for the transfer stage."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +44,21 @@ class Prepared:
     """Inputs of a network under each encoding of the search space."""
 
 
-def prepare(settings: StudySettings) -> Prepared:
-    """Read, check, split and scale the data; ``InputError`` where any of it is wrong."""
+def read_tables(settings: StudySettings) -> Tables:
+    """Read and check the data: the quick part of ``prepare``, in which most mistakes show."""
     mapping = Path(settings.mapping) if settings.mapping else None
     tracks, transfer_tracks = hold_out_genre(load_tracks(settings.data, mapping=mapping))
+    if settings.stages is not None and settings.stages.transfer_data is not None:
+        transfer_tracks = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
+    return Tables(tracks, transfer_tracks)
+
+
+def prepare(settings: StudySettings, tables: Tables | None = None) -> Prepared:
+    """Read (unless given), check, split and scale the data; ``InputError`` where any of it is wrong."""
+    tables = tables or read_tables(settings)
+    tracks, transfer_tracks = tables.tracks, tables.transfer_tracks
     split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
     if settings.stages is not None:
-        if settings.stages.transfer_data is not None:
-            transfer_tracks = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
         _check_stages(tracks, transfer_tracks, split)
     text_model = _text_model(settings)
     features = build_features(tracks, split, settings.features, text_model=text_model)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -11,10 +9,10 @@ from results.record import State
 from results.stage_record import StageRecord
 from results.study import Study
 from search.coordinator import Coordinator, Outcome
-from search.pipeline import StageListener
+from search.listener import Listener
 
 
-class LiveProgress(StageListener):
+class LiveProgress(Listener):
     """One line: configurations that have ended, epochs trained, the best accuracy so far."""
 
     def __init__(self, console: Console) -> None:
@@ -59,8 +57,7 @@ class LiveProgress(StageListener):
         self._epochs += len(outcome.curves)
         scores = [row["val_accuracy"] for _, row in outcome.curves if row["val_accuracy"] == row["val_accuracy"]]
         self._best = max([*scores, self._best], key=lambda score: -1.0 if score != score else score)
-        states = Counter(trial.state for trial in coordinator.trials.values())
-        ended = sum(count for state, count in states.items() if state.is_final)
+        states, ended = coordinator.states, coordinator.ended
         counts = [f"{states[s]} {s}" for s in (State.STOPPED, State.DIVERGED, State.FAILED) if states[s]]
         said = [
             f"{ended}/{self._total} ended",

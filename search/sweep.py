@@ -1,16 +1,20 @@
-"""The sweep: builds the queue from the record, runs it under Ray Tune, promotes the incumbent."""
+"""The sweep: builds the queue from the record, runs it under Ray Tune, promotes the incumbent.
+
+What imports torch or Ray Tune is imported by the functions that need it: that takes seconds, in which Ray starts.
+"""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import InputError
 from data.store import put_encodings
@@ -21,17 +25,16 @@ from search.cluster import connected
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
+from search.listener import Listener
 from search.planning import check_batches, longest_budget, pending_trials
-from search.preparation import Prepared, data_facts, differences, prepare
-from search.promotion import Incumbent, promote
-from search.recovery import rewind
+from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
-from search.tuner import SegmentSearcher, commit, run_segments
 from spaces import load_space
 from trainables import SEMANTICS_VERSION
 
-DEFAULT_STACK_SIZE = 16
+if TYPE_CHECKING:
+    from search.promotion import Incumbent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +63,6 @@ class SweepResult:
         return self.incumbent is not None
 
 
-class Listener:
-    """What is told of a sweep's progress; this one says nothing."""
-
-    def started(self, study: Study, slots: int) -> None:
-        """Ray is up and the first segments are about to be handed out."""
-
-    def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        """A segment has been committed."""
-
-    def stopping(self, in_flight: int) -> None:
-        """The user has asked to stop."""
-
-
 def run_sweep(
     data: str = "synthetic",
     *,
@@ -87,23 +77,52 @@ def run_sweep(
     ``settings`` are the fields of ``results.StudySettings``. Raises ``InputError`` where the input is wrong, and
     ``StudyError`` where the study cannot go on.
     """
-    study, prepared = create_study(data, out=out, space=space, **settings)
-    with study, logging_to(study.directory / "log.txt"):
-        return drive(study, prepared, resources or Resources(), listener or Listener())
+    started = time.monotonic()
+    resources = resources or Resources()
+    draft = _Draft.check(data, Path(out), space, settings)
+    # Ray starts in this thread: what it starts would end together with any other.
+    with ThreadPoolExecutor(1) as beside:
+        creating = beside.submit(draft.create)
+        with connected(resources.address, resources.cpus, last_words(draft.directory)):
+            study, prepared = creating.result()
+            with study, logging_to(study.directory / "log.txt"):
+                result = drive(study, prepared, resources, listener or Listener())
+    return replace(result, seconds=time.monotonic() - started)
 
 
 def create_study(data: str, *, out: str | Path, space: str = "paper", **settings: Any) -> tuple[Study, Prepared]:
     """Check everything that was asked for, then make the study, open for writing, and what it works on."""
-    directory = Path(out)
-    asked = _absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings))
-    if directory.exists():
-        raise InputError(
-            f"{directory} exists already: go on with `genresweep resume {directory}`, or choose another --name or --out"
-        )
-    trials = pending_trials(asked)
-    prepared = prepare(asked)
-    check_batches(asked, trials, prepared.features)
-    return Study.create(directory, _manifest(asked, prepared), trials), prepared
+    return _Draft.check(data, Path(out), space, settings).create()
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A study that does not exist yet, of settings and tables that have been found good."""
+
+    directory: Path
+    settings: StudySettings
+    trials: tuple[TrialRecord, ...]
+    tables: Tables
+
+    @classmethod
+    def check(cls, data: str, directory: Path, space: str, settings: Mapping[str, Any]) -> _Draft:
+        """The quick part, in which most mistakes show."""
+        asked = _absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings))
+        if directory.exists():
+            raise InputError(
+                f"{directory} exists already: go on with `genresweep resume {directory}`, "
+                "or choose another --name or --out"
+            )
+        return cls(directory, asked, pending_trials(asked), read_tables(asked))
+
+    def create(self) -> tuple[Study, Prepared]:
+        """The slow part: scikit-learn, torch and Ray Tune are imported on the way."""
+        import search.promotion
+        import search.tuner  # noqa: F401
+
+        prepared = prepare(self.settings, self.tables)
+        check_batches(self.settings, self.trials, prepared.features)
+        return Study.create(self.directory, _manifest(self.settings, prepared), self.trials), prepared
 
 
 def resume_sweep(
@@ -124,6 +143,8 @@ def resume_sweep(
 @contextmanager
 def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study, Prepared]]:
     """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
+    from search.recovery import rewind
+
     with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
         prepared = prepare(study.settings)
@@ -140,6 +161,9 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
 
 def drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
     """Run what the record says is left, then promote."""
+    from search.promotion import promote
+    from search.tuner import commit
+
     started = time.monotonic()
     before = sum(trial.epoch for trial in study.trials())
     coordinator, opening = _coordinator(study, prepared)
@@ -174,7 +198,7 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
     costs = CostModel(len(features.y_train), prepared.input_sizes, len(features.genres))
     queue = SegmentQueue(
         rungs.levels,
-        settings.stack_size or DEFAULT_STACK_SIZE,
+        settings.stack_size,
         costs,
         first_number=study.last_segment_number(),
     )
@@ -195,7 +219,10 @@ def _train(
     study: Study, prepared: Prepared, coordinator: Coordinator, resources: Resources, listener: Listener
 ) -> bool:
     """Train until nothing is left; returns whether the user interrupted it."""
-    with connected(resources.address, resources.cpus, last_words(study)) as slots:
+    from search.tuner import SegmentSearcher, run_segments
+
+    with connected(resources.address, resources.cpus, last_words(study.directory)) as slots:
+        coordinator.spread_over(slots)
         searcher = SegmentSearcher(coordinator, study, slots=slots, listener=listener.segment)
         listener.started(study, slots)
         handles = put_encodings(prepared.features, prepared.input_sizes)
