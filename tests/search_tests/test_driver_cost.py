@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from results.record import StudySettings
 from search.dry_run import estimate
-from search.preparation import pending_trials
+from search.planning import pending_trials
 from search.rungs import quantile_of_others
 from spaces import load_space
 from tests.search_tests.simulated import World, simulate, trial
 
-TABLE = SimpleNamespace(y_train=range(17_142), names=range(14), genres=range(5))
+FEATURES = SimpleNamespace(y_train=range(17_142), names=range(14), genres=range(5))
+TABLE = SimpleNamespace(features=FEATURES, input_sizes={"standardised": 14})
 SPACE = """
 name = "continuous"
 [parameters]
