@@ -1,6 +1,8 @@
-"""The sweep over several split seeds: what the schedulers lose, and what luck of the split amounts to.
+r"""The sweep over several split seeds: what the schedulers lose, and what luck of the split amounts to.
 
     python -m tests.benchmarks.split_seeds train.csv --out runs/seeds
+    python -m tests.benchmarks.split_seeds train.csv --features fusion --schedulers asha --out runs/fusion \
+        --space tests/benchmarks/fusion.toml --search random --trials 48
 
 One study per scheduler and seed in ``--out``, resumed or reused where it exists; all share one Ray.
 """
@@ -8,12 +10,13 @@ One study per scheduler and seed in ``--out``, resumed or reused where it exists
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from results import load_trials
+from results.stage_record import load_stage_scores
 from search.cluster import connected
 from search.sweep import resume_sweep, run_sweep
 from spaces import Configuration
@@ -23,35 +26,41 @@ PAPER_BEST = Configuration(hidden_layers=(128, 16), clip_norm=1.5)
 """Table 4's winner: no batch normalisation, dropout .3, learning rate 1e-3, batch 32, Adam."""
 
 
-def study_rows(data: str, out: Path, seed: int, features: str, schedulers: Sequence[str]) -> list[dict[str, object]]:
-    """One row per scheduler: best accuracy, epochs, wall seconds."""
-    rows = []
-    for scheduler in schedulers:
-        directory = out / f"{features}-{scheduler}-{seed}"
-        run = (
-            resume_sweep(directory)
-            if directory.exists()
-            else run_sweep(data, out=directory, scheduler=scheduler, seed=seed, features=features)
-        )
-        if not run.complete:
-            raise SystemExit(f"interrupted; the same command goes on with {directory}")
-        trials = load_trials(directory)
-        best = trials.loc[trials["val_accuracy"].idxmax()]
-        paper = trials.set_index("config_id").loc[PAPER_BEST.config_id]
-        rows.append(
-            {
-                "scheduler": scheduler,
-                "seed": seed,
-                "best": best["val_accuracy"],
-                "precision": best["val_precision"],
-                "recall": best["val_recall"],
-                "f1": best["val_f1"],
-                "paper_best_last_epoch": paper["last_val_accuracy"] if scheduler == "none" else None,
-                "epochs": int(trials["epochs"].sum()),
-                "seconds": run.seconds,
-            }
-        )
-    return rows
+def study_row(data: str, directory: Path, settings: dict[str, Any]) -> dict[str, object]:
+    """Best accuracy, on held-out rows too where there are some, epochs and wall seconds of a sweep."""
+    run = resume_sweep(directory) if directory.exists() else run_sweep(data, out=directory, **settings)
+    if not run.complete:
+        raise SystemExit(f"interrupted; the same command goes on with {directory}")
+    trials = load_trials(directory)
+    best = trials.loc[trials["val_accuracy"].idxmax()]
+    paper = trials.loc[trials["config_id"] == PAPER_BEST.config_id, "last_val_accuracy"]
+    scores = load_stage_scores(directory).set_index("side")["accuracy"]
+    return {
+        "scheduler": settings["scheduler"],
+        "seed": settings["seed"],
+        "best": best["val_accuracy"],
+        **{name: best[f"val_{name}"] for name in ("precision", "recall", "f1")},
+        "held_out": scores.get("holdout"),
+        "paper_best_last_epoch": paper.iloc[0] if settings["scheduler"] == "none" and len(paper) else None,
+        "epochs": int(trials["epochs"].sum()),
+        "seconds": run.seconds,
+    }
+
+
+def studies(asked: argparse.Namespace) -> list[dict[str, object]]:
+    """Every scheduler on every seed."""
+    shared = {"features": asked.features, "space": asked.space, "search": asked.search, "trials": asked.trials}
+    shared |= {"split": asked.split, "holdout": asked.holdout, "reduction_factor": asked.reduction_factor}
+    with connected():
+        return [
+            study_row(
+                asked.data,
+                asked.out / f"{asked.features}-{scheduler}-{seed}",
+                {**shared, "scheduler": scheduler, "seed": seed},
+            )
+            for seed in asked.seeds
+            for scheduler in asked.schedulers
+        ]
 
 
 def main() -> None:
@@ -62,14 +71,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--features", default="audio")
     parser.add_argument("--schedulers", nargs="+", default=list(SCHEDULERS), choices=SCHEDULERS)
-    asked = parser.parse_args()
-    with connected():
-        rows = [
-            row
-            for seed in asked.seeds
-            for row in study_rows(asked.data, asked.out, seed, asked.features, asked.schedulers)
-        ]
-    frame = pd.DataFrame(rows)
+    parser.add_argument("--space", default="paper")
+    parser.add_argument("--search", default="grid")
+    parser.add_argument("--trials", type=int)
+    parser.add_argument("--reduction-factor", type=int, default=4)
+    parser.add_argument("--split", default="random")
+    parser.add_argument("--holdout", type=float, default=0.0)
+    frame = pd.DataFrame(studies(parser.parse_args())).dropna(axis=1, how="all")
     print(frame.to_string(index=False))
     best = frame.pivot(index="seed", columns="scheduler", values="best")
     if "none" in best:
