@@ -40,8 +40,7 @@ class CostModel:
         self._correction += _SMOOTHING * (seconds_per_epoch / guessed - self._correction)
 
     def _guess(self, configuration: Configuration) -> float:
-        inputs = self._input_sizes.get(configuration.encoding, self._input_sizes["standardised"])
-        widths = (inputs, *configuration.hidden_layers, self._output_size)
+        widths = (self._input_sizes[configuration.encoding], *configuration.hidden_layers, self._output_size)
         weights = sum(a * b for a, b in itertools.pairwise(widths))
         steps = self._rows / configuration.batch_size
         norm = 1.5 if configuration.batch_norm else 1.0
