@@ -17,6 +17,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 _INTERVAL = 2.0
 """Seconds between two samples: reading the sizes costs about 20 ms of one core."""
+_ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
+"""No port of any script's Ray is open to the network."""
 
 
 @dataclass
@@ -56,7 +58,9 @@ class CommandError(Exception):
 def measured(arguments: Sequence[object], *, timeout: float = 6 * 3600) -> Ended:
     """Run ``python arguments`` from the repository's root; ``CommandError`` with its last words where it fails."""
     command = [sys.executable, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    # What genresweep has set for its own Ray must not help or hinder the other scripts.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **_ON_LOOPBACK}
     began = time.time()
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
