@@ -30,7 +30,7 @@ from search.preparation import (
     prepare,
 )
 from search.promotion import Incumbent, promote
-from search.recovery import rewind
+from search.recovery import clear_leftovers, rewind, rewind_incumbent
 from search.rungs import make_rungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher, commit, run_segments
@@ -140,6 +140,7 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
         if epochs is not None:
             _extend(study, epochs)
         study.release_running()
+        clear_leftovers(study)
         rewind(study)
         yield study, prepared
 
@@ -148,12 +149,10 @@ def drive(study: Study, prepared: Prepared, resources: Resources, listener: List
     """Run what the record says is left, then promote."""
     started = time.monotonic()
     before = sum(trial.epoch for trial in study.trials())
-    coordinator, opening = _coordinator(study, prepared)
-    commit(study, opening)
-    interrupted = False
-    if not coordinator.finished:
-        interrupted = _train(study, prepared, coordinator, resources, listener)
-    incumbent = None if interrupted or not coordinator.finished else promote(study, prepared.features)
+    finished = _train_what_is_left(study, prepared, resources, listener)
+    if finished and rewind_incumbent(study):
+        finished = _train_what_is_left(study, prepared, resources, listener)
+    incumbent = promote(study, prepared.features) if finished else None
     trials = study.trials()
     return SweepResult(
         directory=study.directory,
@@ -162,6 +161,17 @@ def drive(study: Study, prepared: Prepared, resources: Resources, listener: List
         epochs=sum(trial.epoch for trial in trials) - before,
         seconds=time.monotonic() - started,
     )
+
+
+def _train_what_is_left(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> bool:
+    """Whether every configuration has ended; not so where the user interrupted it."""
+    coordinator, opening = _coordinator(study, prepared)
+    commit(study, opening)
+    if coordinator.finished:
+        return True
+    interrupted = _train(study, prepared, coordinator, resources, listener)
+    clear_leftovers(study)
+    return coordinator.finished and not interrupted
 
 
 def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome]:

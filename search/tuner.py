@@ -20,6 +20,7 @@ from data.store import FeatureHandle
 from results.study import Study, StudyError
 from search.coordinator import Coordinator, Outcome
 from search.segments import Segment
+from search.watchdog import scratch_prefix
 from trainables.sweep_trainable import PAUSE, SegmentTrainable
 
 Listener = Callable[[Coordinator, Outcome], None]
@@ -115,7 +116,7 @@ def run_segments(
     )
     resources: dict[str, float] = {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots + 1)
-    storage = tempfile.mkdtemp(prefix="genresweep-tune-")
+    storage = tempfile.mkdtemp(prefix=f"{scratch_prefix()}tune-")
     try:
         tuner = Tuner(
             tune.with_resources(trainable, resources),
