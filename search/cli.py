@@ -58,7 +58,7 @@ def _fail(error: Exception, code: int, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exception(error)
     message = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    ERR.print(f"genresweep: {message}", highlight=False, markup=False)
+    ERR.print("\n".join([f"genresweep: {message}", *getattr(error, "__notes__", [])]), highlight=False, markup=False)
     return code
 
 

@@ -12,6 +12,7 @@ from data.features import Features, build_features
 from data.splits import Split, extend_split, split_tracks
 from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
 from results.record import StudySettings, TrialKey, TrialRecord
+from results.study import Study
 from spaces import Configuration, SearchSpace
 from trainables.batches import batch_count
 
@@ -125,6 +126,14 @@ def differences(recorded: dict[str, object], found: dict[str, object]) -> list[s
         for name, value in found.items()
         if name in _IDENTITY and recorded.get(name) != value
     ]
+
+
+def space_differences(study: Study) -> list[str]:
+    """A sentence where the search space no longer gives the configurations that the study began with."""
+    recorded = {trial.key.config_id for trial in study.trials()}
+    found = {trial.key.config_id for trial in pending_trials(study.settings)}
+    missing = len(recorded - found)
+    return [f"space: {missing} of the study's {len(recorded)} configurations are not in it now"] if missing else []
 
 
 def _short(value: object) -> str:

@@ -28,6 +28,7 @@ from search.preparation import (
     differences,
     pending_trials,
     prepare,
+    space_differences,
 )
 from search.promotion import Incumbent, promote
 from search.recovery import clear_leftovers, rewind, rewind_incumbent
@@ -133,10 +134,10 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
     with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
         prepared = prepare(study.settings)
-        differing = differences(dict(study.manifest.data), data_facts(prepared))
+        differing = differences(dict(study.manifest.data), data_facts(prepared)) + space_differences(study)
         if differing:
             listed = "\n".join(f"  - {difference}" for difference in differing)
-            raise InputError(f"{out} cannot be resumed, since its data is another now:\n{listed}")
+            raise InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
         if epochs is not None:
             _extend(study, epochs)
         study.release_running()

@@ -96,7 +96,7 @@ class Command:
         """Processes that it started and that still run after so many seconds."""
         end = time.monotonic() + seconds
         while (found := self.started()) and time.monotonic() < end:
-            time.sleep(0.2)
+            time.sleep(1.0)
         return [_name(process) for process in found]
 
     def started(self, name: str = "") -> list[psutil.Process]:
