@@ -48,7 +48,7 @@ def make(folder: Path) -> None:
 def _anonymise(study: Path, table: Path) -> None:
     """No paths and no names of the machine that made it."""
     manifest = json.loads((study / "manifest.json").read_text())
-    manifest["settings"]["data"] = DATA
+    manifest["settings"]["data"] = manifest["data"]["source"] = DATA
     (study / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     assert str(table.parent) not in (study / "manifest.json").read_text()
     connection = sqlite3.connect(study / "study.db")
