@@ -44,7 +44,7 @@ def edit_manifest(study: Path, edit: Callable[[dict[str, Any]], object]) -> None
 def test_it_reads_as_it_was_written(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trials, curves = load_trials(golden), load_curves(golden)
     assert len(trials) == trials["config_id"].nunique() == 6
-    assert set(trials["state"]) == {"pending", "diverged"} and (trials["budget"] == EPOCHS).all()
+    assert set(trials["state"]) == {"pending", "running", "diverged"} and (trials["budget"] == EPOCHS).all()
     assert trials["epochs"].sum() == len(curves) > 0
     assert curves[list(METRICS)].notna().any().all()
     for arguments in (["status"], ["status", "--json"], ["trials"], ["trials", "--curves"], ["report"]):
