@@ -23,7 +23,7 @@ Plan = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 MARK = "GENRESWEEP_TEST_MARK"
 WORKER = "ray::Seg"
-BOUND = 400.0
+BOUND = 800.0
 """Seconds after which a process that should have done something has not."""
 
 

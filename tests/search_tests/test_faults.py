@@ -105,7 +105,7 @@ POINTS = {
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("moment", POINTS)
 def test_killed_at(moment: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study, (point, call) = tmp_path / "study", POINTS[moment]
@@ -119,7 +119,7 @@ def test_killed_at(moment: str, launch: Launch, sweep: Sweep, small: Path, tmp_p
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", [TERM, INT])
 @pytest.mark.parametrize("moment", ["Ray started", "a later commit", "promotion's files"])
 def test_asked_to_stop_at(moment: str, number: int, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_asked_to_stop_at(moment: str, number: int, launch: Launch, sweep: Sweep
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_second_signal_stops_at_once(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "none")
@@ -151,7 +151,7 @@ def test_a_second_signal_stops_at_once(launch: Launch, sweep: Sweep, small: Path
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_begun_and_gone_on_with_twice_at_once(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")

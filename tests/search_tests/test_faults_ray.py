@@ -16,7 +16,7 @@ from tests.search_tests.processes import ROOT, WORKER, Command, segments
 from tests.search_tests.small import HALVING
 from tests.search_tests.test_faults import finish, sweep_arguments
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
 def training(command: Command, study: Path) -> None:

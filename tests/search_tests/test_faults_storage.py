@@ -45,7 +45,7 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("free", [160, 320])
 def test_full_disk(free: int, mount: Mount, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """So little room that the sweep cannot end; once there is more, it goes on."""
@@ -64,7 +64,7 @@ def test_full_disk(free: int, mount: Mount, launch: Launch, sweep: Sweep, small:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_no_room_for_the_record(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """The database alone cannot grow: nothing is half committed."""
     study = tmp_path / "study"
@@ -78,7 +78,7 @@ def test_no_room_for_the_record(launch: Launch, sweep: Sweep, small: Path, tmp_p
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_read_only_disk(
     mount: Mount, launch: Launch, sweep: Sweep, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,7 +107,7 @@ def test_read_only_disk(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_clock_that_jumps_back(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
@@ -147,7 +147,7 @@ def test_a_lost_checkpoint_of_the_incumbent(damage: str, sweep: Sweep, tmp_path:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_lost_checkpoints_in_the_middle(damage: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
