@@ -19,6 +19,9 @@ from tests.search_tests.test_faults import finish, sweep_arguments
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
+SECRET = "a secret of the storage"
+
+
 def training(command: Command, study: Path) -> None:
     """Wait until it is in the middle of its work."""
     command.until(lambda: segments(study) >= 2 and bool(command.started(WORKER)))
@@ -39,7 +42,7 @@ def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Swee
     study, scratch = tmp_path / "study", tmp_path / "tmp"
     scratch.mkdir()
     first = sweep_arguments(small, study, "halving")
-    command = launch(*first, TMPDIR=str(scratch))
+    command = launch(*first, TMPDIR=str(scratch), AWS_SECRET_ACCESS_KEY=SECRET)
     training(command, study)
     assert list(scratch.glob("genresweep-*")), "the case is about folders like these"
     assert command.kill_started(name)
@@ -50,6 +53,8 @@ def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Swee
     check_broken_off(ended, study)
     assert len(load_curves(study)) >= len(before)
     assert list(scratch.glob("genresweep-*")) == []
+    assert SECRET not in ended.out + ended.err
+    assert not any(SECRET.encode() in path.read_bytes() for path in study.rglob("*") if path.is_file())
     finish(launch, study, first)
     check_same(study, sweep(**HALVING, stack_size=16))
 
