@@ -22,7 +22,7 @@ Plan = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 MARK = "GENRESWEEP_TEST_MARK"
-WORKER = "ray::Seg"
+WORKER = ("ray::SegmentTrainable", "ray::ResourceTrainable")
 BOUND = 800.0
 """Seconds after which a process that should have done something has not."""
 
@@ -52,6 +52,8 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # a test run in the background ignores Ctrl-C, and what it starts would inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def wait(self) -> Ended:
@@ -99,12 +101,12 @@ class Command:
             time.sleep(1.0)
         return [_name(process) for process in found]
 
-    def started(self, name: str = "") -> list[psutil.Process]:
+    def started(self, name: str | tuple[str, ...] = "") -> list[psutil.Process]:
         """What it has started and still runs, of names that begin so."""
         own = [process for process in psutil.process_iter() if _has_mark(process, self.mark)]
         return [p for p in own if p.pid != self.process.pid and _name(p).startswith(name)]
 
-    def kill_started(self, name: str = "") -> int:
+    def kill_started(self, name: str | tuple[str, ...] = "") -> int:
         """``SIGKILL`` to what it has started, of names that begin so; returns how many there were."""
         found = self.started(name)
         for process in found:
@@ -114,8 +116,9 @@ class Command:
 
 
 def _name(process: psutil.Process) -> str:
+    """What it is called now; ``psutil`` remembers its ``name``, and Ray's workers change theirs."""
     try:
-        return str(process.name())
+        return Path((process.cmdline() or [""])[0]).name
     except psutil.Error:
         return ""
 

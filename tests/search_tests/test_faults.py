@@ -239,7 +239,7 @@ def _at_a_time(rng: random.Random, study: Path, arguments: Arguments, launch: La
     return f"signal {number} after {more} segments, code {ended.code}"
 
 
-def _of_rays(name: str) -> Callable[[random.Random, Path, Arguments, Launch], str]:
+def _of_rays(name: str | tuple[str, ...]) -> Callable[[random.Random, Path, Arguments, Launch], str]:
     def kill(rng: random.Random, study: Path, arguments: Arguments, launch: Launch) -> str:
         command, committed, more = launch(*arguments), segments(study), rng.randrange(3)
         command.until_any(
