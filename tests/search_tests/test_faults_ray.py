@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,12 +40,12 @@ def test_a_worker_dies_and_the_sweep_goes_on(launch: Launch, sweep: Sweep, small
 
 @pytest.mark.parametrize("name", ["raylet", "gcs_server", ""], ids=["raylet", "gcs_server", "reboot"])
 def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
-    study, scratch = tmp_path / "study", tmp_path / "tmp"
-    scratch.mkdir()
+    study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
-    command = launch(*first, TMPDIR=str(scratch), AWS_SECRET_ACCESS_KEY=SECRET)
+    command = launch(*first, AWS_SECRET_ACCESS_KEY=SECRET)
     training(command, study)
-    assert list(scratch.glob("genresweep-*")), "the case is about folders like these"
+    scratch = f"genresweep-{command.process.pid}-*"
+    assert list(Path(tempfile.gettempdir()).glob(scratch)), "the case is about folders like these"
     assert command.kill_started(name)
     before = load_curves(study)
     ended = command.wait()
@@ -52,7 +53,7 @@ def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Swee
     assert "genresweep: Ray died: its " in ended.err
     check_broken_off(ended, study)
     assert len(load_curves(study)) >= len(before)
-    assert list(scratch.glob("genresweep-*")) == []
+    assert list(Path(tempfile.gettempdir()).glob(scratch)) == []
     assert SECRET not in ended.out + ended.err
     assert not any(SECRET.encode() in path.read_bytes() for path in study.rglob("*") if path.is_file())
     finish(launch, study, first)
