@@ -39,7 +39,7 @@ class SegmentSearcher(Searcher):
         self._segments: dict[str, Segment] = {}
         self._parked: set[str] = set()
         self.stopping = False
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """The next segment, a pause, nothing for now, or the end.
@@ -53,7 +53,11 @@ class SegmentSearcher(Searcher):
             return None
         segment = self._coordinator.next_segment()
         if segment is not None:
-            self._study.mark_running(segment.keys)
+            try:
+                self._study.mark_running(segment.keys)
+            except StudyError as failure:
+                self.failure = failure
+                return Searcher.FINISHED
             self._segments[trial_id] = segment
             return {"segment": segment.to_json()}
         if self._coordinator.in_flight + len(self._parked) < self._slots:
@@ -66,7 +70,9 @@ class SegmentSearcher(Searcher):
         if trial_id in self._parked:
             self._parked.remove(trial_id)
             return
-        segment = self._segments.pop(trial_id)
+        segment = self._segments.pop(trial_id, None)
+        if segment is None or self.failure is not None:
+            return
         try:
             report = json.loads(result["report"]) if result and not error else {"error": "its worker died twice"}
             if "stop" in report:
@@ -76,9 +82,10 @@ class SegmentSearcher(Searcher):
             else:
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
-        except BaseException as failure:
+        except Exception as failure:
+            # raised here, it would be one more failed trial to Tune: the end of the run raises it
             self.failure = failure
-            raise
+            return
         try:
             self._listener(self._coordinator, outcome)
         except Exception:

@@ -20,6 +20,14 @@ from tests.search_tests.test_faults import finish, sweep_arguments
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
+SLOW = """
+_sound = train_segment
+
+def train_segment(*arguments, **options):
+    time.sleep(1)
+    return _sound(*arguments, **options)
+"""
+"""So that a sweep is still in the middle of its work when it is found there."""
 SECRET = "a secret of the storage"
 
 
@@ -30,7 +38,7 @@ def training(command: Command, study: Path) -> None:
 
 def test_a_worker_dies_and_the_sweep_goes_on(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
-    command = launch(*sweep_arguments(small, study, "halving"))
+    command = launch(*sweep_arguments(small, study, "halving"), plan={"worker": SLOW})
     training(command, study)
     assert command.kill_started(WORKER)
     ended = command.wait()
@@ -42,7 +50,7 @@ def test_a_worker_dies_and_the_sweep_goes_on(launch: Launch, sweep: Sweep, small
 def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
-    command = launch(*first, AWS_SECRET_ACCESS_KEY=SECRET)
+    command = launch(*first, plan={"worker": SLOW}, AWS_SECRET_ACCESS_KEY=SECRET)
     training(command, study)
     scratch = f"genresweep-{command.process.pid}-*"
     assert list(Path(tempfile.gettempdir()).glob(scratch)), "the case is about folders like these"
@@ -90,7 +98,7 @@ def test_a_node_dies_and_the_other_trains_on(
     cluster: tuple[str, subprocess.Popen[str]], launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
 ) -> None:
     (address, process), study = cluster, tmp_path / "study"
-    command = launch(*sweep_arguments(small, study, "halving"), "--address", address)
+    command = launch(*sweep_arguments(small, study, "halving"), "--address", address, plan={"worker": SLOW})
     command.until(lambda: segments(study) >= 2)
     tell(process, "worker")
     ended = command.wait()
@@ -103,7 +111,7 @@ def test_the_head_dies_and_the_command_says_so(
 ) -> None:
     (address, process), study = cluster, tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
-    command = launch(*first, "--address", address)
+    command = launch(*first, "--address", address, plan={"worker": SLOW})
     command.until(lambda: segments(study) >= 2)
     tell(process, "head")
     ended = command.wait()
