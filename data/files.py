@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 
@@ -20,3 +22,10 @@ def write_atomically(path: Path, content: bytes) -> str:
     finally:
         temporary.unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a regular file; ``OSError`` for anything else, which could go on for ever (``/dev/zero``)."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import InputError, did_you_mean
+from data.files import read_regular
 
 READABLE = "expected a comma- or tab-separated file in UTF-8, or a Parquet file"
 _SIGNATURES = {
@@ -41,7 +42,7 @@ def _read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise InputError(f"{path} is a directory; {READABLE}")
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError as error:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = did_you_mean(path.name, [*siblings, "spotify", "synthetic"])

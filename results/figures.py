@@ -6,6 +6,7 @@ What is shown is decided where the data is made; here it is only drawn.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,11 +98,11 @@ def plotly_texts(texts: Sequence[str]) -> list[str]:
 
 
 def figure_html(figure: go.Figure, name: str) -> str:
-    """A figure as a fragment of a page (see `page`); ``name`` is its id there."""
+    """A figure as a fragment of a page (see `page`); ``name``, its letters and digits, is its id there."""
     return figure.to_html(
         full_html=False,
         include_plotlyjs=False,
-        div_id=name,
+        div_id=re.sub(r"[^\w-]", "-", name),
         config={"displaylogo": False, "responsive": True},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from data.errors import InputError
 from results.study import METRICS, Study
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
@@ -33,7 +35,7 @@ def load_curves(study: str | Path | Study) -> pd.DataFrame:
             "JOIN (SELECT config_id AS c, seed AS s, position FROM trials) ON c = config_id AND s = seed "
             "ORDER BY position, seed, epoch"
         )
-    return _typed(pd.DataFrame(rows, columns=names))
+        return _typed(pd.DataFrame(rows, columns=names))
 
 
 def load_trials(study: str | Path | Study) -> pd.DataFrame:
@@ -53,14 +55,14 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
         )
         curves = load_curves(opened)
         data = opened.manifest.data
-    trials = pd.DataFrame(rows, columns=names)
-    parameters = pd.DataFrame([_parameters(text, data) for text in trials.pop("configuration")])
-    keys = ["config_id", "seed"]
-    trials = pd.concat([trials, parameters], axis=1).merge(_best_epochs(curves), how="left", on=keys)
-    totals = curves.groupby(keys, as_index=False)["seconds"].sum()
-    last = curves.drop_duplicates(keys, keep="last")[[*keys, "val_accuracy"]]
-    last = last.rename(columns={"val_accuracy": "last_val_accuracy"})
-    return _typed(trials.merge(totals, how="left", on=keys).merge(last, how="left", on=keys))
+        trials = pd.DataFrame(rows, columns=names)
+        parameters = pd.DataFrame([_parameters(text, data) for text in trials.pop("configuration")])
+        keys = ["config_id", "seed"]
+        trials = pd.concat([trials, parameters], axis=1).merge(_best_epochs(curves), how="left", on=keys)
+        totals = curves.groupby(keys, as_index=False)["seconds"].sum()
+        last = curves.drop_duplicates(keys, keep="last")[[*keys, "val_accuracy"]]
+        last = last.rename(columns={"val_accuracy": "last_val_accuracy"})
+        return _typed(trials.merge(totals, how="left", on=keys).merge(last, how="left", on=keys))
 
 
 def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
@@ -111,9 +113,14 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 @contextmanager
 def _opened(study: str | Path | Study) -> Iterator[Study]:
-    """The study; closed again if it was opened here."""
-    if isinstance(study, Study):
-        yield study
+    """The study; closed again if it was opened here. ``InputError`` where its rows are not what a study writes."""
+    if not isinstance(study, Study):
+        with Study.open(study) as opened, _opened(opened):
+            yield opened
         return
-    with Study.open(study) as opened:
-        yield opened
+    try:
+        yield study
+    except InputError:
+        raise
+    except (ValueError, TypeError, OverflowError, sqlite3.Error) as error:
+        raise InputError(f"{study.directory / 'study.db'} is damaged: {error}") from error

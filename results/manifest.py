@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
+from data.files import read_regular
 from results.record import StudySettings
 
 SCHEMA_VERSION = 1
@@ -36,7 +37,7 @@ class Manifest:
         """The manifest of a study; ``InputError`` where the directory holds none."""
         path = directory / "manifest.json"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(read_regular(path))
             if document.pop("schema") > SCHEMA_VERSION:
                 raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
             return cls(**{**document, "settings": StudySettings.from_mapping(document["settings"])})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from spaces import Configuration
@@ -53,6 +54,10 @@ class CheckpointRef:
     sha256: str
     row: int
     epoch: int
+
+    def __post_init__(self) -> None:
+        if Path(self.file).name != self.file or self.file.startswith("."):
+            raise ValueError(f"a checkpoint's file must be a plain name in the study's folder, but got {self.file!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ driver runs, and in plain journal mode once it has finished, so that it then ope
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from typing import Any
 
 from data.errors import InputError
 from results.manifest import Manifest
+from results.opening import connect, lock, refuse_links
 from results.record import (
     CheckpointRef,
     Decision,
@@ -106,16 +106,22 @@ class Study:
     def open_for_writing(cls, directory: Path) -> Study:
         """Become the study's one driver; ``InputError`` names the holder where another one is."""
         Manifest.read(directory)
-        lock = _lock(directory)
+        refuse_links(directory)
+        held = lock(directory)
+        if held is None:
+            raise InputError(f"{directory} is being written by {_holder(directory)}: wait for it, or stop it")
         try:
-            connection = _connect(directory, read_only=False)
+            connection = connect(directory, read_only=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
-        except sqlite3.Error as error:
-            lock.close()
+            study = cls(directory, connection, held)
+            study.set_fact("driver", f"process {os.getpid()} on {socket.gethostname()}")
+        except (sqlite3.Error, StudyError) as error:
+            held.close()
             raise InputError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
-        study = cls(directory, connection, lock)
-        study.set_fact("driver", f"process {os.getpid()} on {socket.gethostname()}")
+        except BaseException:
+            held.close()
+            raise
         return study
 
     @classmethod
@@ -124,7 +130,7 @@ class Study:
         directory = Path(directory)
         Manifest.read(directory)
         try:
-            return cls(directory, _connect(directory, read_only=True))
+            return cls(directory, connect(directory, read_only=True))
         except sqlite3.Error as error:
             raise InputError(f"{directory / 'study.db'} cannot be read: {error}") from error
 
@@ -138,9 +144,9 @@ class Study:
         """Close the database; a driver leaves it in plain journal mode and gives the study free."""
         try:
             if self._lock is not None:
-                self.set_fact("driver", "")
-                # refused while someone still reads; the study stays in write-ahead mode then
-                with suppress(sqlite3.OperationalError):
+                # a full disk refuses both, and the second is refused while someone still reads
+                with suppress(StudyError, sqlite3.OperationalError):
+                    self.set_fact("driver", "")
                     self._connection.execute("PRAGMA journal_mode=DELETE")
         finally:
             self._connection.close()
@@ -188,7 +194,10 @@ class Study:
     def trials(self) -> list[TrialRecord]:
         """Every configuration, in the order of the search space."""
         rows = self._connection.execute("SELECT * FROM trials ORDER BY position, seed")
-        return [_trial(row) for row in rows]
+        try:
+            return [_trial(row) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{self.directory / 'study.db'} is damaged: {error}") from error
 
     def decisions(self) -> list[Decision]:
         """Every decision of the rungs, in the order in which they were taken."""
@@ -301,17 +310,6 @@ class Study:
         )
 
 
-def _connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
-    path = (directory / "study.db").resolve()
-    if not path.is_file():
-        raise InputError(f"{directory} is not a study: it holds no study.db")
-    uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
-    connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    connection.execute("SELECT count(*) FROM facts").fetchone()
-    return connection
-
-
 def _create_database(path: Path, trials: Iterable[TrialRecord]) -> None:
     connection = sqlite3.connect(path)
     try:
@@ -328,17 +326,9 @@ def _insert_trials(connection: sqlite3.Connection, trials: Iterable[TrialRecord]
     )
 
 
-def _lock(directory: Path) -> Any:
-    """An exclusive lock that ends with this process, however it ends."""
-    file = (directory / "manifest.json").open("rb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        with Study.open(directory) as study:
-            holder = study.facts().get("driver") or "another process"
-        raise InputError(f"{directory} is being written by {holder}: wait for it, or stop it") from error
-    return file
+def _holder(directory: Path) -> str:
+    with Study.open(directory) as study:
+        return study.facts().get("driver") or "another process"
 
 
 def _trial_row(trial: TrialRecord) -> tuple[Any, ...]:

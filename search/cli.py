@@ -11,6 +11,8 @@ from data.errors import InputError
 from search import commands_compare, commands_train, commands_view
 from search.console import ERR
 
+_WIDTH, _LINES = 800, 20
+
 app = typer.Typer(
     help="Hyperparameter search over music genre networks, trained as stacks under Ray Tune.",
     no_args_is_help=True,
@@ -62,8 +64,17 @@ def _fail(error: Exception, code: int, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exception(error)
     message = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    ERR.print(f"genresweep: {message}", highlight=False, markup=False)
+    lines = [f"genresweep: {_cut(message)}", *getattr(error, "__notes__", [])]
+    ERR.print("\n".join(lines), highlight=False, markup=False)
     return code
+
+
+def _cut(message: str) -> str:
+    """A message of a few lines, whatever text of the user's it quotes."""
+    lines = [
+        line if len(line) <= _WIDTH else f"{line[: _WIDTH - 200]} ... {line[-200:]}" for line in message.split("\n")
+    ]
+    return "\n".join(lines if len(lines) <= _LINES else [*lines[: _LINES - 2], "  ...", lines[-1]])
 
 
 if __name__ == "__main__":

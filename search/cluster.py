@@ -16,7 +16,7 @@ from typing import Any
 import ray
 
 from search.environment import PACKAGES
-from search.watchdog import watching
+from search.watchdog import scratch_prefix, watching
 
 
 def package_root() -> Path:
@@ -45,13 +45,13 @@ def connected(
     """A Ray session for one command; yields the number of segments that can train at once.
 
     Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``cpus`` slots and stopped
-    again; if it dies, ``last_words`` is called with the cause and the process ends with code 1. A Ray that this process
-    is connected to already is used and left running.
+    again. If Ray dies, here or there, ``last_words`` is called with the cause and the process ends with code 1. A Ray
+    that this process is connected to already is used and left running.
     """
     if ray.is_initialized():
         yield _slots(cpus)
         return
-    with tempfile.TemporaryDirectory(prefix="genresweep-code-") as staged:
+    with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
         stage_code(Path(staged))
         with _own_sigterm():
             ray.init(**_arguments(address, cpus, staged))

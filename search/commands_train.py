@@ -203,7 +203,7 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
 
 @contextmanager
 def _interruptible(study: Path) -> Iterator[None]:
-    """Ctrl-C and SIGTERM at any moment: what was committed is kept, and the way on is shown."""
+    """However a command ends before its work does: what was committed is kept, and the way on is shown."""
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -211,10 +211,16 @@ def _interruptible(study: Path) -> Iterator[None]:
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
+    except InputError:
+        raise
     except KeyboardInterrupt:
         way_on = f"; go on with: genresweep resume {study}" if (study / "manifest.json").is_file() else ""
         ERR.print(f"interrupted{way_on}", markup=False)
         raise typer.Exit(130) from None
+    except Exception as error:
+        if (study / "manifest.json").is_file():
+            error.add_note(f"Nothing that was committed is lost; go on with: genresweep resume {study}")
+        raise
     finally:
         signal.signal(signal.SIGTERM, previous)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-OUT = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
-ERR = Console(stderr=True, soft_wrap=True, highlight=False)
+OUT = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
+ERR = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:

@@ -41,14 +41,14 @@ class Coordinator:
         self._rungs, self._queue = rungs, queue
         self._in_flight: dict[str, Segment] = {}
         self._failed_once: set[tuple[tuple[TrialKey, ...], int]] = set()
-        self._decided: set[tuple[TrialKey, int]] = set()
+        self._decided: dict[tuple[TrialKey, int], Decision] = {}
 
     def start(self, decided: Iterable[Decision], scores_at: Mapping[int, Mapping[TrialKey, float | None]]) -> Outcome:
         """Make ready what can go on, and let the rungs know who waits at them.
 
         ``decided`` are the decisions in the record, ``scores_at`` the recorded scores at each rung.
         """
-        self._decided = {(decision.key, decision.epoch) for decision in decided}
+        self._decided = {(decision.key, decision.epoch): decision for decision in decided}
         outcome = Outcome()
         waiting: dict[int, dict[TrialKey, float | None]] = {}
         for trial in self.trials.values():
@@ -112,6 +112,9 @@ class Coordinator:
                 ended.append(key)
             elif trial.epoch in self._rungs.levels and (key, trial.epoch) not in self._decided:
                 at_rung[key] = member["epochs"][-1]["val_accuracy"]
+            elif (earlier := self._decided.get((key, trial.epoch))) is not None and not earlier.promoted:
+                # trained again, since its checkpoint was lost: its scores are the same, and so is the verdict
+                trial = replace(trial, state=State.STOPPED, reason=_stop_reason(earlier))
             else:
                 self._queue.add([trial])
             self._set(outcome, trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
@@ -52,10 +53,25 @@ def last_words(study: Path) -> Callable[[str], None]:
     return say
 
 
+class _LogFile(logging.FileHandler):
+    """A log whose disk is full or gone loses lines; the study decides for itself whether it can go on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Warnings, Ray's words and tracebacks go to the study's log."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _LogFile(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("genresweep")
     logger.setLevel(logging.INFO)

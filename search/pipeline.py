@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.embeddings import embed_titles
+from data.errors import InputError
 from data.features import Features, build_features
 from results.description import describe, write_description
 from results.record import StageSettings
@@ -33,6 +35,9 @@ from search.sweep import (
     resume_sweep,
 )
 from spaces import Configuration
+from trainables.checkpoint import load_model
+
+_log = logging.getLogger("genresweep")
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ def resume_study(
 def _run(run: Run) -> SweepResult:
     """The stages that are not yet in the record; an interrupted sweep ends the run there."""
     started, before = time.monotonic(), sum(trial.epoch for trial in run.study.trials())
+    _forget_lost_models(run.study)
     with connected(run.resources.address, run.resources.cpus, last_words(run.study.directory)):
         for name, step in STAGES.items():
             if name not in stages_done(run.study):
@@ -107,6 +113,21 @@ def _run(run: Run) -> SweepResult:
     result = drive(run.study, run.prepared, run.resources, run.listener)
     trained = sum(trial.epoch for trial in run.study.trials()) - before
     return replace(result, epochs=trained, seconds=time.monotonic() - started)
+
+
+_HANDED_ON = {"sweep": "best", "fusion": "stages/fusion"}
+"""Model directories that later stages read."""
+
+
+def _forget_lost_models(study: Study) -> None:
+    """A stage whose model was damaged since is done again, to the same numbers."""
+    for stage in stages_done(study) & set(_HANDED_ON):
+        try:
+            load_model(study.directory / _HANDED_ON[stage])
+        except InputError as error:
+            _log.warning("the stage %s is done again: %s", stage, error)
+            with study.transaction():
+                study.forget_stages([stage])
 
 
 class _InterruptedError(Exception):

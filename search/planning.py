@@ -46,6 +46,15 @@ def foreseen_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
     return pending_trials(replace(settings, search="random", sampler=None, trials=count))
 
 
+def space_differences(settings: StudySettings, trials: Sequence[TrialRecord]) -> list[str]:
+    """A sentence where the search space no longer gives the configurations that a study began with."""
+    if settings.search == "optuna":
+        return []
+    recorded = {trial.key.config_id for trial in trials}
+    missing = len(recorded - {trial.key.config_id for trial in pending_trials(settings)})
+    return [f"space: {missing} of the study's {len(recorded)} configurations are not in it now"] if missing else []
+
+
 def rows_of(configuration: Configuration, place: int, settings: StudySettings) -> tuple[TrialRecord, ...]:
     """The pending rows of a configuration, one for each of its repeats."""
     return tuple(

@@ -1,15 +1,17 @@
-"""Before a study goes on: every unfinished configuration is taken back to its newest checkpoint that is whole."""
+"""Before a study goes on: what lost its checkpoint is taken back to one that is whole, and leftovers are deleted."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from results.record import CheckpointRef, TrialKey, TrialRecord
+from results.frames import load_trials
+from results.record import CheckpointRef, State, TrialKey, TrialRecord
 from results.study import Study
+from search.promotion import choose_incumbent
 from trainables.checkpoint import CheckpointError, verify
 
 _log = logging.getLogger("genresweep")
@@ -20,15 +22,28 @@ def rewind(study: Study) -> list[TrialRecord]:
 
     The epochs after it are forgotten and will be trained again, to the same numbers. Returns what was rewound.
     """
+    return _take_back(study, [trial for trial in study.trials() if not trial.state.is_final])
+
+
+def rewind_incumbent(study: Study) -> bool:
+    """The same for the incumbent's repeats, which are about to be re-scored; returns whether any must train again."""
+    key = choose_incumbent(load_trials(study))
+    if key is None:
+        return False
+    return bool(_take_back(study, [trial for trial in study.trials() if trial.key.config_id == key.config_id]))
+
+
+def _take_back(study: Study, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     known: dict[str, bool] = {}
     history = _history(study)
     rewound = []
-    for trial in study.trials():
-        if trial.state.is_final or trial.checkpoint is None or _whole(study, trial.checkpoint, known):
+    for trial in trials:
+        if trial.checkpoint is None or _whole(study, trial.checkpoint, known):
             continue
         older = [ref for ref in history[trial.key] if ref.epoch < trial.epoch and _whole(study, ref, known)]
         newest = max(older, key=lambda ref: ref.epoch, default=None)
-        rewound.append(replace(trial, checkpoint=newest, epoch=newest.epoch if newest else 0))
+        epoch = newest.epoch if newest else 0
+        rewound.append(replace(trial, checkpoint=newest, epoch=epoch, state=State.PENDING, reason=None))
     if rewound:
         with study.transaction():
             study.forget_epochs({trial.key: trial.epoch for trial in rewound})
@@ -36,6 +51,15 @@ def rewind(study: Study) -> list[TrialRecord]:
     for trial in rewound:
         _log.warning("%s goes back to epoch %d: its checkpoint was damaged", trial.key.config_id, trial.epoch)
     return rewound
+
+
+def clear_leftovers(study: Study) -> None:
+    """Delete what killed workers and drivers have left: half-written files, and checkpoints of no committed segment."""
+    _, rows = study.query("SELECT checkpoint FROM segments WHERE checkpoint IS NOT NULL")
+    committed = {file for (file,) in rows}
+    checkpoints = [path for path in study.checkpoints.glob("*.safetensors") if path.name not in committed]
+    for path in (*checkpoints, *study.directory.rglob(".*.tmp")):
+        path.unlink(missing_ok=True)
 
 
 def _whole(study: Study, reference: CheckpointRef, known: dict[str, bool]) -> bool:

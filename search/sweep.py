@@ -26,7 +26,7 @@ from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
 from search.listener import Listener
-from search.planning import check_batches, longest_budget, pending_trials
+from search.planning import check_batches, longest_budget, pending_trials, space_differences
 from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
@@ -143,18 +143,20 @@ def resume_sweep(
 @contextmanager
 def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study, Prepared]]:
     """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
-    from search.recovery import rewind
+    from search.recovery import clear_leftovers, rewind
 
     with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
         prepared = prepare(study.settings)
         differing = differences(dict(study.manifest.data), data_facts(prepared))
+        differing += space_differences(study.settings, study.trials())
         if differing:
             listed = "\n".join(f"  - {difference}" for difference in differing)
-            raise InputError(f"{out} cannot be resumed, since its data is another now:\n{listed}")
+            raise InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
         if epochs is not None:
             _extend(study, epochs)
         study.release_running()
+        clear_leftovers(study)
         rewind(study)
         yield study, prepared
 
@@ -162,16 +164,14 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
 def drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
     """Run what the record says is left, then promote."""
     from search.promotion import promote
-    from search.tuner import commit
+    from search.recovery import rewind_incumbent
 
     started = time.monotonic()
     before = sum(trial.epoch for trial in study.trials())
-    coordinator, opening = _coordinator(study, prepared)
-    commit(study, opening)
-    interrupted = False
-    if not coordinator.finished:
-        interrupted = _train(study, prepared, coordinator, resources, listener)
-    incumbent = None if interrupted or not coordinator.finished else promote(study, prepared.features)
+    finished = _train_what_is_left(study, prepared, resources, listener)
+    if finished and rewind_incumbent(study):
+        finished = _train_what_is_left(study, prepared, resources, listener)
+    incumbent = promote(study, prepared.features) if finished else None
     trials = study.trials()
     return SweepResult(
         directory=study.directory,
@@ -180,6 +180,20 @@ def drive(study: Study, prepared: Prepared, resources: Resources, listener: List
         epochs=sum(trial.epoch for trial in trials) - before,
         seconds=time.monotonic() - started,
     )
+
+
+def _train_what_is_left(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> bool:
+    """Whether every configuration has ended; not so where the user interrupted it."""
+    from search.recovery import clear_leftovers
+    from search.tuner import commit
+
+    coordinator, opening = _coordinator(study, prepared)
+    commit(study, opening)
+    if coordinator.finished:
+        return True
+    interrupted = _train(study, prepared, coordinator, resources, listener)
+    clear_leftovers(study)
+    return coordinator.finished and not interrupted
 
 
 def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome]:

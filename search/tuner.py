@@ -20,6 +20,7 @@ from data.store import FeatureHandle
 from results.study import Study, StudyError
 from search.coordinator import Coordinator, Outcome
 from search.segments import Segment
+from search.watchdog import scratch_prefix
 from trainables.sweep_trainable import PAUSE, SegmentTrainable
 
 Listener = Callable[[Coordinator, Outcome], None]
@@ -38,7 +39,7 @@ class SegmentSearcher(Searcher):
         self._segments: dict[str, Segment] = {}
         self._parked: set[str] = set()
         self.stopping = False
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """The next segment, a pause, nothing for now, or the end.
@@ -55,7 +56,11 @@ class SegmentSearcher(Searcher):
             commit(self._study, fresh)
         segment = self._coordinator.next_segment()
         if segment is not None:
-            self._study.mark_running(segment.keys)
+            try:
+                self._study.mark_running(segment.keys)
+            except StudyError as failure:
+                self.failure = failure
+                return Searcher.FINISHED
             self._segments[trial_id] = segment
             return {"segment": segment.to_json()}
         if self._coordinator.in_flight + len(self._parked) < self._slots:
@@ -68,7 +73,9 @@ class SegmentSearcher(Searcher):
         if trial_id in self._parked:
             self._parked.remove(trial_id)
             return
-        segment = self._segments.pop(trial_id)
+        segment = self._segments.pop(trial_id, None)
+        if segment is None or self.failure is not None:
+            return
         try:
             report = json.loads(result["report"]) if result and not error else {"error": "its worker died twice"}
             if "stop" in report:
@@ -78,9 +85,10 @@ class SegmentSearcher(Searcher):
             else:
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
-        except BaseException as failure:
+        except Exception as failure:
+            # raised here, it would be one more failed trial to Tune: the end of the run raises it
             self.failure = failure
-            raise
+            return
         try:
             self._listener(self._coordinator, outcome)
         except Exception:
@@ -126,7 +134,7 @@ def run_segments(
     )
     resources: dict[str, float] = {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots + 1)
-    storage = tempfile.mkdtemp(prefix="genresweep-tune-")
+    storage = tempfile.mkdtemp(prefix=f"{scratch_prefix()}tune-")
     try:
         tuner = Tuner(
             tune.with_resources(trainable, resources),

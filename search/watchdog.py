@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import shutil
+import socket
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+import ray
 
 _VITAL = ("raylet", "gcs_server")
-_GRACE = 3.0
-"""Seconds that Tune gets to end by itself before the watchdog ends the process."""
+
+
+@dataclass(frozen=True)
+class Vital:
+    """What must live: how to tell by name, and how many seconds of the contrary are believed.
+
+    In that time Tune may end by itself, or a network come back.
+    """
+
+    alive: dict[str, Callable[[], bool]]
+    grace: float
+
+    def dead(self) -> list[str]:
+        """The names of those that do not live."""
+        return [name for name, lives in self.alive.items() if not lives()]
 
 
 @contextmanager
 def watching(last_words: Callable[[str], None] | None) -> Iterator[None]:
-    """While the body runs, end this process with code 1 if the Ray that it started dies.
+    """While the body runs, end this process with code 1 if its Ray dies; ``last_words`` is called with the cause first.
 
-    ``last_words`` is called with the cause first. A Ray that runs elsewhere has no processes here to watch.
+    A Ray that this process started is watched by its processes, another one by its ports.
     """
     if last_words is None:
         yield
         return
     finished = threading.Event()
-    thread = threading.Thread(target=_watch, args=(_vital_children(), finished, last_words), daemon=True)
+    vital = _started_here() or _elsewhere()
+    thread = threading.Thread(target=_watch, args=(vital, finished, last_words), daemon=True)
     thread.start()
     try:
         yield
@@ -34,17 +55,36 @@ def watching(last_words: Callable[[str], None] | None) -> Iterator[None]:
         thread.join()
 
 
-def _vital_children() -> dict[str, psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return {child.name(): child for child in children if child.name() in _VITAL}
+def scratch_prefix() -> str:
+    """What the names of this process's temporary folders begin with."""
+    return f"genresweep-{os.getpid()}-"
 
 
-def _watch(vital: Mapping[str, psutil.Process], finished: threading.Event, last_words: Callable[[str], None]) -> None:
+def _started_here() -> Vital | None:
+    own = {child.name(): child for child in psutil.Process().children(recursive=True) if child.name() in _VITAL}
+    return Vital({name: functools.partial(_alive, process) for name, process in own.items()}, 3.0) if own else None
+
+
+def _elsewhere() -> Vital:
+    context = ray.get_runtime_context()
+    host, _, port = context.gcs_address.rpartition(":")
+    ports = {"head node": (host.strip("[]"), int(port))}
+    for node in ray.nodes():
+        if node["NodeID"] == context.get_node_id():
+            ports["node beside this command"] = (node["NodeManagerAddress"], node["NodeManagerPort"])
+    return Vital({name: functools.partial(_listens, port) for name, port in ports.items()}, 10.0)
+
+
+def _watch(vital: Vital, finished: threading.Event, last_words: Callable[[str], None]) -> None:
+    children: set[psutil.Process] = set()
     while not finished.wait(1.0):
-        dead = [name for name, process in vital.items() if not _alive(process)]
-        if dead and not finished.wait(_GRACE):
+        # those of a dead raylet are no longer found among the descendants
+        children.update(psutil.Process().children(recursive=True))
+        if vital.dead() and not finished.wait(vital.grace) and (dead := vital.dead()):
             last_words(f"Ray died: its {' and '.join(dead)} ended")
-            _end_children()
+            _end(children)
+            for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix()}*"):
+                shutil.rmtree(folder, ignore_errors=True)
             os._exit(1)
 
 
@@ -55,9 +95,16 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def _end_children() -> None:
+def _listens(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _end(children: set[psutil.Process]) -> None:
     """No orphans: end whatever this process has started."""
-    children = psutil.Process().children(recursive=True)
     for child in children:
         with contextlib.suppress(psutil.NoSuchProcess):
             child.terminate()

@@ -22,7 +22,7 @@ from torch import Tensor
 from data.encoding import scaler_from_json
 from data.errors import InputError
 from data.features import FEATURE_KINDS
-from data.files import write_atomically
+from data.files import read_regular, write_atomically
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
 from trainables.state import StackState
@@ -61,7 +61,7 @@ def write_segment(path: Path, stacks: Sequence[StackState], members: Sequence[st
 def verify(path: str | Path, sha256: str) -> bytes:
     """The content of a file with this hash; raises ``CheckpointError`` where it is missing or another."""
     try:
-        content = Path(path).read_bytes()
+        content = read_regular(Path(path))
     except OSError as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
     found = hashlib.sha256(content).hexdigest()
@@ -195,7 +195,7 @@ def load_model(directory: Path) -> tuple[GenreMLP, ModelCard]:
     Raises ``InputError`` where the directory holds no model, a newer format, or weights other than described.
     """
     try:
-        card, sha256 = _read_card((directory / "model.json").read_text(encoding="utf-8"))
+        card, sha256 = _read_card(read_regular(directory / "model.json").decode())
         weights = load_tensors(verify(directory / "model.safetensors", sha256))
         return _network(card, weights).eval(), card
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import time
 import traceback
@@ -74,7 +75,8 @@ class SegmentTrainable(tune.Trainable):
         started, clock = time.time(), time.perf_counter()
         results = self._train(segment)
         members = [member["config_id"] for member in segment["members"]]
-        file = f"{segment['segment_id']}.safetensors"
+        # each attempt has a file of its own: a worker that outlives its driver must not write over a later one's
+        file = f"{segment['segment_id']}-{secrets.token_hex(4)}.safetensors"
         states = [result.state for result in results]
         sha256 = write_segment(self._checkpoints / file, states, members, segment["last_epoch"])
         return {

@@ -11,9 +11,13 @@ from hypothesis import settings
 
 from search import run_sweep
 from search.cluster import connected
+from tests.search_tests.processes import Command
 from tests.search_tests.small import EPOCHS, write_space, write_tracks
 
 Sweep = Callable[..., Path]
+Launch = Callable[..., Command]
+GONE_WITHIN = 120.0
+"""Seconds that Ray's processes have to notice that their driver is gone."""
 
 torch.set_num_threads(1)
 
@@ -35,6 +39,22 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tracks(folder / "tracks.csv")
     write_space(folder / "space.toml")
     return folder
+
+
+@pytest.fixture
+def launch(small: Path) -> Iterator[Launch]:
+    """Starts commands as processes; in the end, whatever became of them, nothing that they started may be left."""
+    commands: list[Command] = []
+
+    def start(*arguments: object, **options: Any) -> Command:
+        commands.append(Command(*arguments, folder=small, **options))
+        return commands[-1]
+
+    yield start
+    left = [command.left_behind(GONE_WITHIN) for command in commands]
+    for command in commands:
+        command.kill_started()
+    assert not any(left), left
 
 
 @pytest.fixture(scope="session")

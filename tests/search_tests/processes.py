@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -11,12 +13,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+Plan = dict[str, Any]
+"""What ``tests.search_tests.saboteur`` is to do."""
+
 ROOT = Path(__file__).parents[2]
 MARK = "GENRESWEEP_TEST_MARK"
-BOUND = 240.0
+WORKER = ("ray::SegmentTrainable", "ray::ResourceTrainable")
+BOUND = 800.0
 """Seconds after which a process that should have done something has not."""
 
 
@@ -32,18 +39,21 @@ class Ended:
 class Command:
     """A running ``genresweep``; what it starts can be found by a mark in its environment."""
 
-    def __init__(self, *arguments: object, folder: Path) -> None:
+    def __init__(self, *arguments: object, folder: Path, plan: Plan | None = None, **variables: str) -> None:
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-        environment |= {MARK: self.mark, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+        environment |= {MARK: self.mark, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **variables}
+        program = ["search.cli"] if plan is None else ["tests.search_tests.saboteur", json.dumps(plan)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "search.cli", *map(str, arguments)],
+            [sys.executable, "-m", *program, *map(str, arguments)],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # a test run in the background ignores Ctrl-C, and what it starts would inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def wait(self) -> Ended:
@@ -70,11 +80,15 @@ class Command:
 
     def until(self, happened: Callable[[], bool]) -> None:
         """Wait for something while it runs."""
+        self.until_any(lambda: happened() or self.process.poll() is not None)
+        if not happened():
+            ended = self.wait()
+            raise AssertionError(f"it ended too early, with code {ended.code}:\n{ended.out}\n{ended.err}")
+
+    def until_any(self, happened: Callable[[], bool]) -> None:
+        """Wait for something, in good time."""
         end = time.monotonic() + BOUND
         while not happened():
-            if self.process.poll() is not None:
-                ended = self.wait()
-                raise AssertionError(f"it ended too early, with code {ended.code}:\n{ended.out}\n{ended.err}")
             if time.monotonic() > end:
                 self.kill()
                 raise AssertionError("it did not happen in time")
@@ -83,12 +97,30 @@ class Command:
     def left_behind(self, seconds: float = 20.0) -> list[str]:
         """Processes that it started and that still run after so many seconds."""
         end = time.monotonic() + seconds
-        while (found := self._descendants()) and time.monotonic() < end:
-            time.sleep(0.2)
-        return found
+        while (found := self.started()) and time.monotonic() < end:
+            time.sleep(1.0)
+        return [_name(process) for process in found]
 
-    def _descendants(self) -> list[str]:
-        return [process.name() for process in psutil.process_iter() if _has_mark(process, self.mark)]
+    def started(self, name: str | tuple[str, ...] = "") -> list[psutil.Process]:
+        """What it has started and still runs, of names that begin so."""
+        own = [process for process in psutil.process_iter() if _has_mark(process, self.mark)]
+        return [p for p in own if p.pid != self.process.pid and _name(p).startswith(name)]
+
+    def kill_started(self, name: str | tuple[str, ...] = "") -> int:
+        """``SIGKILL`` to what it has started, of names that begin so; returns how many there were."""
+        found = self.started(name)
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        return len(found)
+
+
+def _name(process: psutil.Process) -> str:
+    """What it is called now; ``psutil`` remembers its ``name``, and Ray's workers change theirs."""
+    try:
+        return Path((process.cmdline() or [""])[0]).name
+    except psutil.Error:
+        return ""
 
 
 def _has_mark(process: psutil.Process, mark: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from results.record import CheckpointRef, State, TrialKey
 from results.study import METRICS, Study
 from search.promotion import choose_incumbent
 from search.pruning import prune
-from search.recovery import rewind
+from search.recovery import clear_leftovers, rewind, rewind_incumbent
 from tests.search_tests.simulated import World, create_study, curves_of, paper_trials, train_in
 
 
@@ -102,6 +103,50 @@ class TestRewind:
             for path in study.checkpoints.iterdir():
                 path.unlink()
             assert rewind(study) == []
+
+
+class TestIncumbentLost:
+    @pytest.mark.parametrize("scheduler", ["asha", "halving"])
+    @pytest.mark.parametrize("ended", [State.STOPPED, State.FINISHED])
+    def test_it_is_trained_again_to_the_same_end(self, tmp_path: Path, scheduler: str, ended: State) -> None:
+        """The rungs that had stopped it stop it again; nobody else is trained."""
+        with begun(tmp_path / "s", 10**6, scheduler=scheduler) as study:
+            trial = next(t for t in study.trials() if t.state is ended)
+            make_best(study, trial.key, trial.epoch)
+            expected = {t.key: (t.state, t.epoch, t.reason) for t in study.trials()}
+            decisions = study.decisions()
+            for path in study.checkpoints.iterdir():
+                path.write_bytes(b"")
+            assert rewind_incumbent(study)
+            back = trial_of(study, trial.key)
+            assert back.state is State.PENDING and back.epoch == 0 and curves_of(study)[trial.key] == []
+            before = {row[0] for row in study.query("SELECT segment_id FROM segments")[1]}
+            train_in(study, Written(study))
+            assert {t.key: (t.state, t.epoch, t.reason) for t in study.trials()} == expected
+            assert study.decisions() == decisions
+            rows = study.query("SELECT segment_id, members FROM segments")[1]
+            again = {tuple(map(tuple, json.loads(members))) for name, members in rows if name not in before}
+            assert again == {((trial.key.config_id, trial.key.seed),)}
+            make_best(study, trial.key, trial.epoch)
+            assert not rewind_incumbent(study)
+
+    def test_what_was_not_committed_is_cleared_away(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "s", 5) as study:
+            before = {path.name for path in study.checkpoints.iterdir()}
+            for name in ("checkpoints/000009-ab.safetensors", "checkpoints/.1.safetensors.2.tmp", "best/.m.7.tmp"):
+                write_atomically(study.directory / name, b"left")
+            (study.directory / "notes.txt").write_text("mine")
+            clear_leftovers(study)
+            assert {path.name for path in study.checkpoints.iterdir()} == before
+            assert not list(study.directory.rglob("*.tmp")) and (study.directory / "notes.txt").exists()
+
+
+def make_best(study: Study, key: TrialKey, epoch: int) -> None:
+    row = {**dict.fromkeys(METRICS, 1.0), "epoch": epoch, "val_accuracy": 2.0}
+    with study.transaction():
+        study.forget_epochs({key: epoch - 1})
+        study.add_curves([(key, row)])
+    assert choose_incumbent(load_trials(study)) == key
 
 
 class TestPrune:

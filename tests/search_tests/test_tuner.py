@@ -6,6 +6,10 @@ import json
 import pickle
 from pathlib import Path
 
+import pytest
+from ray.tune.search import Searcher
+
+from results.study import Study, StudyError
 from search.coordinator import Coordinator
 from search.costs import CostModel
 from search.rungs import NoRungs
@@ -39,6 +43,28 @@ def test_a_worker_with_nothing_to_do_is_parked_and_not_let_go(tmp_path: Path) ->
     assert third is None
     searcher.on_trial_complete("b", {"done": True})
     assert searcher.suggest("d") == {"segment": PAUSE}
+
+
+def test_the_first_failure_ends_the_run_and_is_not_raised_into_tune(tmp_path: Path) -> None:
+    """Tune would take it for one more trial that failed, and go on."""
+    searcher = _searcher(tmp_path, configurations=3)
+    for trial in "ab":
+        assert isinstance(searcher.suggest(trial), dict)
+    searcher.on_trial_complete("a", {"report": json.dumps({"stop": "no space left"})})
+    searcher.on_trial_complete("a", error=True)
+    searcher.on_trial_complete("b", {"report": json.dumps({"stop": "another"})})
+    assert isinstance(searcher.failure, StudyError) and "no space left" in str(searcher.failure)
+    assert searcher.suggest("c") == Searcher.FINISHED
+
+
+def test_a_record_that_cannot_be_written_hands_out_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StudyError("the disk is full")
+
+    searcher = _searcher(tmp_path, configurations=3)
+    monkeypatch.setattr(Study, "mark_running", full)
+    assert searcher.suggest("a") == Searcher.FINISHED
+    assert isinstance(searcher.failure, StudyError)
 
 
 def test_nothing_of_the_study_goes_into_tunes_pickle(tmp_path: Path) -> None:

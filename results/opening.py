@@ -1,0 +1,92 @@
+"""Opening a study's directory, which may be in use, damaged, on a read-only disk, or made by somebody hostile."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from data.errors import InputError
+
+_RESTORE = "Restore it from a copy, or begin the study anew"
+
+
+def connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
+    """The study's database, checked to be whole and to hold nothing that runs by itself.
+
+    Raises ``InputError`` where it is missing, damaged or not a study's, ``sqlite3.Error`` where it cannot be opened.
+    """
+    path = (directory / "study.db").resolve()
+    if not path.is_file():
+        raise InputError(f"{directory} is not a study: it holds no study.db")
+    try:
+        connection = _open(path, "ro" if read_only else "rw")
+    except sqlite3.OperationalError as error:
+        if not read_only or error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
+            raise
+        connection = _in_memory(path)
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{directory / 'study.db'} is damaged or not a study's: {error}. {_RESTORE}") from error
+    connection.row_factory = sqlite3.Row
+    _refuse_damage(connection, directory)
+    return connection
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=30, check_same_thread=False)
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("SELECT count(*) FROM facts").fetchone()
+    return connection
+
+
+def _in_memory(path: Path) -> sqlite3.Connection:
+    """A copy: what a killed driver left in write-ahead mode cannot be opened where nothing can be written beside it."""
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    with tempfile.TemporaryDirectory(prefix="genresweep-read-") as folder:
+        for part in (path, path.with_name(f"{path.name}-wal")):
+            if part.is_file():
+                shutil.copyfile(part, Path(folder) / part.name)
+        copy = _open(Path(folder) / path.name, "rw")
+        copy.backup(memory)
+        copy.close()
+    return memory
+
+
+def _refuse_damage(connection: sqlite3.Connection, directory: Path) -> None:
+    path = directory / "study.db"
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        foreign = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchall()
+    except sqlite3.DatabaseError as error:
+        found, foreign = str(error), []
+    if found != "ok":
+        connection.close()
+        raise InputError(f"{path} is damaged: {' '.join(str(found).split())}. {_RESTORE}")
+    if foreign:
+        connection.close()
+        name = foreign[0]["name"]
+        raise InputError(f"{path} holds triggers or views ({name!r}), which no study has: do not trust it")
+
+
+def lock(directory: Path) -> Any:
+    """An exclusive lock that ends with this process, however it ends; ``None`` where another one has it."""
+    file = (directory / "manifest.json").open("rb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def refuse_links(directory: Path) -> None:
+    """``InputError`` where writing or deleting in the study would reach out of its directory."""
+    link = next((path for path in directory.rglob("*") if path.is_symlink()), None)
+    if link is not None:
+        raise InputError(
+            f"{link} is a link to {link.readlink()}: a study that is written to holds its own files. "
+            "Put the file or folder itself there"
+        )

@@ -1,0 +1,134 @@
+"""Whatever is given to the command line up to the point where training would begin: it works, or says why not."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from search.cli import run
+from tests.data_tests.tables import table, write_csv
+from tests.search_tests.small import write_space, write_tracks
+from tests.search_tests.wrong_inputs import BASES, CELLS, mappings, options, spaces, tables
+
+MANY = 10_400
+FEW = 240
+SMALL_SPACE = "[parameters]\nhidden_layers = [[8]]\nbatch_size = 8\n"
+GIBIBYTE = 2**20
+"""In the units of ``getrusage``."""
+
+counts = pytest.mark.parametrize(
+    "count", [FEW, pytest.param(MANY, marks=[pytest.mark.faults, pytest.mark.timeout(3600)])]
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place to work in; what is tried there takes no more memory than so much."""
+    monkeypatch.chdir(tmp_path)
+    write_tracks(tmp_path / "tracks.csv", rows=60)
+    write_space(tmp_path / "space.toml", SMALL_SPACE)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield tmp_path
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2 * GIBIBYTE
+
+
+def works_or_says_why(*arguments: str) -> int:
+    """The exit code, 0 or 2; with 2, a message of a few lines."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(list(arguments))
+    said = err.getvalue()
+    assert code in (0, 2), f"code {code}: {said[-2000:]}"
+    assert "Traceback" not in said
+    if code == 2:
+        short = len(said.splitlines()) <= 25 and len(said) < 6000
+        assert said.strip() and short, f"{len(said)} letters: {said[:3000]}"
+    return code
+
+
+def tried(count: int, strategy: st.SearchStrategy[Any], check: Callable[[Any], object]) -> None:
+    """Run ``check`` on so many values of the strategy."""
+    quick = settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    quick(given(strategy)(check))()
+
+
+@counts
+def test_tables(count: int, folder: Path) -> None:
+    def check(case: tuple[bytes, bool]) -> None:
+        content, describe = case
+        (folder / "table").write_bytes(content)
+        if describe:
+            works_or_says_why("describe", "--data", "table")
+        else:
+            works_or_says_why("sweep", "--data", "table", "--space", "space.toml", "--dry-run")
+
+    tried(count // 2, st.tuples(tables(), st.sampled_from([True, False, False])), check)
+
+
+@counts
+def test_spaces(count: int, folder: Path) -> None:
+    def check(text: str) -> None:
+        (folder / "wrong.toml").write_text(text, errors="replace")
+        works_or_says_why("sweep", "--data", "tracks.csv", "--space", "wrong.toml", "--dry-run")
+
+    tried(count // 6, spaces(), check)
+
+
+@counts
+def test_mappings(count: int, folder: Path) -> None:
+    def check(text: str) -> None:
+        (folder / "wrong.toml").write_text(text, errors="replace")
+        wrong = ("--mapping", "wrong.toml", "--space", "space.toml")
+        works_or_says_why("sweep", "--data", "tracks.csv", *wrong, "--dry-run")
+
+    tried(count // 6, mappings(), check)
+
+
+@counts
+def test_options(count: int, folder: Path) -> None:
+    def check(words: list[str]) -> None:
+        works_or_says_why("sweep", "--dry-run", "--data", "tracks.csv", "--space", "space.toml", *words)
+        assert {path.name for path in folder.iterdir()} <= {"tracks.csv", "space.toml"}
+
+    tried(count // 6, options(), check)
+
+
+def test_a_field_of_ten_megabytes(folder: Path) -> None:
+    frame = BASES[40, 5].copy()
+    for column, row, code in (("track_name", 3, 0), ("energy", 0, 2), ("playlist_genre", 1, 2)):
+        write_csv(
+            frame.assign(**{column: [CELLS[-1] if r == row else c for r, c in enumerate(frame[column])]}), folder / "t"
+        )
+        assert works_or_says_why("sweep", "--data", "t", "--space", "space.toml", "--dry-run") == code
+    write_csv(table(40).rename(columns={"energy": CELLS[-1]}), folder / "t")
+    assert works_or_says_why("sweep", "--data", "t", "--space", "space.toml", "--dry-run") == 2
+
+
+def test_a_thousand_million_points_and_none(folder: Path) -> None:
+    values = ", ".join(f"0.{n:04d}" for n in range(1, 1001))
+    write_space(
+        folder / "huge.toml",
+        f"{SMALL_SPACE}dropout = [{values}]\nlearning_rate = [{values}]\nweight_decay = [{values}]\n",
+    )
+    huge = ("sweep", "--data", "tracks.csv", "--space", "huge.toml", "--dry-run")
+    assert works_or_says_why(*huge) == 2
+    assert works_or_says_why(*huge, "--search", "random", "--trials", "20") == 0
+    write_space(folder / "none.toml", f"{SMALL_SPACE}dropout = []\n")
+    assert works_or_says_why("sweep", "--data", "tracks.csv", "--space", "none.toml", "--dry-run") == 2
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "pipe", ".", "loop"])
+@pytest.mark.parametrize("option", ["--data", "--space", "--mapping"])
+def test_what_is_no_regular_file(path: str, option: str, folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to(folder / "loop")
+    assert works_or_says_why("sweep", "--data", "tracks.csv", option, path, "--dry-run") == 2

@@ -1,0 +1,27 @@
+"""``python -m tests.search_tests.two_nodes``: a cluster of two nodes on this machine, and the death of one of them.
+
+Prints the address; then each line of standard input, ``worker`` or ``head``, kills a node; the end of it ends the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import search  # noqa: F401  settles Ray's environment before it is imported
+
+
+def main() -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    node = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    print(cluster.address, flush=True)
+    for line in sys.stdin:
+        cluster.remove_node(node if line.strip() == "worker" else cluster.head_node, allow_graceful=False)
+        print("killed", flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
