@@ -59,12 +59,13 @@ def connected(
             with watching(last_words):
                 yield _slots(cpus)
         finally:
-            ray.shutdown()
+            with _own_sigterm():
+                ray.shutdown()
 
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Ray replaces the handler of SIGTERM when it starts; this puts ours back."""
+    """Ray replaces the handler of SIGTERM when it starts and when it ends; this puts ours back."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
