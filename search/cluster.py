@@ -8,13 +8,14 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
 
+from data.errors import InputError
 from search.environment import PACKAGES
 from search.watchdog import scratch_prefix, watching
 
@@ -54,13 +55,37 @@ def connected(
     with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
         stage_code(Path(staged))
         with _own_sigterm():
-            ray.init(**_arguments(address, cpus, staged))
+            _start_or_join(_arguments(address, cpus, staged))
         try:
             with watching(last_words):
                 yield _slots(cpus)
         finally:
             with _own_sigterm():
                 ray.shutdown()
+
+
+def cluster_address(address: str | None) -> str:
+    """Where Ray is: the option, else ``RAY_ADDRESS``, else ``local``; ``InputError`` for an address of Ray Client."""
+    found = address or os.environ.get("RAY_ADDRESS") or "local"
+    if found.startswith("ray://"):
+        raise InputError(
+            f"--address {found}: expected auto or HOST:PORT; through ray:// the sweep would run on the head, and the "
+            "study with it: run the command on a node of the cluster (ray exec, ray job submit) with --address auto"
+        )
+    return found
+
+
+def _start_or_join(arguments: Mapping[str, Any]) -> None:
+    """``ray.init``; ``InputError`` where no cluster answers, or one of another version."""
+    try:
+        ray.init(**arguments)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if arguments["address"] == "local":
+            raise
+        raise InputError(
+            f"--address {arguments['address']}: no Ray cluster that this command can join (expected Ray "
+            f"{ray.__version__} there): {' '.join(str(error).split())[:300]}"
+        ) from error
 
 
 @contextmanager
@@ -78,7 +103,7 @@ def _own_sigterm() -> Iterator[None]:
 
 def _arguments(address: str | None, cpus: int | None, staged: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "address": address or os.environ.get("RAY_ADDRESS") or "local",
+        "address": cluster_address(address),
         "runtime_env": {"working_dir": staged, "env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
         "log_to_driver": False,
         "logging_level": logging.ERROR,

@@ -21,7 +21,7 @@ from data.store import put_encodings
 from results.manifest import Manifest
 from results.record import State, StudySettings, TrialRecord
 from results.study import Study
-from search.cluster import connected
+from search.cluster import cluster_address, connected
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
@@ -80,11 +80,12 @@ def run_sweep(
     started = time.monotonic()
     resources = resources or Resources()
     draft = _Draft.check(data, Path(out), space, settings)
+    local = cluster_address(resources.address) == "local"  # a cluster may turn out not to be there
     # Ray starts in this thread: what it starts would end together with any other.
     with ThreadPoolExecutor(1) as beside:
-        creating = beside.submit(draft.create)
+        creating = beside.submit(draft.create) if local else None
         with connected(resources.address, resources.cpus, last_words(draft.directory)):
-            study, prepared = creating.result()
+            study, prepared = creating.result() if creating else draft.create()
             with study, logging_to(study.directory / "log.txt"):
                 result = drive(study, prepared, resources, listener or Listener())
     return replace(result, seconds=time.monotonic() - started)

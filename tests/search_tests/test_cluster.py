@@ -1,0 +1,37 @@
+"""Where Ray is, and what is said of a place where it is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data.errors import InputError
+from search.cluster import cluster_address
+
+
+def test_an_option_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert cluster_address(None) == "local"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert cluster_address(None) == "10.0.0.1:6379"
+    assert cluster_address("auto") == "auto"
+
+
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_ray_client_is_refused_with_the_reason(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001" if way == "environment" else "")
+    with pytest.raises(InputError, match="the sweep would run on the head"):
+        cluster_address("ray://head:10001" if way == "option" else None)
+
+
+def test_where_no_cluster_answers_nothing_is_written(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    arguments = ["--data", str(small / "tracks.csv"), "--space", str(small / "space.toml"), "--out", str(out)]
+    command = [sys.executable, "-m", "search.cli", "sweep", *arguments, "--address", "127.0.0.1:9", "--quiet"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert "no Ray cluster that this command can join" in ended.stderr
+    assert not out.exists()
