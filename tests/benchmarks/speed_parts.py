@@ -89,7 +89,7 @@ def tune_script(module: str, asha: bool, setup: Setup) -> Figures:
     """One run of a Ray Tune script; over a sample, scaled to the grid.
 
     Seconds up to a point are counted once: for ``tune_expert`` up to the first epoch, since its workers start once, for
-    ``tune_idiomatic`` up to ``fit``, since each trial starts a worker; and so are those after ``fit``. What lies between
+    ``tune_idiomatic`` up to ``fit``, since each trial starts a worker; and so those after ``fit``. What is between
     grows with the optimiser steps.
     """
     asked, grid = setup.asked, setup.configurations
