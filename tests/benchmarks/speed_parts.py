@@ -89,7 +89,8 @@ def tune_script(module: str, asha: bool, setup: Setup) -> Figures:
     """One run of a Ray Tune script; over a sample, scaled to the grid.
 
     Seconds up to a point are counted once: for ``tune_expert`` up to the first epoch, since its workers start once, for
-    ``tune_idiomatic`` up to ``fit``, since each trial starts a worker. The rest grows with the optimiser steps.
+    ``tune_idiomatic`` up to ``fit``, since each trial starts a worker; and so those after ``fit``. What is between
+    grows with the optimiser steps.
     """
     asked, grid = setup.asked, setup.configurations
     sample = list(grid) if asked.full else stratified(grid, asked.configurations)
@@ -103,9 +104,9 @@ def tune_script(module: str, asha: bool, setup: Setup) -> Figures:
     ratio = floor.optimiser_steps(grid, rows) / floor.optimiser_steps(sample, rows)
     once = found["first_at"] if module == "tune_expert" else found["fit_at"]
     return {
-        "median": once + (ended.seconds - once) * ratio,
+        "median": ended.seconds + (found["done_at"] - once) * (ratio - 1),
         "seconds": [ended.seconds],
-        "counted_once": once,
+        "counted_once": once + ended.seconds - found["done_at"],
         "scaled_by": ratio,
         "configurations": len(sample),
         "memory": vars(ended.memory),

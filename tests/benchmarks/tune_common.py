@@ -74,5 +74,6 @@ def print_result(results: Any, clock: Clock) -> None:
         "best": clock.best,
         "fit_at": clock.fit,
         "first_at": clock.first,
+        "done_at": time.time() - clock.began,
     }
     print(MARK + json.dumps(found), flush=True)
