@@ -110,13 +110,15 @@ class _Read:
         if progress["best"].isna().all():
             raise InputError(f"{name} has no score yet: there is nothing to compare")
         settings, complete = study.settings, all(state.is_final for state in states)
-        rows = [study.manifest.data.get("fingerprint"), settings.space, settings.search, settings.trials]
+        rows = [study.manifest.data.get("fingerprint"), settings.space, settings.repeats]
         return cls(
             study=name,
             seed=settings.seed,
             arm=_arm(settings),
             reference=json.dumps([*rows, settings.epochs, settings.seed]),
-            exhaustive=settings.scheduler == "none" and complete and State.STOPPED not in states,
+            exhaustive=(
+                settings.search == "grid" and settings.scheduler == "none" and complete and State.STOPPED not in states
+            ),
             complete=complete,
             progress=progress,
         )

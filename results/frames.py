@@ -56,9 +56,11 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
         curves = load_curves(opened)
         data = opened.manifest.data
         trials = pd.DataFrame(rows, columns=names)
-        parameters = pd.DataFrame([_parameters(text, data) for text in trials.pop("configuration")])
+        columns = [*(name for name in HYPERPARAMETERS if name != "epochs"), "weights"]
+        found = [_parameters(text, data) for text in trials.pop("configuration")]
+        parameters = pd.DataFrame(found, columns=columns)
         keys = ["config_id", "seed"]
-        trials = pd.concat([trials, parameters], axis=1).merge(_best_epochs(curves), how="left", on=keys)
+        trials = _typed(pd.concat([trials, parameters], axis=1)).merge(_best_epochs(curves), how="left", on=keys)
         totals = curves.groupby(keys, as_index=False)["seconds"].sum()
         last = curves.drop_duplicates(keys, keep="last")[[*keys, "val_accuracy"]]
         last = last.rename(columns={"val_accuracy": "last_val_accuracy"})

@@ -168,7 +168,8 @@ def _labels(space: SearchSpace, name: str, values: list[dict[str, Any]]) -> pd.S
         found = [names[code] if code >= 0 else INACTIVE for code in cut.cat.codes]
     else:
         names = [_text(value) for value in parameter.values]
-        found = [_text(point[name]) if name in point else INACTIVE for point in values]
+        written = {value: _text(value) for value in parameter.values}  # 0 in the space is 0.0 in a configuration
+        found = [written[point[name]] if name in point else INACTIVE for point in values]
     return pd.Series(pd.Categorical(found, categories=list(dict.fromkeys([*names, INACTIVE])), ordered=True))
 
 

@@ -55,6 +55,7 @@ def optuna_trials(study: Study) -> list[FrozenTrial]:
     ``failed`` are FAIL; what is left to train is RUNNING once it has an epoch, and WAITING before. Where a finished
     configuration never had a score, it is FAIL.
     """
+    trials = study.trials()  # first: a search that runs adds rows
     space, times = space_of(study), _times(study)
     known = distributions(space)
     accuracies: dict[TrialKey, dict[int, float]] = defaultdict(dict)
@@ -74,7 +75,7 @@ def optuna_trials(study: Study) -> list[FrozenTrial]:
             accuracies[trial.key],
             times.get(trial.key, (created, created)),
         )
-        for number, trial in enumerate(study.trials())
+        for number, trial in enumerate(trials)
     ]
 
 

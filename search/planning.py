@@ -8,7 +8,7 @@ from dataclasses import replace
 from data.errors import InputError
 from data.features import Features
 from results.record import StudySettings, TrialKey, TrialRecord
-from spaces import Choice, Configuration, SearchSpace, Uniform
+from spaces import Configuration, SearchSpace, Uniform
 
 
 def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], features: Features) -> None:
@@ -16,7 +16,7 @@ def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], featur
     from trainables.batches import batch_count
 
     rows = len(features.y_train)
-    largest = max([*(trial.configuration.batch_size for trial in trials), *_suggestible(settings, "batch_size", 32)])
+    largest = max([*(trial.configuration.batch_size for trial in trials), *_suggestible(settings, "batch_size")])
     if rows < largest or batch_count(rows, largest) < 1:
         raise InputError(
             f"a batch of {largest} needs at least {largest} training rows, but there are only {rows}: "
@@ -48,7 +48,7 @@ def foreseen_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
 
 def space_differences(settings: StudySettings, trials: Sequence[TrialRecord]) -> list[str]:
     """A sentence where the search space no longer gives the configurations that a study began with."""
-    if settings.search == "optuna":
+    if settings.search != "grid":  # what was drawn stands in the record, and the last bit of a draw differs by machine
         return []
     recorded = {trial.key.config_id for trial in trials}
     missing = len(recorded - {trial.key.config_id for trial in pending_trials(settings)})
@@ -70,15 +70,14 @@ def rows_of(configuration: Configuration, place: int, settings: StudySettings) -
 
 def longest_budget(settings: StudySettings) -> int | None:
     """The most epochs that a suggested configuration may have; ``None`` where none will be suggested."""
-    return max(_suggestible(settings, "epochs", None), default=None)
+    return max(_suggestible(settings, "epochs"), default=None)
 
 
-def _suggestible(settings: StudySettings, name: str, default: int | None) -> list[int]:
+def _suggestible(settings: StudySettings, name: str) -> list[int]:
     """Whole numbers that an Optuna search may come to suggest for a hyperparameter."""
     if settings.search != "optuna":
         return []
-    parameter = SearchSpace.from_toml(settings.space).parameters.get(name)
-    values = parameter.values if isinstance(parameter, Choice) else (default,)
+    values = SearchSpace.from_toml(settings.space).choices(name)
     return [settings.epochs if value is None else value for value in values]
 
 

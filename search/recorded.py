@@ -102,6 +102,10 @@ def _check_exhaustive(study: Study) -> None:
             f"{study.directory} stopped configurations early ({study.settings.scheduler}): a replay needs the whole "
             "curves of an exhaustive study, from `genresweep sweep --scheduler none`"
         )
+    if study.settings.repeats > 1:
+        raise InputError(
+            f"{study.directory} has several seeds of each configuration: a replay takes studies of one seed"
+        )
     left = sum(not state.is_final for state in states)
     if left:
         raise InputError(

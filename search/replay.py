@@ -115,7 +115,7 @@ def simulate(recorded: RecordedSweep, rungs: Rungs, order: Sequence[int], worker
 
 
 def _rungs(setting: Setting, recorded: RecordedSweep, order: Sequence[int]) -> Rungs:
-    epochs = max(recorded.budgets.values())
+    epochs = recorded.accuracy.shape[1]
     if setting.scheduler == "median":
         return MedianStopping(setting.grace_period or 1, epochs)
     if setting.scheduler == "hyperband":

@@ -80,12 +80,14 @@ def run_sweep(
     started = time.monotonic()
     resources = resources or Resources()
     draft = _Draft.check(data, Path(out), space, settings)
-    local = cluster_address(resources.address) == "local"  # a cluster may turn out not to be there
+    # a cluster may turn out not to be there, and who reads titles for a minute must be able to stop
+    quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
     # Ray starts in this thread: what it starts would end together with any other.
     with ThreadPoolExecutor(1) as beside:
-        creating = beside.submit(draft.create) if local else None
+        preparing = beside.submit(draft.prepare) if quick else None
         with connected(resources.address, resources.cpus, last_words(draft.directory)):
-            study, prepared = creating.result() if creating else draft.create()
+            prepared = preparing.result() if preparing else draft.prepare()
+            study = draft.create(prepared)
             with study, logging_to(study.directory / "log.txt"):
                 result = drive(study, prepared, resources, listener or Listener())
     return replace(result, seconds=time.monotonic() - started)
@@ -93,7 +95,9 @@ def run_sweep(
 
 def create_study(data: str, *, out: str | Path, space: str = "paper", **settings: Any) -> tuple[Study, Prepared]:
     """Check everything that was asked for, then make the study, open for writing, and what it works on."""
-    return _Draft.check(data, Path(out), space, settings).create()
+    draft = _Draft.check(data, Path(out), space, settings)
+    prepared = draft.prepare()
+    return draft.create(prepared), prepared
 
 
 @dataclass(frozen=True)
@@ -116,14 +120,18 @@ class _Draft:
             )
         return cls(directory, asked, pending_trials(asked), read_tables(asked))
 
-    def create(self) -> tuple[Study, Prepared]:
+    def prepare(self) -> Prepared:
         """The slow part: scikit-learn, torch and Ray Tune are imported on the way."""
         import search.promotion
         import search.tuner  # noqa: F401
 
         prepared = prepare(self.settings, self.tables)
         check_batches(self.settings, self.trials, prepared.features)
-        return Study.create(self.directory, _manifest(self.settings, prepared), self.trials), prepared
+        return prepared
+
+    def create(self, prepared: Prepared) -> Study:
+        """The study, open for writing."""
+        return Study.create(self.directory, _manifest(self.settings, prepared), self.trials)
 
 
 def resume_sweep(

@@ -51,22 +51,27 @@ class SegmentSearcher(Searcher):
             return Searcher.FINISHED
         if self._coordinator.in_flight > self._slots:
             return None
-        fresh = self._coordinator.replenish(self._slots)
-        if fresh.facts:
-            commit(self._study, fresh)
-        segment = self._coordinator.next_segment()
+        try:
+            segment = self._next_segment()
+        except Exception as failure:  # raised into Tune it would only be logged
+            self.failure = failure
+            return Searcher.FINISHED
         if segment is not None:
-            try:
-                self._study.mark_running(segment.keys)
-            except StudyError as failure:
-                self.failure = failure
-                return Searcher.FINISHED
             self._segments[trial_id] = segment
             return {"segment": segment.to_json()}
         if self._coordinator.in_flight + len(self._parked) < self._slots:
             self._parked.add(trial_id)
             return {"segment": PAUSE}
         return None
+
+    def _next_segment(self) -> Segment | None:
+        fresh = self._coordinator.replenish(self._slots)
+        if fresh.facts:
+            commit(self._study, fresh)
+        segment = self._coordinator.next_segment()
+        if segment is not None:
+            self._study.mark_running(segment.keys)
+        return segment
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Commit a segment's report, its checkpoint and the rungs' decisions in one transaction."""

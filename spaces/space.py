@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,20 @@ class SearchSpace:
     def size(self) -> int | None:
         """Points of a grid; ``None`` for a space with a continuous parameter.
 
-        Of a grid with conditions that is too large to be listed, an upper bound.
+        Of a grid with conditions or structure that is too large to be listed, an upper bound.
         """
         if not self.is_grid:
             return None
-        product = math.prod(len(p.values) for p in self.parameters.values() if isinstance(p, Choice))
-        if not self.conditions:
-            return product
+        points = math.prod(len(p.values) for p in self.parameters.values() if isinstance(p, Choice))
+        if self._plain:
+            return points
         listed = sum(1 for _ in islice(self._listing(), LARGEST_GRID + 1))
-        return listed if listed <= LARGEST_GRID else product
+        return len(self._points) if listed <= LARGEST_GRID else points
+
+    @property
+    def _plain(self) -> bool:
+        """True where different values are always different networks."""
+        return not self.conditions and not set(STRUCTURE) & set(self.parameters)
 
     def configurations(self) -> tuple[Configuration, ...]:
         """Every point of a grid, the last parameter changing fastest.
@@ -80,7 +85,8 @@ class SearchSpace:
 
     @cached_property
     def _points(self) -> tuple[Configuration, ...]:
-        return tuple(Configuration.from_mapping(structured(point)) for point in self._listing())
+        points = (Configuration.from_mapping(structured(point)) for point in self._listing())
+        return tuple({point.config_id: point for point in points}.values())
 
     def _listing(self) -> Iterator[dict[str, Any]]:
         """The values of every point of a grid."""
@@ -121,17 +127,18 @@ class SearchSpace:
         known |= structure_of(configuration.hidden_layers)
         point: dict[str, Any] = {}
         for name in self.parameters:
-            if self._applies(name, point):
+            if name in known and self._applies(name, point):
                 point[name] = known[name]
-        if isinstance(taper := self.parameters.get("taper"), Choice) and "taper" in point:
-            point["taper"] = min(taper.values, key=lambda value: abs(value - known["taper"]))  # widths are rounded
+        if "taper" in point:
+            point["taper"] = _nearest(self.parameters["taper"], point["taper"])  # widths are rounded
         return point
 
     def choices(self, name: str) -> tuple[Any, ...]:
-        """The values that a hyperparameter without a range may take; its default alone where it is no parameter."""
+        """The values that a hyperparameter without a range may take, its default included where it may not apply."""
         parameter = self.parameters.get(name, Choice((DEFAULTS[name],)))
         assert isinstance(parameter, Choice)
-        return parameter.values
+        elsewhere = (DEFAULTS[name],) if name in self.conditions else ()
+        return tuple(dict.fromkeys((*parameter.values, *elsewhere)))
 
     def _applies(self, name: str, point: Mapping[str, Any]) -> bool:
         return all(other in point and point[other] in values for other, values in self.conditions.get(name, {}).items())
@@ -146,18 +153,18 @@ class SearchSpace:
         if self.size is not None and count > self.size:
             raise InputError(f"the grid {self.name!r} has {self.size:,} points, fewer than --trials {count:,}")
         rng = random.Random(seed)
-        if self.size is not None and self.size <= sys.maxsize and not self.conditions:
+        if self.size is not None and self.size <= sys.maxsize and self._plain:
             return tuple(self._point(index) for index in rng.sample(range(self.size), count))
         return self._drawn(count, rng)
 
     def _point(self, index: int) -> Configuration:
-        """Point ``index`` of a grid without conditions."""
+        """Point ``index`` of a grid without conditions or structure."""
         point = {}
         for name, parameter in reversed(list(self.parameters.items())):
             if isinstance(parameter, Choice):
                 index, position = divmod(index, len(parameter.values))
                 point[name] = parameter.values[position]
-        return Configuration.from_mapping(structured(point))
+        return Configuration.from_mapping(point)
 
     def _drawn(self, count: int, rng: random.Random) -> tuple[Configuration, ...]:
         """Different configurations drawn one by one."""
@@ -266,13 +273,12 @@ def _value_problems(
         if name in STRUCTURE and name != "taper" and isinstance(parameter, Uniform):
             yield f"{name} must be whole numbers, but got a range"
             continue
-        beside = _beside(name, parameters, conditions)
         values = parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high)
         for value in values:
             try:
                 if name in STRUCTURE:
                     check_structure(name, value)
-                else:
+                for beside in _beside(name, parameters, conditions):
                     Configuration.from_mapping({"hidden_layers": (16,), **beside, name: value})
             except InputError as error:
                 yield str(error).partition("\n  - ")[2] or str(error)
@@ -280,9 +286,18 @@ def _value_problems(
 
 def _beside(
     name: str, parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
-) -> dict[str, Any]:
-    """What a value is checked beside: names that have one value alone, and what its condition asks for."""
+) -> Iterator[dict[str, Any]]:
+    """What a value is checked beside: names that have one value alone, and each way to meet its condition."""
+    if name in STRUCTURE:
+        return
     fixed = {other: p.values[0] for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
     known = {other: value for other, value in fixed.items() if isinstance(value, str)}
-    wanted = conditions.get(name, {}).items()
-    return known | {other: values[0] for other, values in wanted if other in HYPERPARAMETERS}
+    wanted = {other: values for other, values in conditions.get(name, {}).items() if other in HYPERPARAMETERS}
+    for values in product(*wanted.values()):
+        yield known | dict(zip(wanted, values, strict=True))
+
+
+def _nearest(parameter: Parameter, value: float) -> Any:
+    if isinstance(parameter, Choice):
+        return min(parameter.values, key=lambda choice: abs(choice - value))
+    return min(parameter.high, max(parameter.low, value))

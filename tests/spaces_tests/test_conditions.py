@@ -106,3 +106,44 @@ def test_what_changes_nothing_is_no_second_configuration() -> None:
         Configuration(hidden_layers=(8,), momentum=0.5)
     with pytest.raises(InputError, match="schedule_epochs goes with"):
         Configuration(hidden_layers=(8,), schedule_epochs=5)
+
+
+def test_a_taper_that_does_nothing_is_no_second_configuration() -> None:
+    text = "[parameters]\ndepth = [1, 2]\nwidth = 8\ntaper = [1.0, 0.5]\n"
+    space = SearchSpace.from_toml(text)
+    assert space.size == 3
+    assert [c.hidden_layers for c in space.configurations()] == [(8,), (8, 8), (8, 4)]
+    assert len(set(space.sample(3, seed=1))) == 3
+    assert space.values(space.configurations()[0]) == {"depth": 1, "width": 8}
+
+
+def test_the_taper_of_rounded_widths_stays_within_its_range() -> None:
+    parameters = {"depth": Choice((2,)), "width": Choice((64,)), "taper": Uniform(0.3, 1.0)}
+    space = SearchSpace("s", parameters)
+    point = {"depth": 2, "width": 64, "taper": 0.3}
+    assert space.values(space.build(lambda name, parameter: point[name]))["taper"] == 0.3
+
+
+def test_a_default_that_a_condition_leaves_is_among_the_choices() -> None:
+    space = SearchSpace.from_toml(
+        """
+        [parameters]
+        hidden_layers = [[8]]
+        activation = ["relu", "tanh"]
+        encoding = {values = ["quantile"], when = {activation = "relu"}}
+        """
+    )
+    assert set(space.choices("encoding")) == {"quantile", "standardised"}
+    assert space.choices("epochs") == (None,)
+
+
+def test_a_value_is_checked_beside_every_way_to_meet_its_condition() -> None:
+    with pytest.raises(InputError, match="momentum goes with optimizer sgd alone, but got 0.9 with 'adam'"):
+        SearchSpace.from_toml(
+            """
+            [parameters]
+            hidden_layers = [[8]]
+            optimizer = ["sgd", "adam"]
+            momentum = {values = [0.9], when = {optimizer = ["sgd", "adam"]}}
+            """
+        )
