@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from spaces import Configuration, load_space
 from tests.benchmarks import floor, tune_expert, tune_idiomatic
@@ -59,6 +60,7 @@ def test_the_experts_script_learns_and_restores(
         Configuration(hidden_layers=(16, 16), optimizer=optimizer, batch_norm=batch_norm, learning_rate=1e-2)
     )
     config["clip_norm"] = 1.0
+    torch.manual_seed(0)
     trainer = tune_expert.Trainer.__new__(tune_expert.Trainer)
     trainer.setup(config, arrays)
     first = trainer.step()
@@ -82,7 +84,9 @@ def test_the_documented_script_reports_every_epoch_with_a_checkpoint(
 
     monkeypatch.setattr(tune_idiomatic.tune, "report", report)
     monkeypatch.setattr(tune_idiomatic.tune, "get_checkpoint", lambda: None)
-    config = {**asdict(Configuration(hidden_layers=(16,), batch_norm=True)), "clip_norm": 1.0}
+    torch.manual_seed(0)
+    configuration = Configuration(hidden_layers=(16,), batch_norm=True, learning_rate=1e-2)
+    config = {**asdict(configuration), "clip_norm": 1.0}
     tune_idiomatic.train(config, arrays, epochs=3)
     assert len(reports) == 3 and reports[-1]["val_accuracy"] > 0.2
 
