@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,9 @@ import ray
 from data.errors import InputError
 from search.environment import PACKAGES
 from search.watchdog import scratch_prefix, watching
+
+_PATIENCE = 10.0
+"""Seconds that a cluster's head may take to accept a connection."""
 
 
 def package_root() -> Path:
@@ -77,9 +81,12 @@ def cluster_address(address: str | None) -> str:
 
 def _start_or_join(arguments: Mapping[str, Any]) -> None:
     """``ray.init``; ``InputError`` where no cluster answers, or one of another version."""
+    host, _, port = arguments["address"].rpartition(":")
     try:
+        if host:  # Ray itself would knock for a minute and a half
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
         ray.init(**arguments)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         if arguments["address"] == "local":
             raise
         raise InputError(

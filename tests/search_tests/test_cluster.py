@@ -31,7 +31,7 @@ def test_where_no_cluster_answers_nothing_is_written(small: Path, tmp_path: Path
     out = tmp_path / "study"
     arguments = ["--data", str(small / "tracks.csv"), "--space", str(small / "space.toml"), "--out", str(out)]
     command = [sys.executable, "-m", "search.cli", "sweep", *arguments, "--address", "127.0.0.1:9", "--quiet"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2, ended.stderr
     assert "no Ray cluster that this command can join" in ended.stderr
     assert not out.exists()
