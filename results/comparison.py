@@ -164,7 +164,14 @@ def _arm(settings: StudySettings) -> dict[str, Any]:
     return arm
 
 
-_NAMES = {"reduction_factor": "factor", "grace_period": "grace", "trials": "trials", "epochs": "epochs"}
+_NAMES = {
+    "reduction_factor": "factor",
+    "grace_period": "grace",
+    "trials": "trials",
+    "epochs": "epochs",
+    "repeats": "repeats",
+    "holdout": "holdout",
+}
 """Settings that are told by a number need a word with it."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,10 @@ def _labels(space: SearchSpace, name: str, values: list[dict[str, Any]]) -> pd.S
     parameter = space.parameters[name]
     if isinstance(parameter, Uniform):
         numbers = pd.Series([point.get(name, np.nan) for point in values], dtype="float64")
-        cut = pd.qcut(numbers, min(_BINS, max(1, numbers.nunique())), precision=3, duplicates="drop")
-        names = [f"{interval.left:.3g} to {interval.right:.3g}" for interval in cut.cat.categories]
-        found = [names[code] if code >= 0 else INACTIVE for code in cut.cat.codes]
+        bins = min(_BINS, max(1, numbers.nunique()))
+        codes, edges = pd.qcut(numbers, bins, labels=False, retbins=True, duplicates="drop")
+        names = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
+        found = [INACTIVE if np.isnan(code) else names[int(code)] for code in codes]
     else:
         names = [_text(value) for value in parameter.values]
         written = {value: _text(value) for value in parameter.values}  # 0 in the space is 0.0 in a configuration

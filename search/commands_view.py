@@ -111,6 +111,8 @@ def predict(
     from results.predictions import predict as predict_genres
 
     check_suffix(out)
+    if out.exists() and Path(tracks).exists() and out.samefile(tracks):
+        raise InputError(f"-o {out} is the table of tracks itself, which would be lost: give another name")
     predicted = predict_genres(model, load_tracks(tracks, mapping=mapping, require_genre=False, min_genres=1))
     write_table(predicted, out)
     OUT.print(f"{len(predicted):,} rows written to {out}", markup=False)

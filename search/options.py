@@ -14,7 +14,7 @@ Mapping = Annotated[
     Path | None,
     typer.Option(help="TOML table that says which columns of --data are which.", metavar="FILE.toml"),
 ]
-Space = Annotated[str, typer.Option(help="paper (192), paper-full (384) or a TOML file.", metavar="SPACE")]
+Space = Annotated[str, typer.Option(help="paper (192), paper-full (384), wide or a TOML file.", metavar="SPACE")]
 Search = Annotated[
     Literal["grid", "random", "optuna"],
     typer.Option(help="Train the whole grid, a random sample, or what Optuna suggests by what came out before."),

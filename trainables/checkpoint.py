@@ -199,7 +199,10 @@ def load_model(directory: Path) -> tuple[GenreMLP, ModelCard]:
         weights = load_tensors(verify(directory / "model.safetensors", sha256))
         return _network(card, weights).eval(), card
     except OSError as error:
-        raise InputError(f"{directory} is not a model directory: {error}") from error
+        inside = directory / "best"
+        hint = f"; the study's best model is in {inside}" if (inside / "model.json").is_file() else ""
+        what = f"{Path(error.filename).name}: {error.strerror}" if error.filename else str(error)
+        raise InputError(f"{directory} is not a model directory ({what}){hint}") from error
     except (CheckpointError, SafetensorError, InputError) as error:
         raise InputError(f"{directory}: {error}") from error
     except KeyError as error:

@@ -142,3 +142,11 @@ def test_figures_hold_the_tables_and_the_page_stands_alone(tmp_path: Path) -> No
     assert np.array(heatmap.z, dtype=float).shape == (2, 3)
     page = importance_page(found)
     assert "12 of 12 configurations" in page and 'src="http' not in page
+
+
+def test_classes_of_small_numbers_begin_where_they_do(tmp_path: Path) -> None:
+    rates = Uniform(1e-4, 1e-3, log=True)
+    space = SearchSpace("u", {"hidden_layers": Choice(((8,),)), "learning_rate": rates, "dropout": Uniform(0, 0)})
+    found = importance(write(tmp_path / "s", space, count=20))
+    values = found.effects.loc[found.effects["parameter"] == "learning_rate", "value"]
+    assert all(float(value.partition(" to ")[0]) >= 1e-4 for value in values)

@@ -364,3 +364,10 @@ class TestViews:
         assert run(["export", "none", "--to", "new/optuna.db"]) == 0
         assert capsys.readouterr().out.startswith("12 trials written to new/optuna.db")
         assert [path.name for path in Path("new").iterdir()] == ["optuna.db"]
+
+
+def test_predict_does_not_write_over_the_tracks_it_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "tracks.csv").read_bytes()
+    assert run(["predict", "best", "tracks.csv", "-o", "./tracks.csv"]) == 2
+    assert "is the table of tracks itself" in capsys.readouterr().err
+    assert (folder / "tracks.csv").read_bytes() == before
