@@ -17,6 +17,7 @@ from search.costs import CostModel
 from search.rungs import make_rungs
 from search.segments import Segment, SegmentQueue
 from spaces import Configuration, load_space
+from spaces.configuration import ENCODINGS
 from trainables import SEMANTICS_VERSION
 
 ROWS = 200_000
@@ -172,7 +173,7 @@ def simulate(
         budgets={t.key: t.budget for t in trials},
     )
     coordinator = Coordinator(
-        trials, rungs, SegmentQueue(rungs.levels, stack_size, CostModel(ROWS, {"standardised": 14}, 5))
+        trials, rungs, SegmentQueue(rungs.levels, stack_size, CostModel(ROWS, dict.fromkeys(ENCODINGS, 14), 5))
     )
     history = History({}, {t.key: [] for t in trials}, [], [])
 
@@ -212,7 +213,7 @@ def train_in(study: Study, world: World, segments: int | None = None, **options:
     from search.tuner import commit
 
     features = SimpleNamespace(y_train=range(ROWS), names=range(14), genres=range(5))
-    prepared = SimpleNamespace(features=features, input_sizes={"standardised": 14})
+    prepared = SimpleNamespace(features=features, input_sizes=dict.fromkeys(ENCODINGS, 14))
     coordinator, opening = _coordinator(study, prepared)  # type: ignore[arg-type]
     commit(study, opening)
     Driver(
