@@ -212,13 +212,15 @@ def number_cells(cells: pd.Series) -> pd.Series:
 def _parsed(cells: list[object]) -> np.ndarray:
     # numpy reads decimals exactly, so that CSV and Parquet give the same doubles
     try:
-        return np.asarray(cells, dtype=np.float64)
-    except (TypeError, ValueError):
-        return np.asarray([_number_or_nan(cell) for cell in cells], dtype=np.float64)
+        values = np.asarray(cells, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.empty(0)
+    # Parquet's lists become arrays, which numpy would stack
+    return values if values.shape == (len(cells),) else np.array([_number_or_nan(cell) for cell in cells], np.float64)
 
 
 def _number_or_nan(cell: Any) -> float:
     try:
-        return float(cell)
-    except (TypeError, ValueError):
+        return np.nan if np.ndim(cell) else float(cell)
+    except (TypeError, ValueError, OverflowError):
         return np.nan

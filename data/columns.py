@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from data.errors import InputError, did_you_mean
+from data.files import read_regular
 
 TRACK_NAME = "track_name"
 ALBUM_NAME = "track_album_name"
@@ -108,10 +109,10 @@ def read_mapping(path: Path) -> ColumnMapping:
         InputError: the file is missing, is not TOML, or has unknown keys or wrong values.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(read_regular(path).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot read the mapping {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"the mapping {path} is not TOML in UTF-8: {error}") from error
     problems = _shape_problems(table)
     if problems:

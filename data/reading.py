@@ -57,13 +57,12 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow
     import pyarrow.parquet
 
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
         columns = [column.to_pandas() for column in table.columns]
-    except (pyarrow.ArrowException, OSError) as error:
+    except Exception as error:  # a damaged file raises whatever its bytes make of the readers
         raise InputError(f"{path} begins like Parquet but cannot be read as such: {error}") from error
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
     frame.columns = pd.Index(table.column_names, dtype=object)

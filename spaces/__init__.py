@@ -25,6 +25,8 @@ def load_space(name: str) -> SearchSpace:
         raise InputError(
             f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}{did_you_mean(name, _NAMED)}"
         )
+    if path.exists() and not path.is_file():
+        raise InputError(f"--space {name}: expected a file, which this is not")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

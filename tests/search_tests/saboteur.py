@@ -1,9 +1,8 @@
 """``python -m tests.search_tests.saboteur PLAN ARGUMENTS...``: the command line, with one thing going wrong in it.
 
 The plan is JSON with some of these: ``statement`` (send the signal at this statement of the database), ``point``
-(send it at the entry of ``module:function``, at its ``call``-th call), ``signal``; ``pages`` (the database may grow by
-so many pages, as on a full disk); ``clock`` (seconds that the clock jumps at every tenth look at it); ``worker`` (code
-appended to the trainable's module, on workers alone).
+(send it at the entry of ``module:function``, at its ``call``-th call), ``signal``; ``clock`` (seconds that the clock
+jumps at every tenth look at it); ``worker`` (code appended to the trainable's module, on workers alone).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from tests.search_tests.processes import Plan
 
 def sabotage(plan: Plan) -> None:
     """Arrange everything that the plan asks for."""
-    if "statement" in plan or "pages" in plan:
+    if "statement" in plan:
         connect = results.study.connect
         results.study.connect = lambda *a, **k: _spoilt(connect(*a, **k), plan)  # type: ignore[assignment]
     if "point" in plan:
@@ -62,11 +61,7 @@ def _replace(module: Any, name: str, before: Callable[[], None]) -> None:
 
 
 def _spoilt(connection: sqlite3.Connection, plan: Plan) -> sqlite3.Connection:
-    if "statement" in plan:
-        connection.set_trace_callback(_countdown(plan["statement"], plan["signal"]))
-    if "pages" in plan:
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count={pages + plan['pages']}").fetchone()
+    connection.set_trace_callback(_countdown(plan["statement"], plan["signal"]))
     return connection
 
 

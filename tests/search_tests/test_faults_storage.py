@@ -17,7 +17,7 @@ from results.study import Study
 from search import resume_sweep
 from search.cli import run
 from tests.search_tests.conftest import Launch, Sweep
-from tests.search_tests.laws import check_broken_off, check_same, check_tidy, check_words
+from tests.search_tests.laws import check_same, check_tidy, check_words
 from tests.search_tests.processes import segments
 from tests.search_tests.small import HALVING
 from tests.search_tests.test_faults import finish, sweep_arguments
@@ -61,20 +61,6 @@ def test_full_disk(free: int, mount: Mount, launch: Launch, sweep: Sweep, small:
     filler.unlink()
     finish(launch, study, first)
     check_same(study, sweep(**HALVING, stack_size=16))
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(1800)
-def test_no_room_for_the_record(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
-    """The database alone cannot grow: nothing is half committed."""
-    study = tmp_path / "study"
-    first = sweep_arguments(small, study, "none", "--name", "x" * 20)
-    ended = launch(*first, plan={"pages": 0}).wait()
-    assert ended.code == 1, ended.err
-    assert "study.db cannot be written: database or disk is full" in ended.err
-    check_broken_off(ended, study)
-    finish(launch, study, first)
-    check_same(study, sweep(stack_size=16))
 
 
 @pytest.mark.faults
