@@ -26,7 +26,7 @@ def load_space(name: str) -> SearchSpace:
             f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}{did_you_mean(name, _NAMED)}"
         )
     if path.exists() and not path.is_file():
-        raise InputError(f"--space {name}: expected a file, which this is not")
+        raise InputError(f"--space {name}: the file cannot be read (it is no regular file)")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

@@ -194,6 +194,7 @@ class TestOptuna:
         assert (directory / "best" / "model.json").is_file()
         _check_prefixes(directory, sweep(stack_size=16))
 
+    @pytest.mark.slow
     def test_an_interrupted_one_goes_on(self, sweep: Sweep, small: Path, tmp_path: Path) -> None:
         """Stopped after two segments, in this process; nothing that was committed is trained again."""
 
