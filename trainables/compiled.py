@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import functools
 import hashlib
 import importlib.util
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +43,24 @@ def kernels() -> ModuleType:
     return module
 
 
+_compiled: set[type] = set()
+
+
+@contextmanager
+def compiling(kind: type) -> Iterator[None]:
+    """Around the first training in numbers of this kind: one process compiles, the others load what it has compiled.
+
+    Kernels compiled on top of another process's half-filled cache were seen to round differently.
+    """
+    if kind in _compiled:
+        yield
+        return
+    with (_home() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    _compiled.add(kind)
+
+
 @functools.cache
 def pin_blas() -> None:
     """BLAS on one thread, as everything in a worker; what it sums it then sums in one order."""
@@ -49,6 +70,7 @@ def pin_blas() -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
+@functools.cache
 def _home() -> Path:
     """A folder that outlives the session, or a temporary one where none can be written."""
     folder = cache_dir() / "kernels"
