@@ -8,10 +8,9 @@ import functools
 import hashlib
 import importlib.util
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +34,7 @@ def kernels() -> ModuleType:
     path = _home() / f"{name}.py"
     if not path.is_file() or path.read_bytes() != source:
         write_atomically(path, source)
+    _compile_once(name, path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -43,22 +43,33 @@ def kernels() -> ModuleType:
     return module
 
 
-_compiled: set[type] = set()
+_COMPILE = """
+import importlib.util, sys
+import numpy as np
+name, path = sys.argv[1:]
+spec = importlib.util.spec_from_file_location(name, path)
+module = sys.modules[name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+one, row = np.float32(1), np.zeros(80, np.float32)
+layers = np.full((1, 8), -1, np.int64)
+layers[0, :3] = 8, 8, 0
+x, y = np.zeros((2, 8), np.float32), np.zeros(2, np.int64)
+module.train_member(row, row.copy(), row.copy(), row.copy(), layers, x, y, x.copy(), 2, 5, 0, one, one, 0,
+                    one, one, one, one, 0, np.zeros(1, np.float32), 0)
+"""
 
 
-@contextmanager
-def compiling(kind: type) -> Iterator[None]:
-    """Around the first training in numbers of this kind: one process compiles, the others load what it has compiled.
+def _compile_once(name: str, path: Path) -> None:
+    """Compile in a process of its own, one at a time, so that every trainer loads the same code.
 
-    Kernels compiled on top of another process's half-filled cache were seen to round differently.
+    A process that compiles for itself was seen to round differently from those that load what it has left.
     """
-    if kind in _compiled:
-        yield
-        return
-    with (_home() / "lock").open("w") as lock:
+    ready = path.with_suffix(".ready")
+    with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    _compiled.add(kind)
+        if not ready.exists():
+            subprocess.run([sys.executable, "-c", _COMPILE, name, str(path)], check=False, capture_output=True)
+            ready.touch()
 
 
 @functools.cache

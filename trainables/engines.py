@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spaces import Configuration
 from trainables.batches import Chunk, batch_count
-from trainables.compiled import compiling, kernels, layer_table, pin_blas
+from trainables.compiled import kernels, layer_table, pin_blas
 from trainables.layers import HUGE
 from trainables.optimisers import StackedOptimiser
 from trainables.schedules import learning_rates
@@ -113,9 +113,8 @@ class CompiledEngine:
         shape = chunk.batch_size, self._classes, self._activation
         count = batch_count(len(x), chunk.batch_size)
         losses = []
-        with compiling(self._kind):
-            for configuration, tensors, settings in self._members:
-                rates = learning_rates(configuration, step, count, self._steps_per_epoch).astype(self._kind)
-                arguments = (*tensors, self._layers, x, y, noise, *shape, *settings, rates, step)
-                losses.append(self._kernels.train_member(*arguments))
+        for configuration, tensors, settings in self._members:
+            rates = learning_rates(configuration, step, count, self._steps_per_epoch).astype(self._kind)
+            arguments = (*tensors, self._layers, x, y, noise, *shape, *settings, rates, step)
+            losses.append(self._kernels.train_member(*arguments))
         return torch.tensor(losses, dtype=torch.float64)
