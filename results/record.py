@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces import Configuration
+from spaces.paper import PAPER
 
 
 class State(StrEnum):
@@ -128,7 +129,7 @@ class StudySettings:
     data: str
     """``--data`` as given, a path made absolute."""
     mapping: str | None = None
-    space: str = "paper"
+    space: str = PAPER.to_toml()
     """TOML of the search space."""
     search: str = "grid"
     trials: int | None = None
