@@ -17,7 +17,7 @@ from trainables.batches import Chunk, batch_count
 from trainables.compiled import kernels, layer_table, pin_blas
 from trainables.layers import HUGE
 from trainables.optimisers import StackedOptimiser
-from trainables.schedules import learning_rates
+from trainables.schedules import RateTable
 from trainables.stacked_mlp import StackedMLP
 from trainables.state import StackState
 
@@ -34,7 +34,7 @@ class BatchedEngine:
         frozen: Sequence[int] = (),
     ) -> None:
         self._networks = networks
-        self._configurations, self._steps_per_epoch = configurations, steps_per_epoch
+        self._rates = RateTable(configurations, steps_per_epoch)
         self._frozen = [(k, count) for k, count in enumerate(frozen) if count]
         self._kept = state.parameters.clone() if self._frozen else state.parameters
         self._optimiser = StackedOptimiser(
@@ -44,7 +44,8 @@ class BatchedEngine:
     def train(self, chunk: Chunk, step: int) -> Tensor:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
         found = []
-        rates = self._rates(step, chunk)
+        count = batch_count(len(chunk.chosen), chunk.batch_size)
+        rates = self._networks.parameters_KP.new_tensor(self._rates.rates(step, count).T)
         for index, batch in enumerate(chunk.batches()):
             step += 1
             self._optimiser.set_rates(rates[index])
@@ -55,12 +56,6 @@ class BatchedEngine:
             for k, count in self._frozen:
                 self._networks.parameters_KP[k, :count] = self._kept[k, :count]
         return self._networks.summed_loss(torch.cat(found, dim=1), chunk.y)
-
-    def _rates(self, step: int, chunk: Chunk) -> Tensor:
-        """Learning rates ``(batches, K)`` of a chunk."""
-        count = batch_count(len(chunk.chosen), chunk.batch_size)
-        rates = [learning_rates(c, step, count, self._steps_per_epoch) for c in self._configurations]
-        return self._networks.parameters_KP.new_tensor(np.stack(rates, axis=1))
 
 
 class CompiledEngine:
@@ -75,7 +70,7 @@ class CompiledEngine:
         frozen: Sequence[int] = (),
     ) -> None:
         self._kernels = kernels()
-        self._steps_per_epoch = steps_per_epoch
+        self._rates = RateTable(configurations, steps_per_epoch)
         architecture = networks.architecture
         self._layers = layer_table(architecture)
         if max(inputs * outputs for inputs, outputs in architecture.layer_sizes) >= self._kernels.LARGE // 2:
@@ -86,7 +81,6 @@ class CompiledEngine:
         self._kind = state.parameters.numpy().dtype.type
         self._members = [
             (
-                configuration,
                 [tensor[k].numpy() for tensor in tensors],
                 (*self._settings(configuration, self._kind), frozen[k] if frozen else 0),
             )
@@ -111,10 +105,9 @@ class CompiledEngine:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
         x, y, noise = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
         shape = chunk.batch_size, self._classes, self._activation
-        count = batch_count(len(x), chunk.batch_size)
-        losses = []
-        for configuration, tensors, settings in self._members:
-            rates = learning_rates(configuration, step, count, self._steps_per_epoch).astype(self._kind)
-            arguments = (*tensors, self._layers, x, y, noise, *shape, *settings, rates, step)
-            losses.append(self._kernels.train_member(*arguments))
+        rates = self._rates.rates(step, batch_count(len(x), chunk.batch_size)).astype(self._kind)
+        losses = [
+            self._kernels.train_member(*tensors, self._layers, x, y, noise, *shape, *settings, member_rates, step)
+            for (tensors, settings), member_rates in zip(self._members, rates, strict=True)
+        ]
         return torch.tensor(losses, dtype=torch.float64)

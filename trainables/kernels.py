@@ -32,7 +32,7 @@ LARGE = 65_536
 
 @_compile
 def _multiply(a, b, out):
-    """``out += a @ b``, four terms of the sum at a time."""
+    """``out += a @ b``, four terms of the sum and two rows at a time; narrow rows go one by one, which is faster."""
     rows, inner = a.shape
     columns = out.shape[1]
     if b.size >= LARGE:
@@ -42,8 +42,16 @@ def _multiply(a, b, out):
                 out[i, o] += product[i, o]
         return
     quads = inner - inner % 4
+    pairs = rows - rows % 2 if columns > 8 else 0
     for j in range(0, quads, 4):
-        for i in range(rows):
+        for i in range(0, pairs, 2):
+            a0, a1, a2, a3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
+            c0, c1, c2, c3 = a[i + 1, j], a[i + 1, j + 1], a[i + 1, j + 2], a[i + 1, j + 3]
+            for o in range(columns):
+                b0, b1, b2, b3 = b[j, o], b[j + 1, o], b[j + 2, o], b[j + 3, o]
+                out[i, o] += a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3
+                out[i + 1, o] += c0 * b0 + c1 * b1 + c2 * b2 + c3 * b3
+        for i in range(pairs, rows):
             a0, a1, a2, a3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
             for o in range(columns):
                 out[i, o] += a0 * b[j, o] + a1 * b[j + 1, o] + a2 * b[j + 2, o] + a3 * b[j + 3, o]

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from spaces import Configuration
 
 _WARM_UP, _START, _END = 0.3, 1 / 25, 1 / 25e4
 """Of a one-cycle: its rising share, and the rates at both ends as shares of the highest (PyTorch's defaults)."""
+
+
+class RateTable:
+    """The learning rates of every member of a stack, an epoch's steps at a time."""
+
+    def __init__(self, configurations: Sequence[Configuration], steps_per_epoch: int) -> None:
+        self._configurations, self._steps_per_epoch = configurations, steps_per_epoch
+        self._epoch = -1
+
+    def rates(self, taken: int, count: int) -> np.ndarray:
+        """Rates ``(K, count)`` float64 of the steps after ``taken`` others, all of one epoch."""
+        epoch, first = divmod(taken, self._steps_per_epoch)
+        if epoch != self._epoch:
+            before, steps = taken - first, self._steps_per_epoch
+            self._table = np.stack([learning_rates(c, before, steps, steps) for c in self._configurations])
+            self._epoch = epoch
+        return self._table[:, first : first + count]
 
 
 def learning_rates(configuration: Configuration, taken: int, count: int, steps_per_epoch: int) -> np.ndarray:
