@@ -17,10 +17,8 @@ from trainables.schedules import RateTable, learning_rates
     chunk=st.integers(1, 17),
 )
 def test_a_table_of_rates_is_the_rates_of_its_chunks(schedule: str, epochs: int, steps: int, chunk: int) -> None:
-    configurations = [
-        Configuration(hidden_layers=(8,), schedule=schedule, schedule_epochs=2, learning_rate=rate)
-        for rate in (0.1, 0.003)
-    ]
+    known = {} if schedule == "constant" else {"schedule": schedule, "schedule_epochs": 2}
+    configurations = [Configuration(hidden_layers=(8,), learning_rate=rate, **known) for rate in (0.1, 0.003)]
     table = RateTable(configurations, steps)
     for epoch in range(epochs):
         for first in range(0, steps, chunk):
