@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
+import pandas as pd
 import pytest
 import torch
 
+from search.optuna_space import OptunaSpace
 from spaces import Configuration, load_space
-from tests.benchmarks import floor, tune_expert, tune_idiomatic
+from tests.benchmarks import floor, plain_optuna, searches, tune_expert, tune_idiomatic
 from tests.benchmarks.speed_parts import PARTS, stratified
 from tests.benchmarks.speed_tables import TARGETS, TIMED, print_tables
+from trainables.batches import TrainingData
+from trainables.mlp import Architecture
+from trainables.state import StackState
+from trainables.training import train_segment
 
 GRID = load_space("paper").configurations()
 PART = {"median": 60.0, "seconds": [59.0, 60.0, 61.0], "epochs": 3840, "configurations": 192}
@@ -101,3 +108,31 @@ def test_tables_show_what_is_there_and_say_what_is_not(capsys: pytest.CaptureFix
     assert "11.00" in said and "met" in said and "not measured" in said
     assert "24 configurations" in said and "gpu: skipped" in said
     assert set(TIMED) <= set(PARTS) and len({says for says, *_ in TARGETS}) == len(TARGETS)
+
+
+def test_plain_optuna_sees_the_curves_that_genresweep_trains(
+    arrays: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_optuna, "EPOCHS", 4)
+    data = TrainingData.of(*arrays.values(), 5)
+    space = OptunaSpace(load_space("paper"), ordinal=False)
+    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.NopPruner())
+    study.optimize(lambda trial: plain_optuna.objective(trial, space, data, seed=3), n_trials=1)
+    asked = space.suggestion(optuna.trial.FixedTrial(study.trials[0].params))
+    state = StackState.initial(Architecture.of(asked, 14, 5), 1, 3)
+    at_once = train_segment([asked], state, data, seed=3, first_epoch=1, last_epoch=4)
+    curve = [epoch.val_accuracy for epoch in at_once.members[0].epochs]
+    assert list(study.trials[0].intermediate_values.values()) == list(np.maximum.accumulate(curve))
+    assert plain_optuna.spent(study) == 4
+
+
+def test_an_arm_is_cut_off_when_its_epochs_are_spent() -> None:
+    progress = pd.DataFrame({"epochs": [20, 60, 100], "seconds": [1.0, 2.0, 3.0], "best": [0.4, 0.5, 0.6]})
+    cut = searches.row("TPE", 1, progress, 60, reference=0.5)
+    assert (cut["best"], cut["regret"], cut["epochs"], cut["seconds"]) == (0.5, 0.0, 60, 2.0)
+    assert (cut["near"], cut["epochs_to_near"]) == (1, 60)
+    assert searches.row(searches.REFERENCE, 1, progress, 60, reference=0.6)["best"] == 0.6
+    never = searches.row("TPE", 2, progress, 60, reference=0.7)
+    table = searches.summary(pd.DataFrame([cut, never]))
+    assert table.loc["TPE", "near"] == "1 of 2"
+    assert table.loc["TPE", "regret"] == pytest.approx(0.1)
