@@ -25,7 +25,7 @@ GROUP = 4
 """Suggestions asked at once: the first is free, the others are variants of its shape, so that they form a stack."""
 _SHAPE = ("hidden_layers", "depth", "width", "taper", "batch_size")
 """Parameters that the members of a stack have in common."""
-_REPEATS_IN_A_ROW = 10
+_REPEATS_IN_A_ROW = 3
 """Suggestions of what is known already, after which the sampler is no longer asked."""
 _FUTILE_DRAWS = 1_000
 """Random draws of what is known already, after which the space is taken to be exhausted."""
