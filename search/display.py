@@ -114,6 +114,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "sampler": (settings.sampler or "tpe") if settings.search == "optuna" else None,
         "asked_for": settings.suggested or len(trials),
         "answered": len(json.loads(facts.get("answered", "[]"))),
+        "ran_out": bool(facts.get("ran_out")),
         "configurations": len(trials),
         "ended": ended,
         "states": dict(states),
@@ -136,7 +137,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     if summary["sampler"]:
         answered = f", {summary['answered']} answered from the record" if summary["answered"] else ""
         of = f"{summary['configurations']} of {summary['asked_for']}"
-        lines.append(f"  Optuna ({summary['sampler']}) has suggested {of}{answered}")
+        ran_out = "; the space has no other points" if summary["ran_out"] else ""
+        lines.append(f"  Optuna ({summary['sampler']}) has suggested {of}{answered}{ran_out}")
     if summary["best_accuracy"] is not None:
         lines.append(f"  best so far {summary['best_accuracy']:.4f} ({summary['best_configuration']})")
     if summary["complete"]:
