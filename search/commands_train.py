@@ -236,7 +236,8 @@ def _finish(result: Any, as_json: bool) -> None:
     """Say how a sweep ended; an interrupted one ends the command with code 130."""
     from results.frames import load_trials
     from results.repeats import load_repeats
-    from search.display import incumbent_score, repeats_table, top_trials, trials_table
+    from search.display import incumbent_score, top_trials
+    from search.trial_tables import repeats_table, trials_table
 
     if as_json:
         incumbent = result.incumbent and {
@@ -264,11 +265,11 @@ def _finish(result: Any, as_json: bool) -> None:
     if not as_json:
         states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
         if not math.isnan(result.incumbent.spread):
-            OUT.print(
-                repeats_table(load_repeats(result.directory).head(5), "the best five, by the mean of their seeds")
-            )
+            best = load_repeats(result.directory).head(5)
+            OUT.print(repeats_table(best, f"the best {len(best)}, by the mean of their seeds", OUT.width))
         else:
-            OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
+            best = top_trials(load_trials(result.directory), 5)
+            OUT.print(trials_table(best, f"the best {len(best)}", OUT.width))
         OUT.print(
             f"{states}; {result.epochs:,} epochs in {result.seconds:.0f} s\n"
             f"the incumbent {result.incumbent.key.config_id} ({incumbent_score(result.incumbent)}) "
