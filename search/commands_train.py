@@ -105,7 +105,9 @@ def sweep(
     device: options.Device = "cpu",
     name: options.Name = None,
     out: options.Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and for how long, and run nothing.")
+    ] = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -176,7 +178,7 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
     import os
 
     from results.record import StudySettings
-    from search.dry_run import estimate
+    from search.dry_run import START_SECONDS, estimate
     from search.planning import check_batches, foreseen_trials
     from search.preparation import prepare
     from spaces import load_space
@@ -196,7 +198,8 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
         return
     OUT.print(
         f"{found.configurations} configurations in about {found.segments} segments on {found.workers} workers: "
-        f"{found.epochs:,} epochs, about {found.minutes:.1f} minutes, {found.megabytes:.0f} MB of checkpoints",
+        f"{found.epochs:,} epochs, about {found.minutes:.1f} minutes ({START_SECONDS:.0f} s of them until Ray and its "
+        f"workers are up), {found.megabytes:.0f} MB of checkpoints",
         highlight=False,
     )
 

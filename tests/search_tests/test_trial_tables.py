@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -62,13 +63,11 @@ def test_what_all_have_in_common_stands_beneath(tmp_path: Path) -> None:
     for told in ("hidden 128-16", "optim sgd", "batch 16", "seed 42", "state finished", "epochs 4"):
         assert told in common and told.partition(" ")[0] not in heading
     assert "lr" in heading and "lr" not in common and "activation" not in "".join(lines), "usual, and so not told"
-    (alone,) = [printed(trials_table(trials.head(1), "t", 120), 120)]
+    alone = printed(trials_table(trials.head(1), "t", 120), 120)
     assert "hidden" in alone[2] and "the same" not in "".join(alone), "one row has nothing in common"
 
 
 def test_repeats_are_told_apart_by_their_seeds(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     rows = [replace(row, key=replace(row.key, seed=seed)) for row in paper_trials(2) for seed in (42, 43)]
     with create_study(tmp_path / "s", rows, repeats=2) as study:
         trials = load_trials(study)
