@@ -12,13 +12,13 @@ import pandas as pd
 
 from data.columns import (
     GENRE,
-    GIVEAWAYS,
     RELEASE_DATE,
     RELEASE_YEAR,
     TEXT_COLUMNS,
     ColumnMapping,
     known_alias,
     suggested_mapping,
+    unused,
 )
 from data.errors import InputError, did_you_mean
 
@@ -59,7 +59,7 @@ def check_table(
     skipped = {*mapping.text, RELEASE_DATE, GENRE, *binary}
     return CheckedTable(
         frame=pd.DataFrame(columns),
-        text_columns=tuple(name for name in TEXT_COLUMNS if name in mapping.text),
+        text_columns=tuple(name for name in TEXT_COLUMNS if name in columns),
         number_columns=tuple(name for name in columns if name not in skipped),
         binary_columns=binary,
         warnings=tuple(check.warnings),
@@ -101,17 +101,16 @@ class _Check:
         repeated = [name for name, count in Counter(self.found).items() if count > 1 and name]
         if repeated:
             self.problems.append(f"columns stand twice in the header: {', '.join(map(repr, repeated))}")
-        wanted = [*self.mapping.text.values(), *self.mapping.numbers.values()]
-        wanted += [self.mapping.label] if self.require_genre else []
+        texts = [column for name, column in self.mapping.text.items() if name not in self.mapping.optional]
+        wanted = [*texts, *self.mapping.numbers.values(), *([self.mapping.label] if self.require_genre else [])]
         self.missing = [name for name in dict.fromkeys(wanted) if name not in self.found]
         for name in self.missing:
             self.problems.append(f"column {name!r} is missing{self._hint(name)}")
 
     def _hint(self, name: str) -> str:
-        alias = known_alias(name, self.found)
-        if alias:
-            return f" (is it {alias!r} here?)"
-        return did_you_mean(name, [column for column in self.found if column not in GIVEAWAYS])
+        spare = unused(self.mapping, self.found)
+        alias = known_alias(name, spare)
+        return f" (is it {alias!r} here?)" if alias else did_you_mean(name, spare)
 
     def advice(self) -> str:
         """What to do about missing columns: a mapping to paste where one would fit."""
@@ -119,7 +118,7 @@ class _Check:
             return ""
         more = f" and {len(self.found) - LISTED} more" if len(self.found) > LISTED else ""
         text = f"\nfound: {', '.join(self.found[:LISTED])}{more}"
-        suggestion = suggested_mapping(self.mapping, self.found)
+        suggestion = suggested_mapping(self.mapping, self.found, labelled=self.require_genre)
         if suggestion:
             return f"{text}\na mapping file with these lines would fit it:\n{suggestion}"
         return f"{text}\na mapping file (TOML: label, date, [text], [numbers]) can name other columns"
@@ -135,7 +134,7 @@ class _Check:
         if self.found.count(column) == 1:
             return date_cells(self.raw[column])
         if column not in self.found and self.mapping.dated:
-            if column != RELEASE_DATE:
+            if RELEASE_DATE not in self.mapping.optional:
                 self.problems.append(f"column {column!r} (date) is missing{self._hint(column)}")
                 self.missing.append(column)
             else:

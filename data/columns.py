@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -57,7 +57,8 @@ class ColumnMapping:
 
     ``text`` and ``numbers`` lead from the name used here to the column in the file. ``dated`` says
     whether the release year is a feature; ``binary`` names the numbers that hold 0 and 1 only and are
-    not standardised. The default is the public file's own naming with the paper's 14 audio features.
+    not standardised; ``optional`` are the texts, and the release date, that a table may lack. The default is the
+    public file's own naming with the paper's 14 audio features.
     """
 
     label: str = LABEL
@@ -66,6 +67,7 @@ class ColumnMapping:
     text: Mapping[str, str] = field(default_factory=lambda: {name: name for name in TEXT_COLUMNS})
     numbers: Mapping[str, str] = field(default_factory=lambda: {n: n for n in (*PAPER_NUMBERS, MODE)})
     binary: tuple[str, ...] = (MODE,)
+    optional: frozenset[str] = frozenset({RELEASE_DATE})
 
     def __post_init__(self) -> None:
         problems = [*self._wrong_names(), *self._giveaways()]
@@ -75,18 +77,17 @@ class ColumnMapping:
     def _wrong_names(self) -> list[str]:
         reserved = {GENRE, RELEASE_DATE, *TEXT_COLUMNS} | ({RELEASE_YEAR} if self.dated else set())
         problems = [
-            f"[text] has {name!r}{did_you_mean(name, TEXT_COLUMNS)}; its names are {', '.join(TEXT_COLUMNS)}"
+            f"[text] has {name!r}{did_you_mean(name, {*TEXT_COLUMNS} - {*self.text})}; "
+            f"its names are {', '.join(TEXT_COLUMNS)}"
             for name in self.text
             if name not in TEXT_COLUMNS
         ]
         problems += [f"[numbers] must not be called {n!r}: taken" for n in self.numbers if n in reserved]
         problems += [
-            f"binary has {name!r}, which [numbers] lacks{did_you_mean(name, self.numbers)}"
+            f"binary has {name!r}, which [numbers] lacks{did_you_mean(name, {*self.numbers} - {*self.binary})}"
             for name in self.binary
             if name not in self.numbers
         ]
-        if not self.numbers and not self.dated:
-            problems.append("[numbers] is empty: at least one feature is needed")
         return problems
 
     def _giveaways(self) -> list[str]:
@@ -97,13 +98,28 @@ class ColumnMapping:
             if column in forbidden
         ]
 
+    def only(self, numbers: Collection[str], *, text: bool) -> ColumnMapping:
+        """The mapping of a table that is read for some of its numbers, and for its titles where ``text``.
+
+        Titles that nothing needs are read where a table has them, so that people can tell the rows apart.
+        """
+        dated = self.dated and RELEASE_YEAR in numbers
+        return replace(
+            self,
+            dated=dated,
+            numbers={name: column for name, column in self.numbers.items() if name in numbers},
+            binary=tuple(name for name in self.binary if name in numbers),
+            optional=frozenset([*([] if text else TEXT_COLUMNS), *([] if dated else [RELEASE_DATE])]),
+        )
+
 
 def read_mapping(path: Path) -> ColumnMapping:
     """Read a mapping from a TOML file.
 
     Keys: ``label``, ``date`` (columns), ``[text]`` (``track_name``, ``track_album_name`` to columns),
     ``[numbers]`` (feature name to column; exactly these are then the numbers, and the release year is
-    one more only where ``date`` is given), ``binary`` (feature names). All are optional.
+    one more only where ``date`` is given), ``binary`` (feature names). All are optional. Columns that are named
+    must be there; titles and dates that are not named are read where a table has the public file's columns.
 
     Raises:
         InputError: the file is missing, is not TOML, or has unknown keys or wrong values.
@@ -128,6 +144,9 @@ def _mapping_from(table: Mapping[str, Any]) -> ColumnMapping:
     if "numbers" in table:
         values["dated"] = "date" in table
         values["binary"] = (MODE,) if MODE in table["numbers"] else ()
+    values["optional"] = frozenset(
+        [*([] if "date" in table else [RELEASE_DATE]), *([] if "text" in table else TEXT_COLUMNS)]
+    )
     if "binary" in table:
         values["binary"] = tuple(table["binary"])
     return ColumnMapping(**values)
@@ -151,9 +170,12 @@ def _shape_problems(table: Mapping[str, Any]) -> list[str]:
     problems = []
     for key, value in table.items():
         if key not in checks:
-            problems.append(f"unknown key {key!r}{did_you_mean(key, checks)}; valid: {', '.join(checks)}")
+            hint = did_you_mean(key, checks.keys() - table.keys())
+            problems.append(f"unknown key {key!r}{hint}; valid: {', '.join(checks)}")
         elif not checks[key](value):
             problems.append(f"{key} must be {wanted[key]}, but is {value!r}")
+    if table.get("numbers") == {} and "date" not in table:
+        problems.append("[numbers] is empty: at least one feature is needed")
     return problems
 
 
@@ -163,6 +185,12 @@ def _is_text(value: object) -> bool:
 
 def _is_text_table(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def unused(mapping: ColumnMapping, found: Iterable[str]) -> list[str]:
+    """The columns among ``found`` that nothing is read from yet, and that something may be read from."""
+    used = {mapping.label, mapping.date, *mapping.text.values(), *mapping.numbers.values(), *GIVEAWAYS}
+    return [column for column in found if column not in used]
 
 
 def known_alias(column: str, found: Iterable[str]) -> str | None:
@@ -176,22 +204,27 @@ def _plain(name: str) -> str:
     return name.strip().lower().replace(" ", "_")
 
 
-def suggested_mapping(mapping: ColumnMapping, found: Iterable[str]) -> str | None:
+def suggested_mapping(mapping: ColumnMapping, found: Collection[str], *, labelled: bool) -> str | None:
     """A TOML mapping that would make a table with the columns ``found`` fit, or None if none would."""
-    columns = list(found)
-    wanted = {column: known_alias(column, columns) for column in (*mapping.text.values(), *mapping.numbers.values())}
-    label, date = known_alias(mapping.label, columns), known_alias(mapping.date, columns)
-    if label is None or None in wanted.values():
+    spare = unused(mapping, found)
+
+    def fitting(table: Mapping[str, str]) -> dict[str, str]:
+        columns = {name: column if column in found else known_alias(column, spare) for name, column in table.items()}
+        return {name: column for name, column in columns.items() if column is not None}
+
+    text, numbers = fitting(mapping.text), fitting(mapping.numbers)
+    rest = fitting({"label": mapping.label, "date": mapping.date})
+    lacking = {*mapping.text, *mapping.numbers} - {*text, *numbers}
+    lacking |= ({LABEL} if labelled and "label" not in rest else set()) | (set() if "date" in rest else {RELEASE_DATE})
+    if lacking - mapping.optional:
         return None
-    lines = [f"label = {_quoted(label)}"]
-    if date is not None:
-        lines.append(f"date = {_quoted(date)}")
-    for key, table in (("text", mapping.text), ("numbers", mapping.numbers)):
-        entries = ", ".join(f"{name} = {_quoted(wanted[column])}" for name, column in table.items())
-        lines.append(f"{key} = {{ {entries} }}")
+    lines = [f"{key} = {_quoted(column)}" for key, column in rest.items()]
+    for key, table in (("text", text), ("numbers", numbers)):
+        entries = ", ".join(f"{name} = {_quoted(column)}" for name, column in table.items())
+        lines += [f"{key} = {{ {entries} }}"] if table else []
     return "\n".join(lines)
 
 
-def _quoted(text: str | None) -> str:
+def _quoted(text: str) -> str:
     # JSON strings are TOML strings, but for escaped characters beyond the basic plane
     return json.dumps(text, ensure_ascii=False)

@@ -212,7 +212,10 @@ def audio_matrix(tracks: Tracks) -> tuple[np.ndarray, tuple[str, ...], tuple[str
 def _text_matrix(tracks: Tracks, text_model: TextModel | None) -> np.ndarray:
     missing = [name for name in (ALBUM_NAME, TRACK_NAME) if name not in tracks.text_columns]
     if missing:
-        raise InputError(f"text features need {' and '.join(missing)}, which {tracks.source} has not")
+        raise InputError(
+            f"text features need {' and '.join(missing)}, which {tracks.source} has not: "
+            "give a table that has them, or name their columns in [text] of a mapping"
+        )
     from data.embeddings import embed_titles
 
     return embed_titles(tracks.frame[ALBUM_NAME].tolist(), tracks.frame[TRACK_NAME].tolist(), model=text_model)

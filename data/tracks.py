@@ -122,14 +122,14 @@ class Tracks:
 
 
 def load_tracks(
-    source: str | Path, *, mapping: Path | None = None, require_genre: bool = True, min_genres: int = 2
+    source: str | Path, *, mapping: Path | ColumnMapping | None = None, require_genre: bool = True, min_genres: int = 2
 ) -> Tracks:
     """Load and check a table of tracks.
 
     Args:
         source: a path (comma- or tab-separated UTF-8, or Parquet), ``"spotify"`` (the public file),
             or ``"synthetic[:ROWS]"``. A file of such a name is given as ``./synthetic``.
-        mapping: a TOML file that names the columns (see `data.columns.read_mapping`).
+        mapping: what names the columns, or a TOML file of it (see `data.columns.read_mapping`).
         require_genre: whether every row must have a genre.
         min_genres: how many genres there must be at least; 1 for a table that only adds a genre.
 
@@ -138,9 +138,9 @@ def load_tracks(
     """
     label = str(source)
     word = "" if isinstance(source, Path) else label.partition(":")[0]
-    if word in ("spotify", "synthetic") and mapping is not None:
+    if word in ("spotify", "synthetic") and isinstance(mapping, Path):
         raise InputError(f"a mapping goes with a file, not with --data {label}")
-    columns = ColumnMapping() if mapping is None else read_mapping(mapping)
+    columns = read_mapping(mapping) if isinstance(mapping, Path) else mapping or ColumnMapping()
     if word == "synthetic":
         raw, label = _synthetic(label)
     elif label == "spotify" and word:

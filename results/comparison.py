@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -30,13 +32,15 @@ class Comparison:
 
     ``progress``: one row per study and trained segment, in the order in which they ended: ``study``, ``arm``,
     ``epochs`` (spent so far), ``seconds`` (since the first segment began), ``best`` (validation accuracy so far).
-    ``studies``: one row per study: ``study``, ``arm``, ``seed``, ``complete``, ``best``, ``regret`` (what it lacks of
-    the exhaustive best), ``epochs``, ``seconds``, ``epochs_to_near`` and ``seconds_to_near`` (until it was within 1% of
-    the exhaustive best). Without an exhaustive study of the same rows, space and seed among them, the last three of
-    these and ``regret`` are NaN, as the last two are where it never came so near.
-    ``arms``: one row per arm, means over its studies: ``arm``, ``studies``, ``best``, ``best_spread`` (standard
-    deviation, NaN for one study), ``regret``, ``regret_spread``, ``epochs``, ``seconds``, ``epochs_to_near``,
-    ``seconds_to_near`` (over those that came near), ``near`` (how many did).
+    ``studies``: one row per study: ``study``, ``arm``, ``seed``, ``repeats``, ``complete``, ``best``, ``regret`` (what
+    it lacks of the exhaustive best), ``epochs``, ``seconds``, ``epochs_to_near`` and ``seconds_to_near`` (until it was
+    within 1% of the exhaustive best). Without an exhaustive study of the same rows, space and seed among them, the last
+    two of these and ``regret`` are NaN, as those two are where it never came so near.
+    ``arms``: one row per arm, means over its studies: ``arm``, ``studies``, ``repeats``, ``best``, ``best_spread``
+    (standard deviation, NaN for one study), ``regret``, ``regret_spread``, ``epochs``, ``seconds``,
+    ``epochs_to_near``, ``seconds_to_near`` (over those that came near), ``near`` (how many did).
+    Of configurations with ``repeats`` the mean decides, as everywhere: ``best`` is then the best mean over the repeats
+    of a configuration, each at its best epoch so far, and NaN until one has a score of each of its repeats.
     """
 
     progress: pd.DataFrame
@@ -92,6 +96,7 @@ class _Read:
 
     study: str
     seed: int
+    repeats: int
     arm: dict[str, Any]
     reference: str
     """The same for studies that an exhaustive one among them is the measure of."""
@@ -114,6 +119,7 @@ class _Read:
         return cls(
             study=name,
             seed=settings.seed,
+            repeats=settings.repeats,
             arm=_arm(settings),
             reference=json.dumps([*rows, settings.epochs, settings.seed]),
             exhaustive=(
@@ -134,12 +140,17 @@ def _progress(study: Study) -> pd.DataFrame:
     )
     found: dict[str, list[float]] = {"epochs": [], "seconds": [], "best": []}
     clocks = _training_seconds([(began, ended) for began, ended, *_ in segments])
+    reached: dict[str, dict[int, float]] = defaultdict(dict)
     epochs, best = 0, float("nan")
     for clock, (_, _, members, first, last) in zip(clocks, segments, strict=True):
-        keys = [(*member, epoch) for member in json.loads(members) for epoch in range(first, last + 1)]
-        trained = [accuracy[key] for key in keys if key in accuracy]
-        epochs += len(trained)
-        best = float(np.fmax(best, max((score for score in trained if score is not None), default=np.nan)))
+        for config_id, seed in json.loads(members):
+            keys = [(config_id, seed, epoch) for epoch in range(first, last + 1)]
+            trained = [accuracy[key] for key in keys if key in accuracy]
+            epochs += len(trained)
+            for score in (score for score in trained if score is not None):
+                reached[config_id][seed] = max(score, reached[config_id].get(seed, score))
+            if len(reached[config_id]) == study.settings.repeats:
+                best = float(np.fmax(best, fmean(reached[config_id].values())))
         for name, value in zip(found, (epochs, clock, best), strict=True):
             found[name].append(value)
     return pd.DataFrame(found)
@@ -194,11 +205,15 @@ def _shown(name: str, value: object) -> str:
 
 
 def _study_row(read: _Read, label: str, exhaustive: float | None) -> dict[str, object]:
-    progress, row = read.progress, {"study": read.study, "arm": label, "seed": read.seed, "complete": read.complete}
+    progress = read.progress
     measure = float("nan") if exhaustive is None else exhaustive
     near = progress[progress["best"] >= NEAR * measure].head(1)
     return {
-        **row,
+        "study": read.study,
+        "arm": label,
+        "seed": read.seed,
+        "repeats": read.repeats,
+        "complete": read.complete,
         "best": read.best,
         "regret": measure - read.best,
         "epochs": int(progress["epochs"].iloc[-1]),
@@ -209,7 +224,7 @@ def _study_row(read: _Read, label: str, exhaustive: float | None) -> dict[str, o
 
 
 def _arm_row(arm: str, studies: pd.DataFrame) -> dict[str, object]:
-    row: dict[str, object] = {"arm": arm, "studies": len(studies)}
+    row: dict[str, object] = {"arm": arm, "studies": len(studies), "repeats": int(studies["repeats"].iloc[0])}
     for name in ("best", "regret", "epochs", "seconds", "epochs_to_near", "seconds_to_near"):
         row[name] = studies[name].mean()
         if name in ("best", "regret"):

@@ -34,6 +34,12 @@ def check_suffix(path: Path) -> None:
     _writer(path)
 
 
+def check_page(path: Path) -> None:
+    """Raise ``InputError`` where a page of figures would get another kind of file's name."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path}: figures are written as a page, so the name must end in .html")
+
+
 def write_file(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all; ``InputError`` where the place does not allow it."""
     if path.is_dir():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,8 @@ class Importance:
     ``parameters``: ``parameter`` and ``importance``, shares of the explained variance that sum to 1; NaN where the
     parameter is not active in every configuration, and so cannot be weighed against the others.
     ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``.
-    ``accuracy`` is of each configuration's best epoch among the first ``epochs`` (``None``: among all).
+    A configuration's accuracy is of its best epoch among the first ``epochs`` (``None``: among all), and the mean of
+    these where it has ``repeats``.
     """
 
     study: str
@@ -49,8 +52,9 @@ class Importance:
     counted: int
     configurations: int
     stopped: int
-    """Configurations that a rung stopped, whether counted or not."""
+    """Configurations that a rung stopped, whether counted or not; of several repeats at least one."""
     epochs: int | None
+    repeats: int = 1
 
     @property
     def strongest(self) -> tuple[str, ...]:
@@ -59,7 +63,8 @@ class Importance:
 
     def counted_text(self) -> str:
         """Which configurations were counted, in one or two sentences."""
-        text = f"{self.counted} of {self.configurations} configurations counted, each by its best accuracy"
+        text = f"{self.counted} of {self.configurations} configurations counted, each by "
+        text += "its best accuracy" if self.repeats == 1 else f"the mean of its {self.repeats} repeats' best accuracies"
         text += " of all epochs" if self.epochs is None else f" up to epoch {self.epochs}"
         if self.counted < self.configurations:
             text += "; the others have not trained so long, or have no score"
@@ -78,23 +83,32 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
     Configurations are compared after equal training. Where no rung stopped anyone, that is all of it; else it is the
     first ``epochs`` epochs: by default as many as the first to be stopped has trained, so that everyone counts. With
     more, those that were stopped earlier drop out, and the survivors that are left are a biased sample. Who ended by
-    itself before (patience, divergence) counts with what it has. The forest of fANOVA (Hutter et al., 2014) is drawn
+    itself before (patience, divergence) counts with what it has. A configuration with repeats counts once, by their
+    mean, and only where each of them does. The forest of fANOVA (Hutter et al., 2014) is drawn
     with a fixed seed. ``InputError`` where fewer than four configurations can be counted.
     """
     with Study.open(directory) as study, study.snapshot():
         space, trials, curves = space_of(study), study.trials(), load_curves(study)
-    stopped = [trial.epoch for trial in trials if trial.state is State.STOPPED]
+        settings = study.settings
+    stopped = [trial for trial in trials if trial.state is State.STOPPED]
     if epochs is None and stopped:
-        epochs = min(stopped)
+        epochs = min(trial.epoch for trial in stopped)
     scores = _scores(curves if epochs is None else curves[curves["epoch"] <= epochs])
-    counted = [trial for trial in trials if trial.key in scores and _trained_so_long(trial, epochs)]
+    rows: dict[str, list[TrialRecord]] = defaultdict(list)
+    for trial in trials:
+        rows[trial.key.config_id].append(trial)
+    counted = [
+        repeats
+        for repeats in rows.values()
+        if all(trial.key in scores and _trained_so_long(trial, epochs) for trial in repeats)
+    ]
     if len(counted) < _FEWEST:
         raise InputError(
             f"{directory}: {len(counted)} configurations can be counted, and {_FEWEST} are the fewest to compare; "
             "train more, or count those that trained less with --epochs"
         )
-    values = [space.values(trial.configuration) for trial in counted]
-    accuracy = pd.Series([scores[trial.key] for trial in counted])
+    values = [space.values(repeats[0].configuration) for repeats in counted]
+    accuracy = pd.Series([fmean(scores[trial.key] for trial in repeats) for repeats in counted])
     parameters = _importances(space, values, accuracy)
     labels = {name: _labels(space, name, values) for name in parameters["parameter"]}
     return Importance(
@@ -103,9 +117,10 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
         parameters=parameters,
         pairs=_pairs(labels, list(parameters["parameter"].head(2)), accuracy),
         counted=len(counted),
-        configurations=len(trials),
-        stopped=len(stopped),
+        configurations=len(rows),
+        stopped=len({trial.key.config_id for trial in stopped}),
         epochs=epochs,
+        repeats=settings.repeats,
     )
 
 

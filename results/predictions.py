@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR
+from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
 from data.encoding import scaler_from_json
 from data.errors import InputError, did_you_mean
 from data.features import is_text_input, raw_matrix
 from data.text_model import TextModel, recorded_text_model
-from data.tracks import Tracks
+from data.tracks import Tracks, load_tracks
 from trainables.checkpoint import ModelCard, load_model
 from trainables.mlp import GenreMLP
 
 PROBABILITY = "probability_"
 _CHUNK_ROWS = 4096
+
+
+def load_inputs(model_directory: Path, source: str | Path, mapping: Path | None = None) -> Tracks:
+    """A table of tracks, as ``data.tracks.load_tracks`` reads it, of which nothing is asked but what the model reads.
+
+    Titles are read where the table has them. Without a mapping a number's column has its name. Raises ``InputError``
+    where the directory holds no sound model, or the table or the mapping lacks an input of it.
+    """
+    _, card = load_model(model_directory)
+    numbers = _numbers(card)
+    if mapping is None:
+        columns = ColumnMapping(numbers={name: name for name in numbers if name != RELEASE_YEAR}, binary=())
+    else:
+        columns = read_mapping(mapping)
+        named = [*columns.numbers, *([RELEASE_YEAR] if columns.dated else [])]
+        _check_inputs(numbers, named, f"the mapping {mapping}", model_directory)
+    columns = columns.only(numbers, text=card.feature_kind != "audio")
+    return load_tracks(source, mapping=columns, require_genre=False)
 
 
 def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:
@@ -48,9 +67,7 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
     """
     scaler = scaler_from_json(card.scaler)
     # before the sentence model runs for a minute
-    _check_inputs(
-        [name for name in scaler.columns if not is_text_input(name, card.feature_kind)], tracks, model_directory
-    )
+    _check_inputs(_numbers(card), [*tracks.number_columns, *tracks.binary_columns], tracks.source, model_directory)
     matrix, names, _ = raw_matrix(tracks, card.feature_kind, _text_model(card, model_directory))
     if _text_width(names, card) != _text_width(scaler.columns, card):
         raise InputError(
@@ -62,6 +79,11 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
         return scaler.transform(matrix[:, [position[name] for name in scaler.columns]])
 
 
+def _numbers(card: ModelCard) -> list[str]:
+    """The model's inputs that are no text, by their names in a table."""
+    return [name for name in scaler_from_json(card.scaler).columns if not is_text_input(name, card.feature_kind)]
+
+
 def _text_model(card: ModelCard, model_directory: Path) -> TextModel | None:
     if card.feature_kind == "audio":
         return None
@@ -71,15 +93,14 @@ def _text_model(card: ModelCard, model_directory: Path) -> TextModel | None:
         raise InputError(f"the model in {model_directory} reads text: {error}") from error
 
 
-def _check_inputs(wanted: list[str], tracks: Tracks, model_directory: Path) -> None:
-    found = [*tracks.number_columns, *tracks.binary_columns]
+def _check_inputs(wanted: Collection[str], found: Collection[str], source: str, model_directory: Path) -> None:
     missing = [name for name in wanted if name not in found]
     if not missing:
         return
     others = [name for name in found if name not in wanted]
     listed = "".join(f"\n  - {name!r}{_hint(name, others)}" for name in missing)
     raise InputError(
-        f"{tracks.source} lacks {len(missing)} of the {len(wanted)} numbers that the model in "
+        f"{source} lacks {len(missing)} of the {len(wanted)} numbers that the model in "
         f"{model_directory} reads:{listed}\nfound: {', '.join(found) or 'none'}\n"
         "give a table that has them, or name its columns in the mapping that the model was trained with"
     )

@@ -9,21 +9,19 @@ import pandas as pd
 
 from results.frames import load_trials, mean_accuracy
 from results.study import Study
+from spaces.configuration import HYPERPARAMETERS
 
-_DESCRIBED = (
-    *("hidden_layers", "batch_norm", "dropout", "learning_rate", "batch_size", "optimizer", "clip_norm"),
-    "weights",
-)
+_DESCRIBED = (*(name for name in HYPERPARAMETERS if name != "epochs"), "weights")
 
 
 def load_repeats(study: str | Path | Study) -> pd.DataFrame:
     """One row per configuration, the best mean first: the first row is what is promoted.
 
-    Columns: ``config_id`` (str), some of its hyperparameters, ``repeats`` and ``scored`` (Int64, its seeds, and those
-    of them that have a score); of the validation accuracy at the best epoch ``mean``, ``spread`` (standard deviation,
-    NaN for one seed), ``lowest`` and ``highest``; ``mean_rank`` and ``rank_spread`` of its ranks among the
-    configurations, seed by seed (1 is best, ties share their mean). All float64. Those whose repeats do not all have
-    a score come last. A repeat that a rung stopped counts with what it had reached.
+    Columns: ``config_id`` (str), the hyperparameters and ``weights`` as in ``load_trials``, ``repeats`` and ``scored``
+    (Int64, its seeds, and those of them that have a score); of the validation accuracy at the best epoch ``mean``,
+    ``spread`` (standard deviation, NaN for one seed), ``lowest`` and ``highest``; ``mean_rank`` and ``rank_spread`` of
+    its ranks among the configurations, seed by seed (1 is best, ties share their mean). All float64. Those whose
+    repeats do not all have a score come last. A repeat that a rung stopped counts with what it had reached.
     """
     trials = load_trials(study)
     trials["rank"] = trials.groupby("seed")["val_accuracy"].rank(ascending=False)

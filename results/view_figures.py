@@ -46,11 +46,12 @@ def draw_progress(comparison: Comparison, against: str) -> go.Figure:
                 x=line["at"], y=line["high"], line={**shape, "width": 0}, fill="tonexty", opacity=0.2, **edge
             )
         figure.add_scatter(x=line["at"], y=line["mean"], mode="lines", line=shape, name=name, legendgroup=name)
+    repeated = " (mean over repeats)" if (comparison.arms["repeats"] > 1).any() else ""
     return figure.update_layout(
         template="plotly_white",
         height=480,
         xaxis_title=_AXES[against],
-        yaxis_title="best validation accuracy so far",
+        yaxis_title=f"best validation accuracy so far{repeated}",
         legend={"orientation": "h", "y": -0.2},
     )
 

@@ -35,7 +35,7 @@ for command in (
     commands_compare.export,
     commands_train.prune,
 ):
-    app.command()(command)
+    app.command(short_help=(command.__doc__ or "").partition("\n")[0])(command)
 
 
 def main() -> None:

@@ -7,11 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
+from data.errors import InputError
 from search import options
 from search.console import OUT
 
 Table = Annotated[Path | None, typer.Option(help="Write a .csv, .parquet or .json file, too.", metavar="FILE")]
-Figure = Annotated[Path | None, typer.Option(help="Write the figures as one page, too.", metavar="FILE.html")]
+Figure = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the figures as one page, too: interactive also offline, 5 MB with all that it needs.",
+        metavar="FILE.html",
+    ),
+]
 
 
 def replay(
@@ -64,20 +71,26 @@ def compare(
         list[Path],
         typer.Argument(help="Studies; those that differ in seed alone are one arm.", metavar="STUDY..."),
     ],
-    curves: Annotated[bool, typer.Option("--curves", help="Write one row per study and segment instead.")] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Into --to: one row per study and segment, not one per arm.")
+    ] = False,
     to: Table = None,
     figure: Figure = None,
     debug: options.Debug = False,
 ) -> None:
     """Best accuracy so far against epochs and time, and regret against an exhaustive study of the same rows."""
     from results.comparison import compare as compare_studies
-    from results.exports import check_suffix, write_file, write_table
+    from results.exports import check_page, check_suffix, write_file, write_table
     from results.view_figures import comparison_page
     from search.display import frame_table
     from search.view_tables import arms_text
 
+    if curves and to is None:
+        raise InputError("--curves says what --to FILE gets: give that, too")
     if to is not None:
         check_suffix(to)
+    if figure is not None:
+        check_page(figure)
     found = compare_studies(studies)
     OUT.print(frame_table(arms_text(found.arms), _studies(studies)))
     if to is not None:
@@ -100,13 +113,15 @@ def importance(
     debug: options.Debug = False,
 ) -> None:
     """Which hyperparameters mattered: mean accuracy by value, importance by fANOVA, the two strongest together."""
-    from results.exports import check_suffix, write_file, write_table
+    from results.exports import check_page, check_suffix, write_file, write_table
     from results.importance import importance as find_importance
     from results.view_figures import importance_page
     from search.display import frame_table
 
     if to is not None:
         check_suffix(to)
+    if figure is not None:
+        check_page(figure)
     found = find_importance(study, epochs)
     OUT.print(found.counted_text(), markup=False)
     OUT.print(frame_table(found.effects, "main effects", decimals=4))

@@ -105,7 +105,9 @@ def sweep(
     device: options.Device = "cpu",
     name: options.Name = None,
     out: options.Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and for how long, and run nothing.")
+    ] = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -176,7 +178,7 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
     import os
 
     from results.record import StudySettings
-    from search.dry_run import estimate
+    from search.dry_run import START_SECONDS, estimate
     from search.planning import check_batches, foreseen_trials
     from search.preparation import prepare
     from spaces import load_space
@@ -196,7 +198,8 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
         return
     OUT.print(
         f"{found.configurations} configurations in about {found.segments} segments on {found.workers} workers: "
-        f"{found.epochs:,} epochs, about {found.minutes:.1f} minutes, {found.megabytes:.0f} MB of checkpoints",
+        f"{found.epochs:,} epochs, about {found.minutes:.1f} minutes ({START_SECONDS:.0f} s of them until Ray and its "
+        f"workers are up), {found.megabytes:.0f} MB of checkpoints",
         highlight=False,
     )
 
@@ -236,7 +239,8 @@ def _finish(result: Any, as_json: bool) -> None:
     """Say how a sweep ended; an interrupted one ends the command with code 130."""
     from results.frames import load_trials
     from results.repeats import load_repeats
-    from search.display import incumbent_score, repeats_table, top_trials, trials_table
+    from search.display import incumbent_score, top_trials
+    from search.trial_tables import repeats_table, trials_table
 
     if as_json:
         incumbent = result.incumbent and {
@@ -264,11 +268,11 @@ def _finish(result: Any, as_json: bool) -> None:
     if not as_json:
         states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
         if not math.isnan(result.incumbent.spread):
-            OUT.print(
-                repeats_table(load_repeats(result.directory).head(5), "the best five, by the mean of their seeds")
-            )
+            best = load_repeats(result.directory).head(5)
+            OUT.print(repeats_table(best, f"the best {len(best)}, by the mean of their seeds", OUT.width))
         else:
-            OUT.print(trials_table(top_trials(load_trials(result.directory), 5), "the best five"))
+            best = top_trials(load_trials(result.directory), 5)
+            OUT.print(trials_table(best, f"the best {len(best)}", OUT.width))
         OUT.print(
             f"{states}; {result.epochs:,} epochs in {result.seconds:.0f} s\n"
             f"the incumbent {result.incumbent.key.config_id} ({incumbent_score(result.incumbent)}) "

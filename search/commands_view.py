@@ -51,7 +51,8 @@ def trials(
     from results.exports import write_table
     from results.frames import load_curves, load_trials
     from results.repeats import load_repeats, seed_agreement
-    from search.display import agreement_line, repeats_table, top_trials, trials_table
+    from search.display import agreement_line, top_trials
+    from search.trial_tables import repeats_table, trials_table
 
     if curves and repeats:
         raise InputError("--curves and --repeats exclude each other")
@@ -65,12 +66,12 @@ def trials(
     elif curves:
         OUT.print(frame.to_string(index=False), highlight=False, markup=False)
     elif repeats:
-        OUT.print(repeats_table(chosen, str(study)))
+        OUT.print(repeats_table(chosen, str(study), OUT.width))
         agreement = seed_agreement(study)
         if not agreement.empty:
             OUT.print(agreement_line(agreement), highlight=False)
     else:
-        OUT.print(trials_table(chosen, str(study)))
+        OUT.print(trials_table(chosen, str(study), OUT.width))
 
 
 def describe(
@@ -106,14 +107,14 @@ def predict(
     debug: options.Debug = False,
 ) -> None:
     """Genres for new tracks: the same rows in the same order, with one probability per genre."""
-    from data.tracks import load_tracks
     from results.exports import check_suffix, write_table
+    from results.predictions import load_inputs
     from results.predictions import predict as predict_genres
 
     check_suffix(out)
     if out.exists() and Path(tracks).exists() and out.samefile(tracks):
         raise InputError(f"-o {out} is the table of tracks itself, which would be lost: give another name")
-    predicted = predict_genres(model, load_tracks(tracks, mapping=mapping, require_genre=False, min_genres=1))
+    predicted = predict_genres(model, load_inputs(model, tracks, mapping))
     write_table(predicted, out)
     OUT.print(f"{len(predicted):,} rows written to {out}", markup=False)
 

@@ -21,53 +21,10 @@ from results.study import Study
 if TYPE_CHECKING:
     from search.promotion import Incumbent
 
-_HEADINGS = {
-    "config_id": "configuration",
-    "hidden_layers": "hidden",
-    "batch_norm": "BN",
-    "dropout": "drop",
-    "learning_rate": "lr",
-    "batch_size": "batch",
-    "optimizer": "optim",
-    "clip_norm": "clip",
-    "activation": "activation",
-    "weight_decay": "decay",
-    "momentum": "mom",
-    "label_smoothing": "smooth",
-    "schedule": "schedule",
-    "encoding": "encoding",
-    "state": "state",
-    "epochs": "epochs",
-    "best_epoch": "best",
-    "val_accuracy": "accuracy",
-}
-_OCCASIONAL = ("activation", "weight_decay", "momentum", "label_smoothing", "schedule", "encoding")
-"""Shown where they differ: the paper's grid has one value of each."""
-
 
 def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
     """The best trials, or all, best first."""
     return ranked(trials) if count is None else ranked(trials).head(count)
-
-
-def trials_table(trials: pd.DataFrame, title: str) -> Table:
-    """The columns that tell trials apart, as a table; ``best`` is the epoch of the best accuracy."""
-    shown = [name for name in _HEADINGS if name not in _OCCASIONAL or trials[name].nunique() > 1]
-    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
-    for name in shown:
-        numeric = pd.api.types.is_numeric_dtype(trials[name]) and name != "batch_norm"
-        table.add_column(_HEADINGS[name], justify="right" if numeric else "left", no_wrap=True)
-    for row in trials[shown].itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    return table
-
-
-def repeats_table(repeats: pd.DataFrame, title: str) -> Table:
-    """The columns of ``results.load_repeats`` that people compare."""
-    columns = ["config_id", "hidden_layers", "learning_rate", "batch_size", "optimizer", "scored"]
-    shown = repeats[[*columns, "mean", "spread", "lowest", "highest", "mean_rank", "rank_spread"]]
-    ranks = {name: shown[name].round(1) for name in ("mean_rank", "rank_spread")}
-    return frame_table(shown.assign(**ranks).rename(columns=lambda name: name.replace("_", " ")), title)
 
 
 def agreement_line(agreement: pd.DataFrame) -> str:
@@ -87,7 +44,8 @@ def incumbent_score(incumbent: Incumbent) -> str:
     return f"{mean}; the best of them, seed {incumbent.key.seed}: {own}"
 
 
-def _cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """A value as a cell of a table."""
     if pd.isna(value):
         return "-"
     if isinstance(value, bool):
@@ -114,6 +72,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "sampler": (settings.sampler or "tpe") if settings.search == "optuna" else None,
         "asked_for": settings.suggested or len(trials),
         "answered": len(json.loads(facts.get("answered", "[]"))),
+        "ran_out": bool(facts.get("ran_out")),
         "configurations": len(trials),
         "ended": ended,
         "states": dict(states),
@@ -136,7 +95,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     if summary["sampler"]:
         answered = f", {summary['answered']} answered from the record" if summary["answered"] else ""
         of = f"{summary['configurations']} of {summary['asked_for']}"
-        lines.append(f"  Optuna ({summary['sampler']}) has suggested {of}{answered}")
+        ran_out = "; the space has no other points" if summary["ran_out"] else ""
+        lines.append(f"  Optuna ({summary['sampler']}) has suggested {of}{answered}{ran_out}")
     if summary["best_accuracy"] is not None:
         lines.append(f"  best so far {summary['best_accuracy']:.4f} ({summary['best_configuration']})")
     if summary["complete"]:
@@ -161,14 +121,14 @@ def frame_table(frame: pd.DataFrame, title: str, decimals: int | None = None) ->
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
-        table.add_column(str(name), justify="right" if numeric else "left")
+        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
     for row in frame.itertuples(index=False):
         table.add_row(*("" if pd.isna(value) else _rounded(value, decimals) for value in row))
     return table
 
 
 def _rounded(value: Any, decimals: int | None) -> str:
-    return plain_number(value, decimals) if decimals is not None and isinstance(value, float) else _cell(value)
+    return plain_number(value, decimals) if decimals is not None and isinstance(value, float) else cell_text(value)
 
 
 def stages_table(stages: pd.DataFrame) -> Table:

@@ -20,7 +20,8 @@ from trainables.stacked_mlp import Layout
 
 SECONDS_PER_SEGMENT = 0.15
 """What Ray Tune and the checkpoint add to a segment (measured)."""
-_START_SECONDS = 10.0
+START_SECONDS = 12.0
+"""What passes on two cores before the first segment: Ray's start, and a worker's import of PyTorch (measured)."""
 _TENSORS_PER_PARAMETER = 4
 _BYTES = 4
 
@@ -33,6 +34,7 @@ class Estimate:
     segments: int
     epochs: int
     minutes: float
+    """``START_SECONDS`` and training; not the reading of titles before it."""
     megabytes: float
     """Of segment checkpoints on disk, before ``genresweep prune``."""
     workers: int
@@ -77,7 +79,7 @@ def estimate(
         configurations=len({trial.key.config_id for trial in trials}),
         segments=segments,
         epochs=epochs,
-        minutes=(clock + _START_SECONDS) / 60,
+        minutes=(clock + START_SECONDS) / 60,
         megabytes=size,
         workers=workers,
     )

@@ -12,7 +12,7 @@ Data = Annotated[
 ]
 Mapping = Annotated[
     Path | None,
-    typer.Option(help="TOML table that says which columns of --data are which.", metavar="FILE.toml"),
+    typer.Option(help="TOML table that says which columns of the table are which.", metavar="FILE.toml"),
 ]
 Space = Annotated[str, typer.Option(help="paper (192), paper-full (384), wide or a TOML file.", metavar="SPACE")]
 Search = Annotated[

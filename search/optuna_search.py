@@ -69,7 +69,8 @@ class OptunaSearch:
 
     The seed of a suggestion is a function of the study's seed and the number of suggestions before it. So the next
     suggestions depend on the record alone: on the configurations, in their order, and on how those that have ended
-    came out. ``trials`` are the rows of the record, ``curves`` their validation accuracy by epoch.
+    came out. ``trials`` are the rows of the record, ``curves`` their validation accuracy by epoch;
+    ``ran_out`` says that no new points were found any more.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class OptunaSearch:
         trials: Iterable[TrialRecord] = (),
         curves: Mapping[TrialKey, Mapping[int, float]] | None = None,
         answered: Iterable[tuple[int, str]] = (),
+        *,
+        ran_out: bool = False,
     ) -> None:
         assert settings.trials is not None
         self._settings, self._count = settings, settings.trials
@@ -90,7 +93,7 @@ class OptunaSearch:
         self._ended: dict[str, Told] = {}
         self._asked: list[str] = []
         self.answered: Answered = list(answered)
-        self._exhausted = False
+        self._ran_out = ran_out
         self._restore(trials)
 
     def _restore(self, trials: Iterable[TrialRecord]) -> None:
@@ -109,8 +112,13 @@ class OptunaSearch:
     @property
     def exhausted(self) -> bool:
         """True where no further configuration will be suggested."""
-        known = len(self._rows)
-        return self._exhausted or known >= self._count or (self._space.size is not None and known >= self._space.size)
+        return len(self._rows) >= self._count or self.ran_out
+
+    @property
+    def ran_out(self) -> bool:
+        """True where the space has, or seems to have, no points left for those that are still asked for."""
+        size = self._space.size
+        return len(self._rows) < self._count and (self._ran_out or (size is not None and len(self._rows) >= size))
 
     def observe(self, scores: Iterable[tuple[TrialKey, Mapping[str, Any]]], trials: Iterable[TrialRecord]) -> None:
         """Take up epochs that were trained and rows that have changed."""
@@ -142,7 +150,7 @@ class OptunaSearch:
             found += self._add(rows_of(configuration, len(self._rows), self._settings))
             if self._sampler in ("tpe", "gp"):
                 fixed = {name: value for name, value in parameters.items() if name in _SHAPE}
-        self._exhausted = not found
+        self._ran_out = not found
         return found
 
     def _add(self, rows: Sequence[TrialRecord]) -> Sequence[TrialRecord]:

@@ -15,6 +15,8 @@ from search.segments import Segment, SegmentQueue
 
 ANSWERED = "answered"
 """The fact that holds the suggestions that were answered from the record."""
+RAN_OUT = "ran_out"
+"""The fact, not empty, of a search that ended for want of points, with fewer configurations than asked for."""
 
 
 class SuggestingCoordinator(Coordinator):
@@ -42,7 +44,8 @@ class SuggestingCoordinator(Coordinator):
             return Outcome()
         suggested = self._search.suggest(slots)
         self.add(suggested)
-        return Outcome(suggested=suggested, facts={ANSWERED: json.dumps(self._search.answered)})
+        facts = {ANSWERED: json.dumps(self._search.answered)} | ({RAN_OUT: "yes"} if self._search.ran_out else {})
+        return Outcome(suggested=suggested, facts=facts)
 
     def complete(self, segment: Segment, report: Mapping[str, Any]) -> Outcome:
         """As ``Coordinator.complete``; the search is told."""
@@ -65,5 +68,6 @@ def restored_search(study: Study) -> OptunaSearch:
     )
     for config_id, seed, epoch, accuracy in rows:
         curves.setdefault(TrialKey(config_id, seed), {})[epoch] = accuracy
-    answered = json.loads(study.facts().get(ANSWERED, "[]"))
-    return OptunaSearch(study.settings, study.trials(), curves, [(place, config_id) for place, config_id in answered])
+    facts = study.facts()
+    answered = [(place, config_id) for place, config_id in json.loads(facts.get(ANSWERED, "[]"))]
+    return OptunaSearch(study.settings, study.trials(), curves, answered, ran_out=bool(facts.get(RAN_OUT)))

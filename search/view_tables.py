@@ -24,13 +24,17 @@ def replay_text(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def arms_text(arms: pd.DataFrame) -> pd.DataFrame:
-    """Columns of text for ``frame_table``; to 1%: until within 1% of the exhaustive best, and how many came there."""
+    """Columns of text for ``frame_table``; to 1%: until within 1% of the exhaustive best, and how many came there.
+
+    Where configurations have repeats, their means are compared, and the heading says so.
+    """
+    best = "best mean" if (arms["repeats"] > 1).any() else "best"
     near = arms["near"].astype(str) + " of " + arms["studies"].astype(str)
     return pd.DataFrame(
         {
             "arm": arms["arm"],
             "studies": arms["studies"],
-            "best": _with_spread(arms, "best", 4),
+            best: _with_spread(arms, "best", 4),
             "regret": _with_spread(arms, "regret", 4),
             "epochs": _number(arms["epochs"], 0),
             "seconds": _number(arms["seconds"], 1),

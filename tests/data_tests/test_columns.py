@@ -77,6 +77,37 @@ def test_wrong_mappings(tmp_path, text, messages):
         assert message in str(caught.value)
 
 
+def test_titles_that_a_mapping_does_not_name_may_be_missing(tmp_path, other_table):
+    text = OTHER.replace('[text]\ntrack_name = "title"\n', "")
+    assert load_tracks(other_table, mapping=write(tmp_path, text)).text_columns == ("track_album_name",)
+    with pytest.raises(InputError, match="column 'titel' is missing"):
+        load_tracks(other_table, mapping=write(tmp_path, OTHER.replace("title", "titel")))
+
+
+@pytest.mark.parametrize(
+    ("text", "taken", "wrong", "spare", "hint"),
+    [
+        ("[numbers]\na = 'energy'\nb = 'energy_2'", {}, "'energy'?", "energy_1", "(did you mean 'energy_1'?)"),
+        (
+            "[text]\ntrack_name = 'track_name'\ntrack_album_name = 'name'",
+            {"track_name": "name"},
+            "is it 'name' here",
+            "title",
+            "'track_name' is missing (is it 'title' here?)",
+        ),
+    ],
+)
+def test_hints_offer_columns_that_nothing_is_read_from(tmp_path, text, taken, wrong, spare, hint):
+    mapping, frame = write(tmp_path, text), table().rename(columns=taken)
+    with pytest.raises(InputError) as caught:
+        load_tracks(write_csv(frame, tmp_path / "t.csv"), mapping=mapping)
+    assert "is missing" in str(caught.value) and wrong not in str(caught.value)
+    frame = frame.rename(columns={"track_artist": spare})
+    with pytest.raises(InputError) as caught:
+        load_tracks(write_csv(frame, tmp_path / "t.csv"), mapping=mapping)
+    assert hint in str(caught.value)
+
+
 def test_missing_mapping(tmp_path):
     with pytest.raises(InputError, match="cannot read the mapping"):
         read_mapping(tmp_path / "none.toml")

@@ -11,21 +11,28 @@ from results.comparison import band, compare
 from results.record import SegmentRecord, State
 from results.study import Study
 from results.view_figures import comparison_page, draw_progress
+from search.view_tables import arms_text
 from spaces import load_space
 from tests.results_tests.test_study import manifest, row, some_trials
 
 NAN = float("nan")
-# member, first epoch, its accuracies, began, seconds
+# row, first epoch, its accuracies, began, seconds
 Trained = tuple[int, int, list[float], float, float]
 
 
 def write(
     directory: Path, segments: Iterable[Trained], *, complete: bool = True, fingerprint: str = "f", **settings: object
 ) -> Path:
-    """A study of two configurations and four epochs in which each segment had one member."""
+    """A study of two configurations and four epochs in which each segment had one member; repeats follow each other."""
     base = manifest()
     asked = replace(base.settings, **{"space": load_space("paper").to_toml(), **settings})  # type: ignore[arg-type]
-    trials = [replace(trial, key=replace(trial.key, seed=asked.seed)) for trial in some_trials(2)]
+    trials = [
+        replace(
+            trial, key=replace(trial.key, seed=asked.seed + repeat), position=asked.repeats * trial.position + repeat
+        )
+        for trial in some_trials(2)
+        for repeat in range(asked.repeats)
+    ]
     about = replace(base, settings=asked, data={**base.data, "fingerprint": fingerprint})
     with Study.create(directory, about, trials) as study, study.transaction():
         for number, (member, first, accuracies, began, seconds) in enumerate(segments, start=1):
@@ -79,6 +86,23 @@ def test_an_incomplete_exhaustive_study_is_no_measure(tmp_path: Path) -> None:
         [write(tmp_path / "full", EXHAUSTIVE, scheduler="none", complete=False), write(tmp_path / "asha", ASHA)]
     )
     assert found.studies["regret"].isna().all() and found.studies["complete"].tolist() == [False, True]
+
+
+def test_of_configurations_with_repeats_the_mean_is_compared(tmp_path: Path) -> None:
+    """The best single row belongs to a configuration whose other repeat is weak."""
+    rows = [[0.2, 0.9], [0.3, 0.1], [0.4, 0.5], [0.7, 0.6]]
+    segments: list[Trained] = [(number, 1, scores, 100.0 + number, 1.0) for number, scores in enumerate(rows)]
+    found = compare([write(tmp_path / "s", segments, scheduler="none", repeats=2)])
+    assert found.progress["best"].tolist() == pytest.approx([NAN, 0.6, 0.6, 0.6], nan_ok=True)
+    rows_of_asha: list[Trained] = [*segments[2:], (0, 1, [0.9], 110.0, 1.0)]
+    more: list[Trained] = [*segments, (2, 3, [0.8], 110.0, 1.0)]
+    found = compare(
+        [write(tmp_path / "t", more, scheduler="none", repeats=2), write(tmp_path / "a", rows_of_asha, repeats=2)]
+    )
+    assert found.studies["best"].tolist() == pytest.approx([0.75, 0.6])
+    assert found.studies["regret"].tolist() == pytest.approx([0.0, 0.15])
+    assert found.arms["repeats"].tolist() == [2, 2] and list(arms_text(found.arms))[2] == "best mean"
+    assert "mean over repeats" in draw_progress(found, "epochs").layout.yaxis.title.text
 
 
 def test_studies_that_differ_in_seed_alone_are_one_arm(tmp_path: Path) -> None:

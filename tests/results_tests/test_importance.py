@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -38,20 +39,25 @@ def write(
     endings: Mapping[int, tuple[State, int]] | None = None,
     score: Callable[[Configuration, int], float] = accuracy,
     count: int = 0,
+    repeats: int = 1,
 ) -> Path:
-    """A study of four epochs; ``endings`` says which positions ended otherwise than finished."""
+    """A study of four epochs; ``endings`` says which positions ended otherwise than finished.
+
+    Repeats follow each other, and lie .01 apart.
+    """
     points = space.sample(count, 1) if count else space.configurations()
     trials = []
-    for place, point in enumerate(points):
+    for place, (point, repeat) in enumerate(product(points, range(repeats))):
         state, epoch = (endings or {}).get(place, (State.FINISHED, 4))
-        key = TrialKey(point.config_id, 42)
+        key = TrialKey(point.config_id, 42 + repeat)
         trials.append(TrialRecord(key=key, position=place, configuration=point, budget=4, state=state, epoch=epoch))
     base = manifest()
-    about = replace(base, settings=replace(base.settings, space=space.to_toml()))
+    about = replace(base, settings=replace(base.settings, space=space.to_toml(), repeats=repeats))
     with Study.create(directory, about, trials) as study, study.transaction():
         for trial in trials:
             epochs = range(1, trial.epoch + 1)
-            study.add_curves((trial.key, row(epoch, score(trial.configuration, epoch))) for epoch in epochs)
+            apart = 0.01 * (trial.key.seed - 42)
+            study.add_curves((trial.key, row(epoch, score(trial.configuration, epoch) + apart)) for epoch in epochs)
     return directory
 
 
@@ -96,6 +102,18 @@ class TestWhoIsCounted:
         endings = {1: (State.RUNNING, 2), 2: (State.PENDING, 0), 3: (State.FAILED, 3), 4: (State.DIVERGED, 0)}
         found = importance(write(tmp_path / "s", endings=endings))
         assert found.counted == 8 and "others have not trained so long" in found.counted_text()
+
+    def test_configurations_with_repeats_count_once_by_their_mean(self, tmp_path: Path) -> None:
+        one, three = importance(write(tmp_path / "one")), importance(write(tmp_path / "three", repeats=3))
+        means = ["mean", "best"]
+        assert three.effects[["value", "count"]].equals(one.effects[["value", "count"]])
+        assert (three.effects[means] - one.effects[means]).to_numpy() == pytest.approx(0.01)
+        assert three.effects["spread"].tolist() == pytest.approx(one.effects["spread"].tolist())
+        assert (three.counted, three.configurations) == (12, 12)
+        assert "the mean of its 3 repeats' best accuracies" in three.counted_text()
+        endings = {4: (State.FAILED, 2), 9: (State.STOPPED, 1), 10: (State.STOPPED, 2), 17: (State.STOPPED, 1)}
+        some = importance(write(tmp_path / "some", repeats=3, endings=endings), epochs=2)
+        assert (some.counted, some.configurations, some.stopped) == (10, 12, 2)
 
     def test_too_few(self, tmp_path: Path) -> None:
         endings = dict.fromkeys(range(9), (State.PENDING, 0))

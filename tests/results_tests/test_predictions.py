@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -16,9 +17,9 @@ from data.features import build_features
 from data.splits import split_tracks
 from data.text_model import TextModel
 from data.tracks import Tracks, load_tracks
-from results.predictions import predict
+from results.predictions import load_inputs, predict
 from spaces import Configuration
-from tests.data_tests.tables import GENRES, edited, table, tracks_of
+from tests.data_tests.tables import GENRES, edited, table, tracks_of, write_csv
 from trainables.checkpoint import ModelCard, save_model
 from trainables.mlp import Architecture, GenreMLP
 
@@ -114,6 +115,61 @@ def test_missing_inputs_are_named_before_any_text_is_embedded(tmp_path, embeddin
     assert "'energy' (did you mean 'energie'?)" in str(caught.value)
     assert "'release_year' (from a column 'track_album_release_date')" in str(caught.value)
     assert not embeddings.calls
+
+
+class TestNothingIsAskedForButWhatTheModelReads:
+    def predicted(self, folder: Path, frame: pd.DataFrame, mapping: str = "") -> pd.DataFrame:
+        (folder / "new.toml").write_text(mapping)
+        source = write_csv(frame, folder / "new.csv")
+        return predict(
+            folder / "model", load_inputs(folder / "model", source, folder / "new.toml" if mapping else None)
+        )
+
+    def test_a_model_of_numbers_needs_no_titles_and_a_model_of_titles_no_numbers(self, tmp_path):
+        tracks = tracks_of(table(), tmp_path)
+        saved_model(tracks, tmp_path / "model")
+        numbers = table().drop(columns=["track_name", "track_album_name", "playlist_genre"])
+        whole = predict(tmp_path / "model", tracks)
+        predicted = self.predicted(tmp_path, numbers)
+        pd.testing.assert_frame_equal(predicted, whole.drop(columns=["track_name", "track_album_name"]))
+        pd.testing.assert_frame_equal(self.predicted(tmp_path, table()), whole)
+        saved_model(tracks, tmp_path / "model", "text")
+        titles = table()[["track_name", "track_album_name"]]
+        pd.testing.assert_frame_equal(self.predicted(tmp_path, titles), predict(tmp_path / "model", tracks))
+        with pytest.raises(InputError, match="'track_album_name' is missing"):
+            self.predicted(tmp_path, titles.drop(columns="track_album_name"))
+
+    def test_a_model_trained_through_a_mapping_needs_its_own_columns_alone(self, tmp_path):
+        mapping = "[numbers]\nloud = 'energy'\ntempo = 'tempo'\nmode = 'mode'\n"
+        (tmp_path / "m.toml").write_text(mapping)
+        tracks = tracks_of(table(), tmp_path, mapping=tmp_path / "m.toml")
+        saved_model(tracks, tmp_path / "model")
+        expected = predict(tmp_path / "model", tracks)[PROBABILITIES]
+        few = edited(table()[["energy", "tempo", "mode", "key"]], key={3: "C sharp"})
+        for frame, mapped in (
+            (few, mapping),
+            (few, f"{mapping}key = 'key'\nvalence = 'gone'\n"),
+            (few.rename(columns={"energy": "loud"}), ""),
+        ):
+            pd.testing.assert_frame_equal(self.predicted(tmp_path, frame, mapped)[PROBABILITIES], expected)
+
+    def test_all_that_is_missing_is_named_at_once_with_a_mapping_to_paste(self, tmp_path):
+        saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
+        names = {"tempo": "bpm", "track_album_release_date": "release_date", "energy": "Energy"}
+        wanted = table().drop(columns=["track_name", "track_album_name", "playlist_genre"])
+        with pytest.raises(InputError) as caught:
+            self.predicted(tmp_path, wanted.rename(columns=names))
+        message = str(caught.value)
+        for new in names.values():
+            assert f"is it {new!r} here?" in message
+        assert "playlist_genre" not in message and "track_name" not in message
+        predicted = self.predicted(tmp_path, wanted.rename(columns=names), message.partition("would fit it:\n")[2])
+        pd.testing.assert_frame_equal(predicted, self.predicted(tmp_path, wanted))
+
+    def test_a_mapping_that_lacks_an_input(self, tmp_path):
+        saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
+        with pytest.raises(InputError, match=r"(?s)new.toml lacks 13 of the 14.*'energy' \(did you mean 'energie'"):
+            self.predicted(tmp_path, table(), "[numbers]\nenergie = 'energy'\ntempo = 'tempo'\n")
 
 
 def test_text_columns_and_the_same_sentence_model_are_needed(tmp_path, embeddings):

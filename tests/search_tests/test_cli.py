@@ -62,6 +62,11 @@ def test_commands_and_options_are_frozen() -> None:
     assert {name: [word for word in words if word != "--help"] for name, words in found.items()} == COMMANDS
 
 
+def test_the_overview_cuts_no_sentence_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_explains_every_option(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*command, "--help"]) == 0
@@ -206,6 +211,9 @@ WRONG = [
     Wrong("replay to an unknown kind of file", "replay study --to t.xls", (".csv", ".parquet"), _study),
     Wrong("compare nothing yet", "compare study", ("no score yet",), _study),
     Wrong("compare a study with itself", "compare study ./study", ("named twice",), _study),
+    Wrong("curves to nowhere", "compare study --curves", ("--to FILE",), _study),
+    Wrong("a page that is called a picture", "compare study --figure f.png", ("f.png", ".html"), _study),
+    Wrong("another one", "importance study --figure f.json", ("f.json", ".html"), _study),
     Wrong("importance of nothing yet", "importance study", ("0 configurations can be counted",), _study),
     Wrong("export over a file", "export study --to space.toml", ("exists already",), _study),
     Wrong("export to a table", "export study --to t.csv", (".db",), _study),
@@ -268,7 +276,9 @@ def test_dry_run_says_what_would_run_and_runs_nothing(folder: Path, capsys: pyte
     assert estimate["configurations"] == CONFIGURATIONS and estimate["epochs"] == CONFIGURATIONS * 4
     assert estimate["segments"] == 2 and estimate["minutes"] > 0 and estimate["megabytes"] > 0
     assert run(arguments) == 0
-    assert f"{CONFIGURATIONS} configurations in about 2 segments" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{CONFIGURATIONS} configurations in about 2 segments" in said
+    assert "(12 s of them until Ray and its workers are up)" in said and estimate["minutes"] > 12 / 60
     assert _contents(folder) == before
 
 

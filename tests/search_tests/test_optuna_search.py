@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from data.errors import InputError
 from results.record import State, StudySettings, TrialKey, TrialRecord
 from results.study import Study
+from search.display import study_summary, summary_lines
 from search.optuna_search import GROUP, OptunaSearch, Told, judged
 from search.planning import foreseen_trials, longest_budget, pending_trials
 from search.segments import StackKey
@@ -133,6 +134,14 @@ class TestSuggestions:
             search = restored_search(study)
             assert search.exhausted and search.answered, "it was on the way that points were suggested again"
             assert len(search.answered) < 500
+            assert study.facts()["ran_out"] and search.ran_out
+        (line,) = [line for line in summary_lines(study_summary(tmp_path / "s")) if "Optuna" in line]
+        assert "16 of 500" in line and line.endswith("; the space has no other points")
+
+    def test_a_search_that_gets_what_it_asked_for_has_not_run_out(self, tmp_path: Path) -> None:
+        with searched(tmp_path / "s", space="tiny", trials=16) as study:
+            assert len(study.trials()) == 16 and "ran_out" not in study.facts()
+        assert not study_summary(tmp_path / "s")["ran_out"]
 
     def test_a_space_that_only_seems_large_ends_it_too(self, tmp_path: Path) -> None:
         """Widths are rounded: many tapers, few networks, and no list of them."""
@@ -144,6 +153,7 @@ class TestSuggestions:
             train_in(study, World(), slots=1)
             assert {t.configuration.hidden_layers for t in study.trials()} <= {(2, 1), (2, 2)}
             assert all(t.state.is_final for t in study.trials())
+            assert study.facts()["ran_out"] and restored_search(study).exhausted, "it is not asked again"
 
 
 class TestResume:
