@@ -110,6 +110,12 @@ def check_broken_off(ended: Ended, study: Path) -> None:
     assert len([name for name in unclaimed(study) if not name.startswith(".")]) <= SLOTS + 1
 
 
+def check_no_temporary_files(ended: Ended, study: Path) -> None:
+    """None where it ended in order; what was killed in the middle of a file leaves it for ``resume`` to delete."""
+    if ended.code in (0, 130) and study.exists():
+        assert [path.name for path in study.rglob(".*")] == []
+
+
 def check_words(ended: Ended) -> None:
     """A message of a few lines, and no traceback."""
     said = re.sub(r"\[[0-9;?]*[A-Za-z]|\x1b", "", ended.err)
