@@ -33,7 +33,7 @@ def train_segment(*arguments, **options):
     return _sound(*arguments, **options)
 """
 """So that a sweep is still in the middle of its work when it is found there."""
-BOUND = 800.0
+BOUND = 1800.0
 """Seconds after which a process that should have done something has not."""
 
 

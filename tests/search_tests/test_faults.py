@@ -63,7 +63,7 @@ def check_against(study: Path, scheduler: str, sweep: Sweep, *, lost: bool = Fal
         check_same(study, sweep(**(HALVING if scheduler == "halving" else {}), stack_size=16), lost=lost)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_halving_killed_inside_a_commit_then_interrupted(
     launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_moment_is_one_that_comes(moment: str) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("moment", POINTS)
 def test_killed_at(moment: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study, (point, call) = tmp_path / "study", POINTS[moment]
@@ -128,7 +128,7 @@ def test_killed_at(moment: str, launch: Launch, sweep: Sweep, small: Path, tmp_p
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("number", [TERM, INT])
 @pytest.mark.parametrize("moment", ["Ray started", "a later commit", "promotion's files"])
 def test_asked_to_stop_at(moment: str, number: int, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_asked_to_stop_at(moment: str, number: int, launch: Launch, sweep: Sweep
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_second_signal_stops_at_once(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "none")
@@ -161,7 +161,7 @@ def test_a_second_signal_stops_at_once(launch: Launch, sweep: Sweep, small: Path
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_begun_and_gone_on_with_twice_at_once(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
@@ -197,7 +197,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(2000)
+@pytest.mark.timeout(7200)
 def test_random_faults(
     chain: tuple[int, int],
     launch: Launch,

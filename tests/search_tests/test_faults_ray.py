@@ -17,7 +17,7 @@ from tests.search_tests.processes import ROOT, SLOW, WORKER, Command, segments
 from tests.search_tests.small import HALVING
 from tests.search_tests.test_faults import finish, sweep_arguments
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 
 SECRET = "a secret of the storage"

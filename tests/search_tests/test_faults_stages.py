@@ -15,7 +15,7 @@ from tests.search_tests.processes import SLOW, Command, Plan
 from tests.search_tests.small import EPOCHS
 from tests.search_tests.test_faults import INT, KILL, TERM, Arguments
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 TASK = "ray::remote_variants"
 QUICK: Plan = {"grids": True}

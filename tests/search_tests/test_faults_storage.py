@@ -52,7 +52,7 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("free", [160, 320])
 def test_full_disk(free: int, mount: Mount, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """So little room that the sweep cannot end; once there is more, it goes on."""
@@ -81,7 +81,7 @@ def fill(disk: Path) -> Path:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_no_room_for_the_record(mount: Mount, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """Checkpoints have a disk of their own; that of the database fills up while the sweep trains."""
     disk = mount("8m")
@@ -107,7 +107,7 @@ def test_no_room_for_the_record(mount: Mount, launch: Launch, sweep: Sweep, smal
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("commit", [1, 5])
 def test_a_record_that_cannot_grow(commit: int, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """The same without a disk: a limit on the size of the driver's files, from one commit on."""
@@ -126,7 +126,7 @@ def check_full(ended: Ended, study: Path) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_read_only_disk(
     mount: Mount, launch: Launch, sweep: Sweep, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +155,7 @@ def test_read_only_disk(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_clock_that_jumps_back(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
@@ -195,7 +195,7 @@ def test_a_lost_checkpoint_of_the_incumbent(damage: str, sweep: Sweep, tmp_path:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_lost_checkpoints_in_the_middle(damage: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
