@@ -90,7 +90,7 @@ class _Check:
         for name in (name for name in self.mapping.binary if name in numbers):
             self._check_binary(name, numbers[name])
             result[name] = numbers[name]
-        if self.mapping.label in self.found:
+        if self.found.count(self.mapping.label) == 1:
             result[GENRE] = self._genres(min_genres)
         return result
 

@@ -1,14 +1,33 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", type=int, default=6, metavar="N", help="faults injected by the random fault tests")
-    parser.addoption("--inputs", type=int, default=300, metavar="N", help="made-up wrong inputs that are tried")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many random faults were injected, and in how many studies anything was lost; the made-up inputs tried."""
+    for outcome in ("passed", "failed"):
+        reports = terminalreporter.getreports(outcome)
+        chains = [found for report in reports if (found := _noted(report, "fault"))]
+        inputs = sum(count for report in reports for count in _noted(report, "inputs"))
+        if chains:
+            kinds = Counter(kind for chain in chains for kind in chain)
+            counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+            terminalreporter.write_line(f"{outcome}: {len(chains)} studies with {kinds.total()} faults ({counts})")
+        if inputs:
+            terminalreporter.write_line(f"{outcome}: {inputs} made-up inputs")
+
+
+def _noted(report: pytest.TestReport, name: str) -> list[Any]:
+    return [value for key, value in report.user_properties if key == name and report.when == "call"]
 
 
 @pytest.fixture(scope="session")

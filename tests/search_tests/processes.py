@@ -23,7 +23,17 @@ Plan = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 MARK = "GENRESWEEP_TEST_MARK"
 WORKER = ("ray::SegmentTrainable", "ray::ResourceTrainable")
-BOUND = 800.0
+SLOW = """
+import time
+
+_sound = train_segment
+
+def train_segment(*arguments, **options):
+    time.sleep(1)
+    return _sound(*arguments, **options)
+"""
+"""So that a sweep is still in the middle of its work when it is found there."""
+BOUND = 1800.0
 """Seconds after which a process that should have done something has not."""
 
 

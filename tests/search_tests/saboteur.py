@@ -2,14 +2,18 @@
 
 The plan is JSON with some of these: ``statement`` (send the signal at this statement of the database), ``point``
 (send it at the entry of ``module:function``, at its ``call``-th call), ``signal``; ``clock`` (seconds that the clock
-jumps at every tenth look at it); ``worker`` (code appended to the trainable's module, on workers alone).
+jumps at every tenth look at it); ``full`` (from this commit on no file of the driver's may outgrow the database's
+log); ``worker`` and ``task`` (code appended to the modules of the trainable and of the stages, on workers alone);
+``grids`` (baselines of one point each).
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -20,8 +24,13 @@ from typing import Any
 
 import results.study
 import search.cluster
+import search.stages
+import search.tuner
 from search import cli
 from tests.search_tests.processes import Plan
+
+MODULES = {"worker": "sweep_trainable.py", "task": "stages.py"}
+"""Where the code of a word of the plan is appended, as workers see the package of the trainables."""
 
 
 def sabotage(plan: Plan) -> None:
@@ -34,9 +43,13 @@ def sabotage(plan: Plan) -> None:
         _replace(importlib.import_module(module), name, _countdown(plan.get("call", 1), plan["signal"]))
     if "clock" in plan:
         _spoil_clock(plan["clock"])
-    if "worker" in plan:
-        stage = search.cluster.stage_code
-        search.cluster.stage_code = lambda directory: _stage(stage, directory, plan["worker"])
+    if "full" in plan:
+        _replace(search.tuner, "commit", _limit(plan["full"]))
+    if "grids" in plan:
+        search.stages.GRIDS = {kind: points[:1] for kind, points in search.stages.GRIDS.items()}  # type: ignore[misc]
+    for word, module in MODULES.items():
+        if word in plan:
+            search.cluster.stage_code = functools.partial(_stage, search.cluster.stage_code, module, plan[word])
 
 
 def _countdown(count: int, number: int) -> Callable[..., None]:
@@ -50,11 +63,24 @@ def _countdown(count: int, number: int) -> Callable[..., None]:
     return tick
 
 
-def _replace(module: Any, name: str, before: Callable[[], None]) -> None:
+def _limit(count: int) -> Callable[..., None]:
+    """Growing a file further fails, as on a full disk; workers have been started before."""
+    left = [count]
+
+    def tick(study: results.study.Study, *_: object) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            size = (study.directory / "study.db-wal").stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    return tick
+
+
+def _replace(module: Any, name: str, before: Callable[..., None]) -> None:
     original = getattr(module, name)
 
     def replacement(*arguments: Any, **options: Any) -> Any:
-        before()
+        before(*arguments)
         return original(*arguments, **options)
 
     setattr(module, name, replacement)
@@ -75,10 +101,10 @@ def _spoil_clock(jump: float) -> None:
     time.time = wrong
 
 
-def _stage(stage: Callable[[Path], None], directory: Path, code: str) -> None:
+def _stage(stage: Callable[[Path], None], module: str, code: str, directory: Path) -> None:
     stage(directory)
-    with (directory / "trainables" / "sweep_trainable.py").open("a", encoding="utf-8") as module:
-        module.write(f"\n\n{code}\n")
+    with (directory / "trainables" / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{code}\n")
 
 
 if __name__ == "__main__":

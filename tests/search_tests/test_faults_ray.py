@@ -13,21 +13,13 @@ import pytest
 from results.frames import load_curves
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import check_broken_off, check_same
-from tests.search_tests.processes import ROOT, WORKER, Command, segments
+from tests.search_tests.processes import ROOT, SLOW, WORKER, Command, segments
 from tests.search_tests.small import HALVING
 from tests.search_tests.test_faults import finish, sweep_arguments
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 
-SLOW = """
-_sound = train_segment
-
-def train_segment(*arguments, **options):
-    time.sleep(1)
-    return _sound(*arguments, **options)
-"""
-"""So that a sweep is still in the middle of its work when it is found there."""
 SECRET = "a secret of the storage"
 
 

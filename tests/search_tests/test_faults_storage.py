@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,9 +18,10 @@ from results.frames import load_trials
 from results.study import Study
 from search import resume_sweep
 from search.cli import run
+from search.sweep import create_study
 from tests.search_tests.conftest import Launch, Sweep
-from tests.search_tests.laws import check_same, check_tidy, check_words
-from tests.search_tests.processes import segments
+from tests.search_tests.laws import SLOTS, check_broken_off, check_same, check_tidy, check_words
+from tests.search_tests.processes import SLOW, Ended, segments
 from tests.search_tests.small import HALVING
 from tests.search_tests.test_faults import finish, sweep_arguments
 
@@ -27,6 +30,10 @@ Mount = Callable[[str], Path]
 
 def _mount(*arguments: str) -> bool:
     return subprocess.run(["mount", *arguments], capture_output=True, check=False).returncode == 0
+
+
+def _unmount(place: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(place)], capture_output=True, check=False)
 
 
 @pytest.fixture
@@ -41,11 +48,11 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
         return place
 
     yield make
-    subprocess.run(["umount", "--lazy", str(place)], capture_output=True, check=False)
+    _unmount(place)
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("free", [160, 320])
 def test_full_disk(free: int, mount: Mount, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     """So little room that the sweep cannot end; once there is more, it goes on."""
@@ -63,8 +70,63 @@ def test_full_disk(free: int, mount: Mount, launch: Launch, sweep: Sweep, small:
     check_same(study, sweep(**HALVING, stack_size=16))
 
 
+def fill(disk: Path) -> Path:
+    """Take all the room there is, and give back that for a page or two."""
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    os.truncate(filler, filler.stat().st_size - 4096)
+    return filler
+
+
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
+def test_no_room_for_the_record(mount: Mount, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
+    """Checkpoints have a disk of their own; that of the database fills up while the sweep trains."""
+    disk = mount("8m")
+    study = disk / "study"
+    settings = {"space": str(small / "space.toml"), "stack_size": 1, **HALVING}
+    create_study(str(small / "tracks.csv"), out=study, **settings)[0].close()
+    assert _mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", str(study / "checkpoints"))
+    try:
+        go_on = ("resume", study, "--cpus", SLOTS)
+        command = launch(*go_on, plan={"worker": SLOW})
+        command.until(lambda: segments(study) >= 2)
+        filler = fill(disk)
+        check_full(command.wait(), study)
+        refused = launch(*go_on).wait()
+        assert refused.code in (1, 2)
+        assert "database or disk is full" in refused.err, refused.err
+        check_words(refused)
+        filler.unlink()
+        finish(launch, study, go_on)
+        check_same(study, sweep(**HALVING, stack_size=16))
+    finally:
+        _unmount(study / "checkpoints")
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("commit", [1, 5])
+def test_a_record_that_cannot_grow(commit: int, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
+    """The same without a disk: a limit on the size of the driver's files, from one commit on."""
+    study = tmp_path / "study"
+    first = sweep_arguments(small, study, "halving")
+    check_full(launch(*first, plan={"full": commit}).wait(), study)
+    finish(launch, study, first)
+    check_same(study, sweep(**HALVING, stack_size=16))
+
+
+def check_full(ended: Ended, study: Path) -> None:
+    """Code 1 with the database's words, and nothing half committed."""
+    assert ended.code == 1, ended.err
+    assert re.search("study.db cannot be written: (database or disk is full|disk I/O error)", ended.err), ended.err
+    check_broken_off(ended, study)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(7200)
 def test_read_only_disk(
     mount: Mount, launch: Launch, sweep: Sweep, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,7 +155,7 @@ def test_read_only_disk(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_clock_that_jumps_back(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
@@ -133,7 +195,7 @@ def test_a_lost_checkpoint_of_the_incumbent(damage: str, sweep: Sweep, tmp_path:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_lost_checkpoints_in_the_middle(damage: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"

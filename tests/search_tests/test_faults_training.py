@@ -14,7 +14,7 @@ from tests.search_tests.laws import check_ended, check_same
 from tests.search_tests.small import HALVING, check_record, curves
 from tests.search_tests.test_faults import sweep_arguments
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 ONE_RAISES = """
 _sound = train_segment

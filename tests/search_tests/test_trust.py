@@ -8,40 +8,41 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from socket import SocketKind
 
 import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.embeddings import embed_titles
 from data.errors import InputError
-from results.frames import load_curves, load_trials
+from data.text_model import find_text_model
 from results.study import Study
 from search.cli import run
 from search.pruning import prune
-from tests.search_tests.conftest import Sweep
+from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.golden_study import GOLDEN
-from tests.search_tests.processes import ROOT
+from tests.search_tests.laws import check_interrupted
+from tests.search_tests.processes import ROOT, SLOW, WORKER, segments
+from tests.search_tests.test_faults import sweep_arguments
 from trainables.checkpoint import CheckpointError, MemberSource, load_model, read_members
 
 PACKAGES = ("data", "spaces", "trainables", "results", "search")
 RUNS_CODE = {"pickle", "dill", "cloudpickle", "shelve", "marshal", "yaml"}
-CALLS = {
-    "eval",
-    "exec",
-    "joblib.load",
-    "joblib.Memory",
-    "torch.load",
-    "pd.read_pickle",
-    "pandas.read_pickle",
-    "np.load",
-    "numpy.load",
+LOADS = {
+    *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "runpy.run_path", "numpy.load", "torch.load"),
+    *("torch.jit.load", "torch.hub.load", "torch.package.PackageImporter", "joblib.load", "joblib.Memory"),
+    *("pandas.read_pickle", "pandas.read_hdf"),
 }
 
 
@@ -61,17 +62,119 @@ class Bomb:
         return os.mkdir, (str(self.path),)
 
 
+def sources() -> list[tuple[str, ast.Module]]:
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert len(paths) > 60
+    return [(path.name, ast.parse(path.read_text())) for path in paths]
+
+
+def named(tree: ast.Module) -> dict[str, str]:
+    """What each imported name stands for, in full."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.split(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def called(tree: ast.Module) -> list[tuple[str, ast.Call]]:
+    """Every call, by the full name of what is called where that can be told."""
+    names, calls = named(tree), [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    words = [(ast.unparse(call.func).partition("."), call) for call in calls]
+    return [(names.get(first, first) + dot + rest, call) for (first, dot, rest), call in words]
+
+
+def dangers(tree: ast.Module) -> list[str]:
+    """What unpickles, or runs a text as code."""
+    found = [name for name in named(tree).values() if name.split(".")[0] in RUNS_CODE or name in LOADS]
+    for name, call in called(tree):
+        keywords = {keyword.arg for keyword in call.keywords}
+        if (
+            name in LOADS
+            or name.rpartition(".")[2] == "read_pickle"
+            or keywords & {"allow_pickle", "trust_remote_code"}
+        ):
+            found.append(ast.unparse(call))
+    return found
+
+
 def test_no_code_of_ours_loads_what_runs_code() -> None:
-    found = []
-    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            found += [f"{path.name}: {name}" for name in names if name.split(".")[0] in RUNS_CODE]
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in CALLS:
-                safe = ast.unparse(node.func) in ("np.load",) and "allow_pickle=True" not in ast.unparse(node)
-                found += [] if safe else [f"{path.name}: {ast.unparse(node)}"]
-    assert found == []
+    assert [(name, danger) for name, tree in sources() for danger in dangers(tree)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "import cloudpickle.cloudpickle as c",
+        "import torch\ntorch.load(x)",
+        "from torch import load",
+        "import numpy as n\nn.load(x)",
+        "import numpy\nnumpy.lib.format.read_array(x, allow_pickle=True)",
+        "frame.read_pickle(x)",
+        "eval(x)",
+        "SentenceTransformer(x, trust_remote_code=True)",
+    ],
+)
+def test_such_code_would_be_found(text: str) -> None:
+    assert dangers(ast.parse(text))
+
+
+def test_every_table_of_ours_is_written_where_cells_are_neutralised() -> None:
+    writers = {(file, name.rpartition(".")[2]) for file, tree in sources() for name, _ in called(tree)}
+    assert {(file, name) for file, name in writers if name in ("to_csv", "to_excel", "writer", "DictWriter")} == {
+        ("exports.py", "to_csv")
+    }
+    keywords = [keyword for _, tree in sources() for _, call in called(tree) for keyword in call.keywords]
+    assert not any(keyword.arg == "escape" for keyword in keywords), "HTML and Markdown of user text"
+
+
+WATCHED = """
+import json, os, sys
+
+def watch(event, arguments):
+    if event == "pickle.find_class":
+        os.write(2, f"unpickled: {arguments}".encode())
+        os._exit(77)
+
+from search import cli
+import results.frames, results.report, results.predictions, results.importance, results.optuna_trials, search.display
+sys.addaudithook(watch)
+print(json.dumps([cli.run(words) for words in json.loads(sys.argv[1])]), file=sys.stderr)
+"""
+"""Every unpickling of a class or a function, by whatever library, ends the process."""
+
+
+def test_reading_a_study_unpickles_nothing(sweep: Sweep, small: Path, tmp_path: Path) -> None:
+    study = str(shutil.copytree(sweep(stack_size=16), tmp_path / "study"))
+    words = [[name, study] for name in ("status", "trials", "report", "importance", "compare", "replay")]
+    words += [["predict", f"{study}/best", str(small / "tracks.csv"), "-o", str(tmp_path / "p.csv")]]
+    words += [["export", study, "--to", str(tmp_path / "o.db")], ["prune", study]]
+    program = [sys.executable, "-c", WATCHED, json.dumps(words)]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stderr.splitlines()[-1]) == [0] * len(words), ended.stderr
+
+
+def test_a_sentence_model_that_a_card_names_runs_nothing(tiny_model: Path, sweep: Sweep, tmp_path: Path) -> None:
+    """Its folder may lie in the model's own: neither code nor pickled weights in it are loaded."""
+    trace, evil = tmp_path / "ran", Path(shutil.copytree(tiny_model, tmp_path / "evil"))
+    (evil / "evil.py").write_text(f"import os\nos.mkdir({str(trace)!r})\nclass Evil: pass\n")
+    modules = json.loads((evil / "modules.json").read_text())
+    for kind, files in {"evil.Evil": [], "sentence_transformers.models.Dense": ["pytorch_model.bin"]}.items():
+        for name in files:
+            (evil / "dense").mkdir()
+            (evil / "dense" / name).write_bytes(pickle.dumps(Bomb(trace)))
+            config = {"in_features": 6, "out_features": 6, "activation_function": "torch.nn.modules.linear.Identity"}
+            (evil / "dense" / "config.json").write_text(json.dumps(config))
+        more = {"idx": 1, "name": "1", "path": "dense" if files else "", "type": kind}
+        (evil / "modules.json").write_text(json.dumps([*modules, more]))
+        with pytest.raises(InputError, match="sentence-transformers cannot read"):
+            embed_titles(["a"], ["b"], model=find_text_model(str(evil)))
+        assert not trace.exists()
 
 
 def test_planted_pickles_are_never_loaded(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,6 +304,23 @@ def test_any_bytes_for_a_checkpoint_are_refused_in_words(
         read_members([MemberSource(str(path), hashlib.sha256(content).hexdigest(), 0)])
 
 
+@pytest.fixture(scope="module")
+def model(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(sweep(stack_size=16) / "best", tmp_path_factory.mktemp("hostile") / "model"))
+
+
+@settings(max_examples=200)
+@given(_HEADERS)
+def test_any_bytes_for_a_models_weights_are_refused_in_words(model: Path, content: bytes) -> None:
+    """The card names their hash: whoever made the one made the other."""
+    card = json.loads((model / "model.json").read_text())
+    card["weights_sha256"] = hashlib.sha256(content).hexdigest()
+    (model / "model.json").write_text(json.dumps(card))
+    (model / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(str(model))):
+        load_model(model)
+
+
 class _Tags(HTMLParser):
     """Every tag with its attributes."""
 
@@ -259,13 +379,20 @@ def test_any_value_in_the_record_is_read_or_refused_in_words(
     shutil.rmtree(folder)
 
 
-def test_a_running_sweep_listens_on_this_machine_alone(sweep: Sweep) -> None:
+def test_a_running_sweep_listens_on_this_machine_alone(launch: Launch, small: Path, tmp_path: Path) -> None:
     """Ray would listen on every interface, and whoever reaches its ports can run code."""
-    study = sweep(stack_size=16)
-    assert len(load_trials(study)) and len(load_curves(study))
-    addresses = set()
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            addresses |= {c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN}
-    assert addresses, "Ray is running"
-    assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    study = tmp_path / "study"
+    command = launch(*sweep_arguments(small, study, "none"), plan={"worker": SLOW})
+    command.until(lambda: segments(study) >= 1 and bool(command.started(WORKER)))
+    found: dict[str, set[str]] = {}
+    for process in (psutil.Process(command.process.pid), *command.started()):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            sockets = process.net_connections("inet")
+            bound = {s.laddr.ip for s in sockets if s.status == psutil.CONN_LISTEN or s.type is SocketKind.SOCK_DGRAM}
+            found.setdefault(process.name(), set()).update(bound)
+    command.interrupt()
+    check_interrupted(command.wait(), study)
+    assert all(found.get(name) for name in ("raylet", "gcs_server")), found
+    assert any(name.startswith("ray::") and ips for name, ips in found.items()), found
+    addresses = set().union(*found.values())
+    assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, found

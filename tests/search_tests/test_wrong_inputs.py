@@ -6,6 +6,8 @@ import contextlib
 import io
 import os
 import resource
+import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,17 +18,20 @@ from hypothesis import strategies as st
 
 from search.cli import run
 from tests.data_tests.tables import table, write_csv
+from tests.search_tests.golden_study import GOLDEN
 from tests.search_tests.small import write_space, write_tracks
-from tests.search_tests.wrong_inputs import BASES, CELLS, mappings, options, spaces, tables
+from tests.search_tests.wrong_inputs import BASES, CELLS, command_lines, mappings, options, spaces, tables
 
-MANY = 10_400
+MANY = 10_600
 FEW = 240
 SMALL_SPACE = "[parameters]\nhidden_layers = [[8]]\nbatch_size = 8\n"
 MEMORY = 3 * 2**30
 """Bytes that may be taken beyond what the tests themselves have; more raises, and is found as code 1."""
+SECONDS = 120.0
+"""Of the processor, whatever else it does meanwhile, that one command may take."""
 
 counts = pytest.mark.parametrize(
-    "count", [FEW, pytest.param(MANY, marks=[pytest.mark.faults, pytest.mark.timeout(3600)])]
+    "count", [FEW, pytest.param(MANY, marks=[pytest.mark.faults, pytest.mark.timeout(10_000)])]
 )
 
 
@@ -43,10 +48,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+class TookTooLongError(BaseException):
+    """One that no handler of errors takes for an error of the input."""
+
+
+@contextlib.contextmanager
+def bounded_time() -> Iterator[None]:
+    """``TookTooLongError`` after so many seconds of the processor."""
+
+    def stop(*_: object) -> None:
+        raise TookTooLongError
+
+    previous = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)
+
+
 def works_or_says_why(*arguments: str) -> int:
     """The exit code, 0 or 2; with 2, a message of a few lines."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with bounded_time(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(list(arguments))
     said = err.getvalue()
     assert code in (0, 2), f"code {code}: {said[-2000:]}"
@@ -57,14 +82,33 @@ def works_or_says_why(*arguments: str) -> int:
     return code
 
 
-def tried(count: int, strategy: st.SearchStrategy[Any], check: Callable[[Any], object]) -> None:
-    """Run ``check`` on so many values of the strategy."""
-    quick = settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    quick(given(strategy)(check))()
+Try = Callable[[int, st.SearchStrategy[Any], Callable[[Any], object]], None]
+
+
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Try:
+    """Runs a check on so many values of a strategy, and notes how many there were."""
+
+    def run(count: int, strategy: st.SearchStrategy[Any], check: Callable[[Any], object]) -> None:
+        done = 0
+
+        def counted(value: Any) -> None:
+            nonlocal done
+            done += 1
+            check(value)
+
+        quick = settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        try:
+            quick(given(strategy)(counted))()
+        finally:
+            record_property("inputs", done)
+        assert done >= count
+
+    return run
 
 
 @counts
-def test_tables(count: int, folder: Path) -> None:
+def test_tables(count: int, folder: Path, tried: Try) -> None:
     def check(case: tuple[bytes, bool]) -> None:
         content, describe = case
         (folder / "table").write_bytes(content)
@@ -77,31 +121,47 @@ def test_tables(count: int, folder: Path) -> None:
 
 
 @counts
-def test_spaces(count: int, folder: Path) -> None:
+def test_spaces(count: int, folder: Path, tried: Try) -> None:
     def check(text: str) -> None:
         (folder / "wrong.toml").write_text(text, errors="replace")
         works_or_says_why("sweep", "--data", "tracks.csv", "--space", "wrong.toml", "--dry-run")
 
-    tried(count // 6, spaces(), check)
+    tried(count // 8, spaces(), check)
 
 
 @counts
-def test_mappings(count: int, folder: Path) -> None:
+def test_mappings(count: int, folder: Path, tried: Try) -> None:
     def check(text: str) -> None:
         (folder / "wrong.toml").write_text(text, errors="replace")
         wrong = ("--mapping", "wrong.toml", "--space", "space.toml")
         works_or_says_why("sweep", "--data", "tracks.csv", *wrong, "--dry-run")
 
-    tried(count // 6, mappings(), check)
+    tried(count // 8, mappings(), check)
 
 
 @counts
-def test_options(count: int, folder: Path) -> None:
+def test_options(count: int, folder: Path, tried: Try) -> None:
     def check(words: list[str]) -> None:
         works_or_says_why("sweep", "--dry-run", "--data", "tracks.csv", "--space", "space.toml", *words)
         assert {path.name for path in folder.iterdir()} <= {"tracks.csv", "space.toml"}
 
-    tried(count // 6, options(), check)
+    tried(count // 8, options(), check)
+
+
+@counts
+def test_commands_that_read(count: int, folder: Path, tried: Try) -> None:
+    """Every option that they have, with a study and a table beside them."""
+    sound = (folder / "tracks.csv").read_bytes()
+
+    def check(words: list[str]) -> None:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (folder / "tracks.csv").write_bytes(sound)
+        shutil.copytree(GOLDEN / "study", folder / "study")
+        works_or_says_why(*words)
+        assert all(path.resolve().is_relative_to(folder) for path in folder.rglob("*"))
+
+    tried(count // 8, command_lines(), check)
 
 
 def test_a_field_of_ten_megabytes(folder: Path) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import typer
 from hypothesis import strategies as st
 
 from data.columns import PAPER_NUMBERS
+from search.cli import app
 from spaces.configuration import HYPERPARAMETERS
 from tests.data_tests.tables import GENRES, table
 
@@ -33,6 +35,8 @@ Edit = Callable[[pd.DataFrame], pd.DataFrame]
 def _cell_edits(draw: st.DrawFn) -> Edit:
     column, value, row = draw(_COLUMNS), draw(_CELLS), draw(st.integers(0, 59))
     everywhere = draw(st.integers(0, 5)) == 0
+    if draw(st.integers(0, 149)) == 149:
+        value, everywhere = CELLS[-1], False
 
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         places = [place for place, name in enumerate(frame.columns) if name == column]
@@ -201,3 +205,36 @@ def options() -> st.SearchStrategy[list[str]]:
     """Options of ``sweep`` with values, few of which belong together."""
     pairs = st.lists(st.tuples(_OPTIONS, st.lists(_WORDS, max_size=1)), max_size=4)
     return pairs.map(lambda found: [word for name, values in found for word in (name, *values)])
+
+
+READING = ("status", "trials", "describe", "predict", "report", "compare", "importance", "replay", "export", "prune")
+_PLACES = st.sampled_from(
+    [
+        "study",
+        "study",
+        "study",
+        "tracks.csv",
+        "missing",
+        "",
+        ".",
+        "study/best",
+        "/dev/null",
+        "a.csv",
+        "a.db",
+        "b/a.json",
+    ]
+)
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> list[str]:
+    """A command that trains nothing, with some of its own options and one that it may not have."""
+    name = draw(st.sampled_from(READING))
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    own = [p for p in command.params if p.param_type_name == "option" and p.opts[0] not in ("--debug", "--help")]
+    wanted = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    words = [name, *(draw(_PLACES) for _ in wanted)]
+    values = st.one_of(_PLACES, _WORDS.filter(lambda word: "/" not in word and word != "\0"))
+    for option in draw(st.lists(st.sampled_from(own), max_size=3)):
+        words += [option.opts[0]] if option.is_flag else [option.opts[0], draw(values)]
+    return words + draw(st.lists(st.one_of(values, _OPTIONS), max_size=1))
