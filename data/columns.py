@@ -136,7 +136,7 @@ def read_mapping(path: Path) -> ColumnMapping:
     try:
         return _mapping_from(table)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(str(error).replace("the column mapping", f"the mapping {path}", 1)) from error
 
 
 def _mapping_from(table: Mapping[str, Any]) -> ColumnMapping:
@@ -148,7 +148,7 @@ def _mapping_from(table: Mapping[str, Any]) -> ColumnMapping:
         [*([] if "date" in table else [RELEASE_DATE]), *([] if "text" in table else TEXT_COLUMNS)]
     )
     if "binary" in table:
-        values["binary"] = tuple(table["binary"])
+        values["binary"] = tuple(dict.fromkeys(table["binary"]))
     return ColumnMapping(**values)
 
 

@@ -71,7 +71,7 @@ class Configuration:
         """Store 1 and 1.0, 0.0 and -0.0, [64, 32] and (64, 32) as the same value, with the same id."""
         if isinstance(self.hidden_layers, list):
             object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
-        for name in _FLOATS:
+        for name in FLOATS:
             value = getattr(self, name)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 with contextlib.suppress(OverflowError):  # what no float can hold is left for the rules to refuse
@@ -178,7 +178,8 @@ HYPERPARAMETERS: tuple[str, ...] = tuple(DEFAULTS)
 assert [name for name, default in DEFAULTS.items() if default is MISSING] == ["hidden_layers"]
 
 
-_FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing")
+FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing")
+"""Hyperparameters that are numbers with a fraction."""
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> tuple[bool, str]:

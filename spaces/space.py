@@ -9,19 +9,18 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data.errors import InputError, did_you_mean
+from spaces.checks import space_problems
 from spaces.configuration import DEFAULTS, HYPERPARAMETERS, Configuration
-from spaces.parameters import Choice, Parameter, Uniform
-from spaces.structure import STRUCTURE, check_structure, structure_of, structured
+from spaces.parameters import Choice, Parameter
+from spaces.structure import STRUCTURE, structure_of, structured
 from spaces.toml import read_parameters, write_parameter, write_value
 
 LARGEST_GRID = 100_000
-PARAMETERS = (*HYPERPARAMETERS, *STRUCTURE)
-"""Names that a space may use."""
 _FUTILE_DRAWS = 1_000
 """Draws without a new configuration after which a space is taken to be exhausted."""
 
@@ -41,7 +40,7 @@ class SearchSpace:
     conditions: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        problems = _problems(self.parameters, self.parameters, self.conditions)
+        problems = space_problems(self.parameters, self.parameters, self.conditions)
         if problems:
             raise InputError(f"the space {self.name!r} is not valid:\n{_listed(problems)}")
 
@@ -207,10 +206,11 @@ class SearchSpace:
         if not isinstance(name, str) or not name:
             problems.append("name must be text of at least one letter")
         if not isinstance(table, dict):
-            problems.append("a table [parameters] must hold the choices, but there is none")
+            if not any("'parameters'?" in problem for problem in problems):  # a name misspelt is one mistake
+                problems.append("a table [parameters] must hold the choices, but there is none")
             raise InputError(f"{source} is not valid:\n{_listed(problems)}")
         parameters, conditions, found = read_parameters(table)
-        problems += [*found, *_problems(table, parameters, conditions)]
+        problems += [*found, *space_problems(table, parameters, conditions)]
         if problems:
             raise InputError(f"{source} is not valid:\n{_listed(problems)}")
         return cls(name, parameters, conditions)
@@ -218,83 +218,6 @@ class SearchSpace:
 
 def _listed(problems: Iterable[str]) -> str:
     return "\n".join(f"  - {problem}" for problem in problems)
-
-
-def _problems(
-    names: Iterable[str],
-    parameters: Mapping[str, Parameter],
-    conditions: Mapping[str, Mapping[str, tuple[Any, ...]]],
-) -> list[str]:
-    """Everything that is wrong with names, conditions and values."""
-    names = list(names)
-    found = [*_name_problems(names), *_condition_problems(names, parameters, conditions)]
-    return list(dict.fromkeys([*found, *_value_problems(parameters, conditions)]))
-
-
-def _name_problems(names: list[str]) -> Iterator[str]:
-    for name in names:
-        if name not in PARAMETERS:
-            yield f"unknown parameter {name!r}{did_you_mean(name, PARAMETERS)}"
-    structure = [name for name in STRUCTURE if name in names]
-    if "hidden_layers" in names and structure:
-        yield f"hidden_layers and {', '.join(structure)} exclude each other"
-    elif "hidden_layers" not in names and not {"depth", "width"} <= set(structure):
-        yield "hidden_layers is missing, for example hidden_layers = [[64, 32], [128, 16]], or else depth and width"
-
-
-def _condition_problems(
-    names: list[str],
-    parameters: Mapping[str, Parameter],
-    conditions: Mapping[str, Mapping[str, tuple[Any, ...]]],
-) -> Iterator[str]:
-    """A condition names earlier choices and values that they have; what every network needs has none."""
-    for name, when in conditions.items():
-        if name in ("hidden_layers", "depth", "width") or name not in names:
-            yield f"{name} cannot have a condition"
-            continue
-        earlier = names[: names.index(name)]
-        for other, values in when.items():
-            parameter = parameters.get(other)
-            if other not in earlier or not isinstance(parameter, Choice):
-                yield f"{name}: when must name choices that stand before it, but got {other!r}"
-            elif unknown := [value for value in values if value not in parameter.values]:
-                yield f"{name}: {other} never is {', '.join(map(repr, unknown))}"
-
-
-def _value_problems(
-    parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
-) -> Iterator[str]:
-    for name, parameter in parameters.items():
-        if name not in PARAMETERS:
-            continue
-        if not isinstance(parameter, Choice | Uniform):
-            yield f"{name} must be a Choice or a Uniform, but got {parameter!r}"
-            continue
-        if name in STRUCTURE and name != "taper" and isinstance(parameter, Uniform):
-            yield f"{name} must be whole numbers, but got a range"
-            continue
-        values = parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high)
-        for value in values:
-            try:
-                if name in STRUCTURE:
-                    check_structure(name, value)
-                for beside in _beside(name, parameters, conditions):
-                    Configuration.from_mapping({"hidden_layers": (16,), **beside, name: value})
-            except InputError as error:
-                yield str(error).partition("\n  - ")[2] or str(error)
-
-
-def _beside(
-    name: str, parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
-) -> Iterator[dict[str, Any]]:
-    """What a value is checked beside: names that have one value alone, and each way to meet its condition."""
-    if name in STRUCTURE:
-        return
-    fixed = {other: p.values[0] for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
-    known = {other: value for other, value in fixed.items() if isinstance(value, str)}
-    wanted = {other: values for other, values in conditions.get(name, {}).items() if other in HYPERPARAMETERS}
-    for values in product(*wanted.values()):
-        yield known | dict(zip(wanted, values, strict=True))
 
 
 def _nearest(parameter: Parameter, value: float) -> Any:

@@ -75,6 +75,7 @@ def test_wrong_mappings(tmp_path, text, messages):
         read_mapping(write(tmp_path, text))
     for message in messages:
         assert message in str(caught.value)
+    assert str(caught.value).startswith(f"the mapping {tmp_path / 'mapping.toml'} is ")
 
 
 def test_titles_that_a_mapping_does_not_name_may_be_missing(tmp_path, other_table):

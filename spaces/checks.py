@@ -1,0 +1,108 @@
+"""What may be wrong with a search space, all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, product
+from typing import Any
+
+from data.errors import InputError, did_you_mean
+from spaces.configuration import FLOATS, HYPERPARAMETERS, Configuration
+from spaces.parameters import Choice, Parameter, Uniform
+from spaces.structure import STRUCTURE, check_structure
+
+PARAMETERS = (*HYPERPARAMETERS, *STRUCTURE)
+"""Names that a space may use."""
+_RANGES = (*FLOATS, "taper")
+"""Those that may lie anywhere between two bounds."""
+
+
+def space_problems(
+    names: Iterable[str],
+    parameters: Mapping[str, Parameter],
+    conditions: Mapping[str, Mapping[str, tuple[Any, ...]]],
+) -> list[str]:
+    """Everything that is wrong with names, conditions and values, each mistake told once.
+
+    ``names`` are all that were given, ``parameters`` those of them that can be read.
+    """
+    names = list(names)
+    of_conditions = {name: list(_condition_problems(name, names, parameters, conditions[name])) for name in conditions}
+    # what a value goes with cannot be told where its condition is wrong
+    sound = {
+        name: parameter
+        for name, parameter in parameters.items()
+        if {name, *conditions.get(name, {})} <= {*PARAMETERS} and not of_conditions.get(name)
+    }
+    found = [*_name_problems(names), *chain.from_iterable(of_conditions.values())]
+    return list(dict.fromkeys([*found, *_value_problems(sound, conditions)]))
+
+
+def _name_problems(names: list[str]) -> Iterator[str]:
+    meant = set()
+    for name in names:
+        if name not in PARAMETERS:
+            hint = did_you_mean(name, [known for known in PARAMETERS if known not in names])
+            meant |= {known for known in PARAMETERS if repr(known) in hint}
+            yield f"unknown parameter {name!r}{hint}"
+    structure = [name for name in STRUCTURE if name in names]
+    if "hidden_layers" in names and structure:
+        yield f"hidden_layers and {', '.join(structure)} exclude each other"
+    elif "hidden_layers" in {*names, *meant} or {"depth", "width"} <= {*names, *meant}:
+        return
+    elif structure:
+        lacking = [name for name in ("depth", "width") if name not in names]
+        yield f"{' and '.join(lacking)} must be given beside {' and '.join(structure)}"
+    else:
+        yield "hidden_layers is missing, for example hidden_layers = [[64, 32], [128, 16]], or else depth and width"
+
+
+def _condition_problems(
+    name: str, names: list[str], parameters: Mapping[str, Parameter], when: Mapping[str, tuple[Any, ...]]
+) -> Iterator[str]:
+    """A condition names earlier choices and values that they have; what every network needs has none."""
+    if name in ("hidden_layers", "depth", "width") or name not in names:
+        yield f"{name} cannot have a condition"
+        return
+    earlier = names[: names.index(name)]
+    for other, values in when.items():
+        parameter = parameters.get(other)
+        if other not in earlier or isinstance(parameter, Uniform):
+            hint = "" if other in names else did_you_mean(other, earlier)
+            yield f"{name}: when must name choices that stand before it, but got {other!r}{hint}"
+        elif isinstance(parameter, Choice) and (lacking := [v for v in values if v not in parameter.values]):
+            yield f"{name}: {other} never is {', '.join(map(repr, lacking))}"
+
+
+def _value_problems(
+    parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
+) -> Iterator[str]:
+    for name, parameter in parameters.items():
+        if not isinstance(parameter, Choice | Uniform):
+            yield f"{name} must be a Choice or a Uniform, but got {parameter!r}"
+            continue
+        if isinstance(parameter, Uniform) and name not in _RANGES:
+            yield f"{name} must be a list of values, but got a range"
+            continue
+        values = parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high)
+        for value in values:
+            try:
+                if name in STRUCTURE:
+                    check_structure(name, value)
+                for beside in _beside(name, parameters, conditions):
+                    Configuration.from_mapping({"hidden_layers": (16,), **beside, name: value})
+            except InputError as error:
+                yield str(error).partition("\n  - ")[2] or str(error)
+
+
+def _beside(
+    name: str, parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
+) -> Iterator[dict[str, Any]]:
+    """What a value is checked beside: names that have one value alone, and each way to meet its condition."""
+    if name in STRUCTURE:
+        return
+    fixed = {other: p.values[0] for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
+    known = {other: value for other, value in fixed.items() if isinstance(value, str)}
+    wanted = {other: values for other, values in conditions.get(name, {}).items() if other in HYPERPARAMETERS}
+    for values in product(*wanted.values()):
+        yield known | dict(zip(wanted, values, strict=True))
