@@ -170,12 +170,19 @@ def run_segments(
 
 @contextlib.contextmanager
 def _silenced() -> Any:
-    """What Tune prints goes to the study's log; its trials are segments, and nobody should have to read them."""
+    """What Tune prints goes to the study's log; its trials are segments, and nobody should have to read them.
+
+    So do its errors: where the disk of the temporary files is full, it shows a traceback, and goes on.
+    """
     captured = io.StringIO()
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    tunes, ours = logging.getLogger("ray.tune"), logging.getLogger("genresweep")
+    before = tunes.handlers, tunes.propagate
+    tunes.setLevel(logging.ERROR)
+    tunes.handlers, tunes.propagate = ours.handlers, False
     try:
         with contextlib.redirect_stdout(captured):
             yield
     finally:
+        tunes.handlers, tunes.propagate = before
         if text := captured.getvalue().strip():
-            logging.getLogger("genresweep").info("Ray Tune printed:\n%s", text)
+            ours.info("Ray Tune printed:\n%s", text)

@@ -110,7 +110,7 @@ def test_no_room_for_the_record(mount: Mount, launch: Launch, sweep: Sweep, smal
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("commit", [1, 5])
 def test_a_record_that_cannot_grow(commit: int, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
-    """The same without a disk: a limit on the size of the driver's files, from one commit on."""
+    """The same without a disk: a limit on the size of the driver's files, Tune's too, from one commit on."""
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
     check_full(launch(*first, plan={"full": commit}).wait(), study)
