@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.errors import InputError
 from data.features import Features
-from data.storage import checked_location, join
+from data.storage import checked_location, is_uri, join
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace, Uniform
 
@@ -156,7 +156,7 @@ def _storage(asked: str | None, directory: Path) -> str | None:
     if asked is None:
         return None
     storage = join(checked_location(asked), directory.resolve().name)
-    if storage == str(directory.resolve()):
+    if not is_uri(storage) and Path(storage).is_relative_to(directory.resolve()):
         raise InputError(f"--storage {asked} is where {directory} itself will lie: choose another folder")
     return storage
 

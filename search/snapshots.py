@@ -98,8 +98,8 @@ def snapshots(study: Study) -> Iterator[None]:
         yield
         return
     check_owner(study)
-    copier = _Copier(study, storage)
     try:
+        copier = _Copier(study, storage)
         copier.claim()
     except OSError as error:
         raise InputError(f"the storage of {study.directory} cannot be written: {error}") from None

@@ -316,7 +316,8 @@ def test_nothing_is_made_where_the_storage_is_wrong(
         (f"s3://AKIA:{secret}@bucket/x", "credentials come from the environment"),
         (f"s3://no-such-bucket/x{s3.options}", "NO_SUCH_BUCKET"),
         (str(tmp_path / "file" / "x"), "cannot be used"),
-        (str(tmp_path), "where"),
+        (str(tmp_path), "itself will lie"),
+        (str(tmp_path / "study"), "itself will lie"),
         (taken, "holds a study already"),
         ("hdfs://x", "another scheme"),
     ):
