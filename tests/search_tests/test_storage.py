@@ -75,7 +75,13 @@ def check_no_secret(*texts: bytes) -> None:
 
 @pytest.mark.parametrize("lost", ["nothing", "the newest copy"])
 def test_a_sweep_goes_on_elsewhere_as_if_nothing_had_happened(
-    lost: str, storage: str, sweep: Sweep, small: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    lost: str,
+    storage: str,
+    sweep: Sweep,
+    small: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With a copy of the record that is older than the checkpoints, too: those are cleared away and trained again."""
     if lost == "the newest copy" and storage.startswith("s3"):
@@ -94,7 +100,7 @@ def test_a_sweep_goes_on_elsewhere_as_if_nothing_had_happened(
     elsewhere = tmp_path / "b" / "again"
     assert run(["resume", place, "--out", str(elsewhere), "--quiet"]) == 0
     said = capfd.readouterr()
-    assert ("was cut short" in said.err) == (lost == "the newest copy")
+    assert ("was cut short" in caplog.text) == (lost == "the newest copy")
     check_same(elsewhere, undisturbed)
     check_claimed(elsewhere, place)
     again = Path(tmp_path / "c")
