@@ -22,7 +22,7 @@ NEAR = 0.99
 """Share of the exhaustive best that counts as near to it."""
 _AWAY = 60.0
 """Seconds without any segment after which nobody was training: the time until a study was resumed is not counted."""
-_NO_ARM = ("seed", "stack_size", "device", "stages")
+_NO_ARM = ("seed", "stack_size", "device", "storage", "stages")
 """Settings in which the studies of one arm may differ."""
 
 

@@ -152,6 +152,8 @@ class StudySettings:
     """Members of a stack at most; ``None`` chooses by the machine."""
     device: str = "cpu"
     """``cpu`` or ``cuda``: dropout noise and arithmetic differ between them, so a study keeps its own."""
+    storage: str | None = None
+    """Folder or URI that holds the study's checkpoints and copies of its record; ``None``: its own directory does."""
     stages: StageSettings | None = None
     """What ``genresweep run`` does around the sweep; ``None`` for a sweep alone."""
 

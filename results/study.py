@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
+from data.storage import join
 from results.manifest import Manifest
 from results.opening import connect, lock, refuse_links
 from results.record import (
@@ -75,6 +76,7 @@ class Study:
         self.manifest = Manifest.read(directory)
         self._connection = connection
         self._lock = lock
+        self._withdrawn = ""
 
     @classmethod
     def create(cls, directory: Path, manifest: Manifest, trials: Iterable[TrialRecord]) -> Study:
@@ -160,9 +162,9 @@ class Study:
         return self.manifest.settings
 
     @property
-    def checkpoints(self) -> Path:
-        """Folder of the segment checkpoints."""
-        return self.directory / "checkpoints"
+    def checkpoints(self) -> str:
+        """Folder of the segment checkpoints: an absolute path, or a URI."""
+        return join(self.settings.storage or str(self.directory.resolve()), "checkpoints")
 
     def facts(self) -> dict[str, str]:
         """Small named facts: the driver (empty when there is none), and the incumbent once it is promoted."""
@@ -182,9 +184,15 @@ class Study:
         finally:
             self._connection.rollback()
 
+    def withdraw(self, cause: str) -> None:
+        """From now on nothing is written; whoever tries gets a ``StudyError`` with this cause."""
+        self._withdrawn = cause
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; raises ``StudyError`` with the database's cause."""
+        """All or nothing; raises ``StudyError`` with the database's cause, or that of a withdrawal."""
+        if self._withdrawn:
+            raise StudyError(self._withdrawn)
         try:
             with self._connection:
                 yield

@@ -42,6 +42,7 @@ def run(
     device: options.Device = "cpu",
     name: options.Name = None,
     out: options.Out = None,
+    storage: options.Storage = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -78,6 +79,7 @@ def run(
             holdout=holdout,
             stack_size=_stack_size(stack_size),
             device=device,
+            storage=storage,
         )
     _finish(result, as_json=False)
 
@@ -105,6 +107,7 @@ def sweep(
     device: options.Device = "cpu",
     name: options.Name = None,
     out: options.Out = None,
+    storage: options.Storage = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and for how long, and run nothing.")
     ] = False,
@@ -130,6 +133,7 @@ def sweep(
         "holdout": holdout,
         "stack_size": _stack_size(stack_size),
         "device": device,
+        "storage": storage,
     }
     if dry_run:
         _print_estimate(data, space, settings, cpus, as_json)
@@ -144,8 +148,12 @@ def sweep(
 
 
 def resume(
-    study: options.StudyArgument,
+    study: Annotated[str, typer.Argument(help="A study's directory, or its place in a storage.", metavar="STUDY|URI")],
     epochs: Annotated[int | None, typer.Option(min=1, help="Extend every configuration to this many.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Directory for a study from a storage, instead of runs/NAME.", metavar="DIR"),
+    ] = None,
     address: options.Address = None,
     cpus: options.Cpus = None,
     quiet: options.Quiet = False,
@@ -156,10 +164,25 @@ def resume(
     from search.pipeline import resume_study
     from search.sweep import Resources
 
+    directory = _fetched(study, out)
     resources = Resources(address=address, cpus=cpus)
-    with _interruptible(study), _listener(quiet) as listener:
-        result = resume_study(study, epochs=epochs, resources=resources, listener=listener)
+    with _interruptible(directory), _listener(quiet) as listener:
+        result = resume_study(directory, epochs=epochs, resources=resources, listener=listener)
     _finish(result, as_json)
+
+
+def _fetched(study: str, out: Path | None) -> Path:
+    """A study's directory on this machine; one in a storage is fetched first."""
+    from data.storage import base_name, checked_location
+    from search.snapshots import fetch, is_storage
+
+    if not is_storage(study):
+        if out is not None:
+            raise InputError(f"--out goes with a study in a storage; {study} is none")
+        return Path(study)
+    directory = out or Path("runs") / base_name(checked_location(study))
+    fetch(study, directory)
+    return directory
 
 
 def prune(

@@ -58,6 +58,13 @@ Cpus = Annotated[int | None, typer.Option(min=1, help="Segments that train at on
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the networks train.")]
 Name = Annotated[str | None, typer.Option(help="The study's name; its directory is runs/NAME.")]
 Out = Annotated[Path | None, typer.Option(help="The study's directory, instead of runs/NAME.", metavar="DIR")]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="Keep checkpoints, and copies of the record, in a folder that all nodes share or an object store.",
+        metavar="DIR|s3://BUCKET/PREFIX|gs://BUCKET/PREFIX",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="A traceback for errors, too.")]

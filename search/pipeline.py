@@ -26,10 +26,11 @@ from search.memory import PeakMemory
 from search.models import features_for
 from search.preparation import Prepared
 from search.remote import encode_remotely
+from search.snapshots import snapshots
 from search.sweep import (
+    Draft,
     Resources,
     SweepResult,
-    create_study,
     drive,
     reopened,
     resume_sweep,
@@ -76,9 +77,13 @@ def run_study(
     **settings: Any,
 ) -> SweepResult:
     """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
-    study, prepared = create_study(data, out=out, space=space, stages=stage_settings, **settings)
-    with study, logging_to(study.directory / "log.txt"):
-        return _run(Run(study, prepared, resources or Resources(), listener or Listener()))
+    resources = resources or Resources()
+    draft = Draft.check(data, Path(out), space, {"stages": stage_settings, **settings})
+    prepared = draft.prepare()
+    with connected(resources.address, resources.cpus, last_words(draft.directory)):
+        study = draft.create(prepared)
+        with study, logging_to(study.directory / "log.txt"), snapshots(study):
+            return _run(Run(study, prepared, resources, listener or Listener()))
 
 
 def resume_study(

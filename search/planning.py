@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from data.errors import InputError
 from data.features import Features
+from data.storage import checked_location, is_uri, join
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace, Uniform
 
@@ -125,3 +127,39 @@ def _not_numeric(space: SearchSpace) -> list[str]:
         if name in space.conditions
         or not (isinstance(parameter, Uniform) or len(parameter.values) == 1 or all(map(is_numeric, parameter.values)))
     ]
+
+
+def absolute(settings: StudySettings, directory: Path) -> StudySettings:
+    """Paths that mean the same from any directory, and the study's own place in the storage asked for.
+
+    The named sources stay as they are.
+    """
+    data, stages = settings.data, settings.stages
+    named = data in ("spotify", "synthetic") or data.startswith("synthetic:")
+    if stages is not None and stages.transfer_data is not None:
+        stages = replace(stages, transfer_data=_resolved(stages.transfer_data))
+    mapping = _resolved(settings.mapping) if settings.mapping else None
+    text_model = settings.text_model
+    if text_model is not None and Path(text_model).expanduser().is_dir():
+        text_model = _resolved(text_model)
+    return replace(
+        settings,
+        data=data if named else _resolved(data),
+        mapping=mapping,
+        text_model=text_model,
+        storage=_storage(settings.storage, directory),
+        stages=stages,
+    )
+
+
+def _storage(asked: str | None, directory: Path) -> str | None:
+    if asked is None:
+        return None
+    storage = join(checked_location(asked), directory.resolve().name)
+    if not is_uri(storage) and Path(storage).is_relative_to(directory.resolve()):
+        raise InputError(f"--storage {asked} is where {directory} itself will lie: choose another folder")
+    return storage
+
+
+def _resolved(path: str) -> str:
+    return str(Path(path).expanduser().resolve())

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.features import Features
+from data.storage import join
 from results.frames import load_trials, ranked
 from results.record import CheckpointRef, TrialKey, TrialRecord
 from results.study import Study, StudyError
@@ -120,5 +121,5 @@ def _load(study: Study, record: TrialRecord) -> StackState:
 
 
 def member_source(study: Study, checkpoint: CheckpointRef) -> MemberSource:
-    """Where a member's state stands on this machine."""
-    return MemberSource(str(study.checkpoints / checkpoint.file), checkpoint.sha256, checkpoint.row)
+    """Where a member's state stands."""
+    return MemberSource(join(study.checkpoints, checkpoint.file), checkpoint.sha256, checkpoint.row)

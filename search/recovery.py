@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from data.storage import delete_file, join, list_files
 from results.frames import load_trials
 from results.record import CheckpointRef, State, TrialKey, TrialRecord
 from results.study import Study
@@ -57,15 +58,17 @@ def clear_leftovers(study: Study) -> None:
     """Delete what killed workers and drivers have left: half-written files, and checkpoints of no committed segment."""
     _, rows = study.query("SELECT checkpoint FROM segments WHERE checkpoint IS NOT NULL")
     committed = {file for (file,) in rows}
-    checkpoints = [path for path in study.checkpoints.glob("*.safetensors") if path.name not in committed]
-    for path in (*checkpoints, *study.directory.rglob(".*.tmp")):
+    for name in list_files(study.checkpoints):
+        if name.endswith((".safetensors", ".tmp")) and name not in committed:
+            delete_file(join(study.checkpoints, name))
+    for path in study.directory.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def _whole(study: Study, reference: CheckpointRef, known: dict[str, bool]) -> bool:
     if reference.file not in known:
         try:
-            verify(study.checkpoints / reference.file, reference.sha256)
+            verify(join(study.checkpoints, reference.file), reference.sha256)
             known[reference.file] = True
         except CheckpointError as error:
             _log.warning("%s", error)

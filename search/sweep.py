@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import InputError
+from data.storage import parent
 from data.store import put_encodings
 from results.manifest import Manifest
 from results.record import State, StudySettings, TrialRecord
@@ -26,10 +27,12 @@ from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
 from search.listener import Listener
-from search.planning import check_batches, longest_budget, pending_trials, space_differences
+from search.planning import absolute, check_batches, longest_budget, pending_trials, space_differences
 from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
+from search.reach import check_reach
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
+from search.snapshots import check_vacant, reserve, snapshots
 from spaces import load_space
 from trainables import SEMANTICS_VERSION
 
@@ -74,12 +77,13 @@ def run_sweep(
 ) -> SweepResult:
     """Train a search space on a table of tracks and record everything in the study directory ``out``.
 
-    ``settings`` are the fields of ``results.StudySettings``. Raises ``InputError`` where the input is wrong, and
+    ``settings`` are the fields of ``results.StudySettings``; ``storage`` is the folder, or the URI of the prefix, in
+    which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and
     ``StudyError`` where the study cannot go on.
     """
     started = time.monotonic()
     resources = resources or Resources()
-    draft = _Draft.check(data, Path(out), space, settings)
+    draft = Draft.check(data, Path(out), space, settings)
     # a cluster may turn out not to be there, and who reads titles for a minute must be able to stop
     quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
     # Ray starts in this thread: what it starts would end together with any other.
@@ -88,20 +92,13 @@ def run_sweep(
         with connected(resources.address, resources.cpus, last_words(draft.directory)):
             prepared = preparing.result() if preparing else draft.prepare()
             study = draft.create(prepared)
-            with study, logging_to(study.directory / "log.txt"):
+            with study, logging_to(study.directory / "log.txt"), snapshots(study):
                 result = drive(study, prepared, resources, listener or Listener())
     return replace(result, seconds=time.monotonic() - started)
 
 
-def create_study(data: str, *, out: str | Path, space: str = "paper", **settings: Any) -> tuple[Study, Prepared]:
-    """Check everything that was asked for, then make the study, open for writing, and what it works on."""
-    draft = _Draft.check(data, Path(out), space, settings)
-    prepared = draft.prepare()
-    return draft.create(prepared), prepared
-
-
 @dataclass(frozen=True)
-class _Draft:
+class Draft:
     """A study that does not exist yet, of settings and tables that have been found good."""
 
     directory: Path
@@ -110,15 +107,18 @@ class _Draft:
     tables: Tables
 
     @classmethod
-    def check(cls, data: str, directory: Path, space: str, settings: Mapping[str, Any]) -> _Draft:
+    def check(cls, data: str, directory: Path, space: str, settings: Mapping[str, Any]) -> Draft:
         """The quick part, in which most mistakes show."""
-        asked = _absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings))
+        asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
         if directory.exists():
             raise InputError(
                 f"{directory} exists already: go on with `genresweep resume {directory}`, "
                 "or choose another --name or --out"
             )
-        return cls(directory, asked, pending_trials(asked), read_tables(asked))
+        draft = cls(directory, asked, pending_trials(asked), read_tables(asked))
+        if asked.storage is not None:
+            check_vacant(asked.storage)
+        return draft
 
     def prepare(self) -> Prepared:
         """The slow part: scikit-learn, torch and Ray Tune are imported on the way."""
@@ -130,8 +130,12 @@ class _Draft:
         return prepared
 
     def create(self, prepared: Prepared) -> Study:
-        """The study, open for writing."""
-        return Study.create(self.directory, _manifest(self.settings, prepared), self.trials)
+        """The study, open for writing; ``InputError`` where a node of the cluster cannot reach its checkpoints."""
+        manifest, storage = _manifest(self.settings, prepared), self.settings.storage
+        check_reach(parent(storage or str(self.directory.resolve())))
+        if storage is not None:
+            reserve(storage, manifest)
+        return Study.create(self.directory, manifest, self.trials)
 
 
 def resume_sweep(
@@ -162,12 +166,13 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
         if differing:
             listed = "\n".join(f"  - {difference}" for difference in differing)
             raise InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
-        if epochs is not None:
-            _extend(study, epochs)
-        study.release_running()
-        clear_leftovers(study)
-        rewind(study)
-        yield study, prepared
+        with snapshots(study):
+            if epochs is not None:
+                _extend(study, epochs)
+            study.release_running()
+            clear_leftovers(study)
+            rewind(study)
+            yield study, prepared
 
 
 def drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
@@ -245,6 +250,7 @@ def _train(
     from search.tuner import SegmentSearcher, run_segments
 
     with connected(resources.address, resources.cpus, last_words(study.directory)) as slots:
+        check_reach(study.checkpoints)
         coordinator.spread_over(slots)
         searcher = SegmentSearcher(coordinator, study, slots=slots, listener=listener.segment)
         listener.started(study, slots)
@@ -296,22 +302,3 @@ def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:
         semantics=SEMANTICS_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _absolute(settings: StudySettings) -> StudySettings:
-    """Paths that mean the same from any directory; the named sources stay as they are."""
-    data, stages = settings.data, settings.stages
-    named = data in ("spotify", "synthetic") or data.startswith("synthetic:")
-    if stages is not None and stages.transfer_data is not None:
-        stages = replace(stages, transfer_data=_resolved(stages.transfer_data))
-    mapping = _resolved(settings.mapping) if settings.mapping else None
-    text_model = settings.text_model
-    if text_model is not None and Path(text_model).expanduser().is_dir():
-        text_model = _resolved(text_model)
-    return replace(
-        settings, data=data if named else _resolved(data), mapping=mapping, text_model=text_model, stages=stages
-    )
-
-
-def _resolved(path: str) -> str:
-    return str(Path(path).expanduser().resolve())

@@ -134,9 +134,7 @@ def run_segments(
     gpus: float,
 ) -> None:
     """Run Tune until the searcher has nothing left; raises the cause where the record could not be written."""
-    trainable = tune.with_parameters(
-        SegmentTrainable, features=features, checkpoints=str(study.checkpoints.resolve()), device=device
-    )
+    trainable = tune.with_parameters(SegmentTrainable, features=features, checkpoints=study.checkpoints, device=device)
     resources: dict[str, float] = {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots + 1)
     storage = tempfile.mkdtemp(prefix=f"{scratch_prefix()}tune-")

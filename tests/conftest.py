@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.s3 import S3, s3_server, use_test_credentials
+
+use_test_credentials()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,3 +59,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = StaticEmbedding(tokenizer, embedding_weights=weights)
     SentenceTransformer(modules=[module], device="cpu").save(str(folder), create_model_card=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """A server for all tests that need one; each takes a bucket of its own."""
+    with s3_server() as server:
+        yield server

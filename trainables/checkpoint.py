@@ -23,6 +23,7 @@ from data.encoding import scaler_from_json
 from data.errors import InputError
 from data.features import FEATURE_KINDS
 from data.files import read_regular, write_atomically
+from data.storage import read_file, write_file
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
 from trainables.state import StackState
@@ -39,11 +40,12 @@ class MemberSource:
     """Where one member's state stands: a segment checkpoint, its content hash, and the row in it."""
 
     path: str
+    """Or a URI."""
     sha256: str
     row: int
 
 
-def write_segment(path: Path, stacks: Sequence[StackState], members: Sequence[str], epoch: int) -> str:
+def write_segment(path: str | Path, stacks: Sequence[StackState], members: Sequence[str], epoch: int) -> str:
     """Write the state of a segment after ``epoch``: one stack, or several of different architectures.
 
     ``members`` are the ids of the rows, stack after stack. Returns the SHA-256.
@@ -55,13 +57,13 @@ def write_segment(path: Path, stacks: Sequence[StackState], members: Sequence[st
         for prefix, stack in zip(prefixes, stacks, strict=True)
         for name, tensor in stack.tensors().items()
     }
-    return write_atomically(path, dump_tensors(tensors, metadata))
+    return write_file(path, dump_tensors(tensors, metadata))
 
 
 def verify(path: str | Path, sha256: str) -> bytes:
-    """The content of a file with this hash; raises ``CheckpointError`` where it is missing or another."""
+    """The content of a file with this hash, by path or URI; ``CheckpointError`` where it is missing or another."""
     try:
-        content = read_regular(Path(path))
+        content = read_file(path)
     except OSError as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
     found = hashlib.sha256(content).hexdigest()

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from data.storage import is_uri, join
 from data.store import FeatureHandle, get_features
 from spaces import Configuration
 from trainables.batches import TrainingData
@@ -34,7 +35,8 @@ class SegmentTrainable(tune.Trainable):
     """Trains the segment in ``config["segment"]`` (JSON) from its input checkpoints to one output checkpoint.
 
     ``features`` are the handles of the arrays in the object store, by encoding, ``checkpoints`` the folder of the
-    study's segment checkpoints. The one result holds ``report`` (JSON) with every member's metrics of every epoch.
+    study's segment checkpoints, a path or a URI. The one result holds ``report`` (JSON) with every member's metrics
+    of every epoch.
     """
 
     def setup(  # type: ignore[override]
@@ -43,7 +45,7 @@ class SegmentTrainable(tune.Trainable):
         """Fetch the features, once per worker; other encodings when a segment asks for them."""
         torch.set_num_threads(1)
         self._features = features
-        self._checkpoints = Path(checkpoints)
+        self._checkpoints = checkpoints
         self._device = device
         self._encoded: dict[str, TrainingData] = {}
         if len(features) == 1:
@@ -73,12 +75,15 @@ class SegmentTrainable(tune.Trainable):
 
     def _train_and_save(self, segment: dict[str, Any]) -> dict[str, Any]:
         started, clock = time.time(), time.perf_counter()
+        if not is_uri(self._checkpoints) and not Path(self._checkpoints).is_dir():
+            # writing would make it, on a node that does not see the others' folder
+            raise FileNotFoundError(f"{socket.gethostname()} has no folder {self._checkpoints}")
         results = self._train(segment)
         members = [member["config_id"] for member in segment["members"]]
         # each attempt has a file of its own: a worker that outlives its driver must not write over a later one's
         file = f"{segment['segment_id']}-{secrets.token_hex(4)}.safetensors"
         states = [result.state for result in results]
-        sha256 = write_segment(self._checkpoints / file, states, members, segment["last_epoch"])
+        sha256 = write_segment(join(self._checkpoints, file), states, members, segment["last_epoch"])
         return {
             "host": f"{socket.gethostname()}:{os.getpid()}",
             "started": started,
@@ -107,7 +112,7 @@ class SegmentTrainable(tune.Trainable):
             state = StackState.initial(architecture, len(stack), segment["seed"])
         else:
             state = read_members(
-                [MemberSource(str(self._checkpoints / s["file"]), s["sha256"], s["row"]) for _, s in stack]
+                [MemberSource(join(self._checkpoints, s["file"]), s["sha256"], s["row"]) for _, s in stack]
             )
         return train_segment(
             configurations,

@@ -23,7 +23,7 @@ class Written(World):
 
     def __init__(self, study: Study, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
-        self._checkpoints = study.checkpoints
+        self._checkpoints = Path(study.checkpoints)
 
     def report(self, segment):  # type: ignore[no-untyped-def]
         file = f"{segment.segment_id}.safetensors"
@@ -64,7 +64,7 @@ class TestRewind:
     ) -> None:
         with begun(tmp_path / "s", 6) as study:
             key, newest = farthest(study)
-            path = study.checkpoints / newest.file
+            path = Path(study.checkpoints) / newest.file
             content = path.read_bytes()
             path.unlink()
             if damage == "cut short":
@@ -78,7 +78,7 @@ class TestRewind:
             assert key in {t.key for t in rewound}
             back = trial_of(study, key)
             assert 1 <= back.epoch < newest.epoch and back.checkpoint.epoch == back.epoch
-            assert (study.checkpoints / back.checkpoint.file).is_file()
+            assert (Path(study.checkpoints) / back.checkpoint.file).is_file()
             assert curves_of(study)[key] == list(range(1, back.epoch + 1))
             assert newest.file in caplog.text and f"goes back to epoch {back.epoch}" in caplog.text
 
@@ -88,7 +88,7 @@ class TestRewind:
         with begun(tmp_path / "s", 8, scheduler="halving") as study:
             decisions = study.decisions()
             assert decisions, "the case is about configurations that have passed a rung"
-            for path in study.checkpoints.iterdir():
+            for path in Path(study.checkpoints).iterdir():
                 path.write_bytes(b"")
             unfinished = {t.key for t in study.trials() if not t.state.is_final and t.epoch}
             assert {t.key for t in rewind(study)} == unfinished
@@ -100,7 +100,7 @@ class TestRewind:
 
     def test_what_has_ended_stays_as_it_is(self, tmp_path: Path) -> None:
         with begun(tmp_path / "s", 10**6) as study:
-            for path in study.checkpoints.iterdir():
+            for path in Path(study.checkpoints).iterdir():
                 path.unlink()
             assert rewind(study) == []
 
@@ -115,7 +115,7 @@ class TestIncumbentLost:
             make_best(study, trial.key, trial.epoch)
             expected = {t.key: (t.state, t.epoch, t.reason) for t in study.trials()}
             decisions = study.decisions()
-            for path in study.checkpoints.iterdir():
+            for path in Path(study.checkpoints).iterdir():
                 path.write_bytes(b"")
             assert rewind_incumbent(study)
             back = trial_of(study, trial.key)
@@ -132,12 +132,12 @@ class TestIncumbentLost:
 
     def test_what_was_not_committed_is_cleared_away(self, tmp_path: Path) -> None:
         with begun(tmp_path / "s", 5) as study:
-            before = {path.name for path in study.checkpoints.iterdir()}
+            before = {path.name for path in Path(study.checkpoints).iterdir()}
             for name in ("checkpoints/000009-ab.safetensors", "checkpoints/.1.safetensors.2.tmp", "best/.m.7.tmp"):
                 write_atomically(study.directory / name, b"left")
             (study.directory / "notes.txt").write_text("mine")
             clear_leftovers(study)
-            assert {path.name for path in study.checkpoints.iterdir()} == before
+            assert {path.name for path in Path(study.checkpoints).iterdir()} == before
             assert not list(study.directory.rglob("*.tmp")) and (study.directory / "notes.txt").exists()
 
 
@@ -160,10 +160,10 @@ class TestPrune:
                 study.forget_epochs({stopped.key: stopped.epoch - 1})
                 study.add_curves([(stopped.key, row)])
             assert choose_incumbent(load_trials(study)) == stopped.key
-            files = len(list(study.checkpoints.iterdir()))
+            files = len(list(Path(study.checkpoints).iterdir()))
         pruned = prune(tmp_path / "s")
         with Study.open(tmp_path / "s") as study:
-            kept = {path.name for path in study.checkpoints.iterdir()}
+            kept = {path.name for path in Path(study.checkpoints).iterdir()}
         assert pruned.files == files - len(kept) > 0
         assert stopped.checkpoint is not None and stopped.checkpoint.file in kept
         going = {t.checkpoint.file for t in trials if t.checkpoint and not t.state.is_final}
@@ -192,7 +192,7 @@ class TestPrune:
 
     def test_half_written_files_go_too(self, tmp_path: Path) -> None:
         with begun(tmp_path / "s", 4) as study:
-            (study.checkpoints / ".000009.safetensors.1.tmp").write_bytes(b"half")
+            (Path(study.checkpoints) / ".000009.safetensors.1.tmp").write_bytes(b"half")
         prune(tmp_path / "s")
         assert not list((tmp_path / "s" / "checkpoints").glob(".*"))
 

@@ -15,8 +15,9 @@ from results.predictions import predict
 from results.record import StageSettings, StudySettings
 from results.study import Study
 from search import resume_sweep, run_sweep
+from search.pipeline import run_study
 from search.preparation import data_facts, differences, prepare
-from search.sweep import create_study, reopened
+from search.sweep import reopened
 from tests.search_tests.small import write_space
 from trainables.checkpoint import load_model
 
@@ -91,10 +92,10 @@ def test_a_run_tries_the_model_before_there_is_a_study(small: Path, tmp_path: Pa
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "modules.json").write_text("[]")
     with pytest.raises(InputError, match="text model"):
-        create_study(
+        run_study(
             str(small / "tracks.csv"),
             out=tmp_path / "study",
-            stages=StageSettings(),
+            stage_settings=StageSettings(),
             text_model=str(tmp_path / "broken"),
         )
     assert not (tmp_path / "study").exists()

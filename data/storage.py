@@ -1,0 +1,172 @@
+"""Files by their *location*: a path, or a URI of an object store (``s3://``, ``gs://``).
+
+Local files are written whole or not at all by a rename; an object appears when its upload is complete. Credentials
+come from the environment, as the stores' own tools find them, and never stand in a location.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+from data.errors import InputError
+from data.files import read_regular, write_atomically
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+_OPTIONS = {
+    "s3": ("region", "scheme", "endpoint_override"),
+    "gs": ("scheme", "endpoint_override", "retry_limit_seconds", "project_id"),
+}
+"""What may stand after the ``?`` of a URI: pyarrow's names, and none of those that hold secrets."""
+_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_GS_PATIENCE = "retry_limit_seconds=30"
+"""Google's client tries for 15 minutes by default."""
+
+
+def is_uri(location: str) -> bool:
+    """Whether a location is a URI; all others are paths."""
+    return "://" in location
+
+
+def checked_location(location: str) -> str:
+    """A folder's absolute path, or the URI of a store that is known.
+
+    Raises ``InputError`` for other stores, and for a URI that may hold a secret; nothing of such a one is quoted.
+    """
+    if not is_uri(location):
+        return str(Path(location).expanduser().resolve())
+    scheme = location.split("://")[0]
+    if scheme not in _OPTIONS:
+        raise InputError("storage must be a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, but got another scheme")
+    parts = urlsplit(location)
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    known = all(name in _OPTIONS[scheme] and "@" not in value for name, value in options)
+    if not known or "@" in location or ":" in parts.netloc or parts.fragment:
+        raise InputError(
+            f"a {scheme}:// location must hold no user, password or key (nor '@' or '#'), and after '?' nothing but "
+            f"{', '.join(_OPTIONS[scheme])}: credentials come from the environment, as for the store's own tools"
+        )
+    if not parts.netloc:
+        raise InputError(f"storage must name a bucket, as in {scheme}://BUCKET/PREFIX")
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/")))
+
+
+def join(location: str, *names: str) -> str:
+    """The location of what has this name in a folder."""
+    if not is_uri(location):
+        return str(Path(location, *names))
+    parts = urlsplit(location)
+    return urlunsplit(parts._replace(path="/".join([parts.path, *map(quote, names)])))
+
+
+def parent(location: str) -> str:
+    """The folder that something lies in."""
+    if not is_uri(location):
+        return str(Path(location).parent)
+    parts = urlsplit(location)
+    return urlunsplit(parts._replace(path=parts.path.rpartition("/")[0]))
+
+
+def base_name(location: str) -> str:
+    """The name of something in its folder."""
+    return Path(unquote(urlsplit(location).path) if is_uri(location) else location).name
+
+
+def read_file(location: str | Path) -> bytes:
+    """The content of a file; ``OSError`` where it cannot be read."""
+    if not is_uri(str(location)):
+        return read_regular(Path(location))
+    with _remote(str(location)) as (store, key), store.open_input_stream(key) as stream:
+        return bytes(stream.read())
+
+
+def write_file(location: str | Path, content: bytes) -> str:
+    """Write a file, whole or not at all; returns its SHA-256. ``OSError`` where that is not possible."""
+    if not is_uri(str(location)):
+        return write_atomically(Path(location), content)
+    with _remote(str(location)) as (store, key), store.open_output_stream(key) as stream:
+        stream.write(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def delete_file(location: str) -> None:
+    """Delete a file; nothing happens where there is none."""
+    if not is_uri(location):
+        Path(location).unlink(missing_ok=True)
+        return
+    with suppress(FileNotFoundError), _remote(location) as (store, key):
+        store.delete_file(key)
+
+
+def list_files(location: str) -> dict[str, int]:
+    """Size in bytes of every file in a folder and those below, by its name relative to it; none where it is not."""
+    if not is_uri(location):
+        files = [path for path in Path(location).rglob("*") if path.is_file()]
+        return {path.relative_to(location).as_posix(): path.stat().st_size for path in files}
+    with _remote(location) as (store, key):
+        from pyarrow.fs import FileSelector
+
+        found = store.get_file_info(FileSelector(key, recursive=True, allow_not_found=True))
+        return {info.path[len(key) + 1 :]: info.size for info in found if info.is_file}
+
+
+def check_writable(folder: str) -> None:
+    """Write a file to a folder, read it back and delete it; ``InputError`` where any of that fails."""
+    probe, content = join(folder, f".probe-{secrets.token_hex(4)}.tmp"), secrets.token_bytes(8)
+    try:
+        write_file(probe, content)
+        found = read_file(probe)
+        delete_file(probe)
+    except OSError as error:
+        raise InputError(f"the storage {folder} cannot be used: {error}.{_advice(folder)}") from None
+    if found != content:
+        raise InputError(f"the storage {folder} cannot be used: it does not give back what was written")
+
+
+def _advice(folder: str) -> str:
+    if folder.startswith("s3://"):
+        return (
+            " Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws or the machine's role, "
+            "another server than Amazon's from AWS_ENDPOINT_URL; the bucket must exist"
+        )
+    if folder.startswith("gs://"):
+        return " Credentials come from GOOGLE_APPLICATION_CREDENTIALS or the machine's role; the bucket must exist"
+    return ""
+
+
+@contextmanager
+def _remote(location: str) -> Iterator[tuple[FileSystem, str]]:
+    """The store of a location and the key in it; whatever goes wrong there is an ``OSError`` without secrets."""
+    import pyarrow
+
+    parts = urlsplit(location)
+    try:
+        yield _store(urlunsplit(parts._replace(path=""))), unquote(parts.netloc + parts.path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{location} does not exist") from None
+    except (OSError, pyarrow.ArrowException) as error:
+        raise OSError(f"{location}: {_without_secrets(' '.join(str(error).split()))[:400]}") from None
+
+
+@lru_cache
+def _store(root: str) -> FileSystem:
+    from pyarrow.fs import FileSystem
+
+    if root.startswith("gs://") and "retry_limit_seconds" not in root:
+        root = f"{root}{'&' if '?' in root else '?'}{_GS_PATIENCE}"
+    return FileSystem.from_uri(root)[0]
+
+
+def _without_secrets(text: str) -> str:
+    for secret in filter(None, map(os.environ.get, _SECRETS)):
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,410 @@
+"""Studies whose checkpoints and copies of the record lie in a shared folder or an object store."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import search.reach
+import search.snapshots
+from data.errors import InputError
+from data.storage import delete_file, join, list_files, parent, read_file, write_file
+from results.frames import load_curves, load_trials
+from results.manifest import Manifest
+from results.study import Study, StudyError
+from search import run_sweep
+from search.cli import run
+from search.coordinator import Coordinator, Outcome
+from search.listener import Listener
+from search.pruning import prune
+from search.reach import check_reach, probe
+from search.snapshots import check_owner, fetch, reserve, snapshots
+from tests.s3 import CREDENTIALS, S3
+from tests.search_tests.conftest import Launch, Sweep
+from tests.search_tests.laws import check_same
+from tests.search_tests.processes import segments
+from tests.search_tests.simulated import create_study, die, paper_trials
+from tests.search_tests.small import HALVING
+from tests.search_tests.test_faults import sweep_arguments
+from trainables.checkpoint import load_model
+
+Place = Callable[[], str]
+
+
+class Interrupts(Listener):
+    """Ctrl-C after so many segments."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        self.left -= 1
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new place, by path and by URI."""
+    return request.getfixturevalue("s3").prefix() if request.param == "s3" else str(tmp_path / "shared")
+
+
+def records(storage: str) -> list[str]:
+    """Copies of the record, the newest first."""
+    return sorted(list_files(join(storage, "record")), reverse=True)
+
+
+def check_claimed(study: Path, storage: str) -> None:
+    """The storage holds the checkpoints of committed segments, and nothing of the kind lies in the study."""
+    with Study.open(study) as opened:
+        named = {file for (file,) in opened.query("SELECT checkpoint FROM segments")[1]}
+    assert set(list_files(join(storage, "checkpoints"))) == named
+    assert list_files(str(study / "checkpoints")) == {}
+
+
+def check_no_secret(*texts: bytes) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert not any(CREDENTIALS[name].encode() in text for text in texts)
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the newest copy"])
+def test_a_sweep_goes_on_elsewhere_as_if_nothing_had_happened(
+    lost: str,
+    storage: str,
+    sweep: Sweep,
+    small: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With a copy of the record that is older than the checkpoints, too: those are cleared away and trained again."""
+    if lost == "the newest copy" and storage.startswith("s3"):
+        pytest.skip("as on a disk")
+    undisturbed = sweep(**HALVING, stack_size=16)
+    settings = {**HALVING, "stack_size": 1, "space": str(small / "space.toml"), "storage": storage}
+    first = run_sweep(str(small / "tracks.csv"), out=tmp_path / "a" / "study", listener=Interrupts(5), **settings)
+    assert not first.complete and first.epochs > 0
+    place = join(storage, "study")
+    check_claimed(tmp_path / "a" / "study", place)
+    assert len(records(place)) == 2
+    if lost == "the newest copy":
+        newest = join(place, "record", records(place)[0])
+        write_file(newest, read_file(newest)[:-100])
+    (tmp_path / "a").rename(tmp_path / "gone")
+    elsewhere = tmp_path / "b" / "again"
+    assert run(["resume", place, "--out", str(elsewhere), "--quiet"]) == 0
+    said = capfd.readouterr()
+    assert ("was cut short" in caplog.text) == (lost == "the newest copy")
+    check_same(elsewhere, undisturbed)
+    check_claimed(elsewhere, place)
+    again = Path(tmp_path / "c")
+    fetch(place, again)
+    assert load_trials(again).equals(load_trials(elsewhere)) and load_curves(again).equals(load_curves(elsewhere))
+    assert load_model(again / "best")[1] == load_model(elsewhere / "best")[1]
+    if storage.startswith("s3"):
+        objects = [read_file(join(place, name)) for name in list_files(place)]
+        local = [path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()]
+        check_no_secret(*objects, *local, said.out.encode(), said.err.encode())
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+def test_a_head_that_is_killed_is_replaced(
+    storage: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
+) -> None:
+    study, place = tmp_path / "study", join(storage, "study")
+    command = launch(*sweep_arguments(small, study, "halving", "--storage", storage))
+    command.until(lambda: segments(study) > 6)
+    command.kill()
+    study.rename(tmp_path / "gone")
+    ended = launch("resume", place, "--out", tmp_path / "again", "--cpus", 2, "--quiet").wait()
+    assert ended.code == 0, ended.err
+    check_same(tmp_path / "again", sweep(**HALVING, stack_size=16))
+    check_claimed(tmp_path / "again", place)
+
+
+@pytest.fixture
+def study(storage: str, tmp_path: Path) -> Iterator[Study]:
+    """A study of made-up data with a storage, open for writing."""
+    with begin(tmp_path / "study", storage) as created:
+        yield created
+
+
+def begin(directory: Path, storage: str) -> Study:
+    """As ``search.sweep`` makes a study."""
+    place = join(storage, directory.name)
+    created = create_study(directory, paper_trials(3), storage=place)
+    reserve(place, Manifest.read(directory))
+    return created
+
+
+class TestTwoHeads:
+    def test_the_one_that_is_behind_is_refused(self, study: Study, tmp_path: Path) -> None:
+        place = str(study.settings.storage)
+        with snapshots(study):
+            study.set_fact("mark", "1")
+        fetch(place, tmp_path / "other")
+        check_owner(study)
+        with Study.open_for_writing(tmp_path / "other") as other:
+            assert other.facts()["mark"] == "1"
+            with snapshots(other):
+                other.set_fact("mark", "2")
+            check_owner(other)
+        with pytest.raises(InputError, match=r"has gone on with .*resume .* --out DIR"), snapshots(study):
+            pass
+
+    def test_the_one_that_is_still_running_stops(
+        self, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(search.snapshots, "_SECONDS", 0.01)
+        monkeypatch.setattr(search.snapshots, "_SHARE", 0)
+        place = str(study.settings.storage)
+
+        def write_until_refused() -> None:
+            while True:
+                study.set_fact("mark", "mine")
+
+        with pytest.raises(StudyError, match="has gone on with"), snapshots(study):
+            fetch(place, tmp_path / "other")
+            with Study.open_for_writing(tmp_path / "other") as other, snapshots(other):
+                write_until_refused()
+
+
+class TestCopies:
+    def test_a_failure_is_noted_and_the_last_one_counts(
+        self, study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(search.snapshots, "_SECONDS", 0.01)
+        true, failures = search.snapshots.write_file, []
+
+        def fail(location: str, content: bytes) -> str:
+            failures.append(location)
+            raise OSError("the network is gone")
+
+        with snapshots(study):
+            monkeypatch.setattr(search.snapshots, "write_file", fail)
+            study.set_fact("mark", "1")
+            while "will be tried again: the network is gone" not in caplog.text:
+                pass
+            monkeypatch.setattr(search.snapshots, "write_file", true)
+        assert failures
+        with pytest.raises(StudyError, match="is whole, its storage is behind: the network is gone"), snapshots(study):
+            study.set_fact("mark", "2")
+            monkeypatch.setattr(search.snapshots, "write_file", fail)
+        monkeypatch.setattr(search.snapshots, "write_file", true)
+        with pytest.raises(KeyError, match="the cause"), snapshots(study):
+            study.set_fact("mark", "3")
+            monkeypatch.setattr(search.snapshots, "write_file", fail)
+            raise KeyError("the cause")
+
+    def test_only_what_changed_is_copied_and_two_are_kept(self, study: Study) -> None:
+        place = str(study.settings.storage)
+        (study.directory / "best").mkdir()
+        (study.directory / "best" / "model.json").write_text("1")
+        for count in range(1, 4):
+            with snapshots(study):
+                pass
+            found = [int(name[:8]) for name in records(place)]
+            assert len(found) <= 2 and found == sorted(found, reverse=True)
+            study.set_fact("mark", str(count))
+        with snapshots(study):
+            before = records(place)
+        assert records(place) == before, "nothing had changed since the first copy"
+        assert read_file(join(place, "models", "best", "model.json")) == b"1"
+
+    def test_a_copy_holds_what_is_committed_and_nothing_else(self, study: Study, tmp_path: Path) -> None:
+        place = str(study.settings.storage)
+        copier = search.snapshots._Copier(study, place)
+        copier.claim()
+        study.set_fact("one", "1")
+        with study.transaction():
+            study.write_rows("facts", [("two", "2")])
+            copier.copy()
+        copier._connection.close()
+        (tmp_path / "seen.db").write_bytes(read_file(join(place, "record", records(place)[0])))
+        with closing(sqlite3.connect(tmp_path / "seen.db")) as seen:
+            assert seen.execute("SELECT name FROM facts WHERE name IN ('one', 'two')").fetchall() == [("one",)]
+
+
+class TestFetching:
+    @pytest.fixture
+    def place(self, study: Study) -> str:
+        """A storage with two copies, whose head is gone."""
+        with snapshots(study):
+            study.set_fact("mark", "1")
+        die(study)
+        return str(study.settings.storage)
+
+    def refused(self, place: str, out: Path, capsys: pytest.CaptureFixture[str]) -> str:
+        before = set(out.parent.iterdir())
+        assert run(["resume", place, "--out", str(out)]) == 2
+        assert set(out.parent.iterdir()) == before, "something is left behind"
+        return capsys.readouterr().err
+
+    def test_what_is_missing_or_damaged_is_said(
+        self, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "out"
+        for name in records(place):
+            write_file(join(place, "record", name), b"SQLite")
+        assert "no whole copy of the record" in self.refused(place, out, capsys)
+        write_file(join(place, "driver.json"), b"{")
+        said = self.refused(place, out, capsys)
+        assert "driver.json" in said and "is damaged" in said
+        delete_file(join(place, "manifest.json"))
+        said = self.refused(place, out, capsys)
+        assert "cannot be fetched" in said and "manifest.json" in said
+
+    def test_the_directory_itself_needs_no_out(
+        self, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert "goes with a study in a storage" in self.refused(str(tmp_path / "study"), tmp_path / "out", capsys)
+
+    def test_an_existing_directory_is_not_written_over(
+        self, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "out").mkdir()
+        assert "exists already" in self.refused(place, tmp_path / "out", capsys)
+
+    def test_models_go_nowhere_else(self, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        write_file(join(place, "models", "checkpoints", "x"), b"1")
+        assert "do not trust it" in self.refused(place, tmp_path / "out", capsys)
+
+
+def test_a_study_that_was_copied_is_not_taken_for_the_other(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = str(study.settings.storage)
+    with snapshots(study):
+        pass
+    copy = join(parent(place), "copy")
+    for name in list_files(place):
+        write_file(join(copy, name), read_file(join(place, name)))
+    assert run(["resume", copy, "--out", str(tmp_path / "out")]) == 2
+    assert "name it so" in capsys.readouterr().err
+
+
+def test_a_hostile_study_reaches_no_other_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its manifest names a folder that is somebody else's: nothing in there is written or deleted."""
+    precious = tmp_path / "precious"
+    (precious / "checkpoints").mkdir(parents=True)
+    (precious / "checkpoints" / "x.safetensors").write_text("mine")
+    begin(tmp_path / "study", str(tmp_path / "shared")).close()
+    text = (tmp_path / "study" / "manifest.json").read_text()
+    place = json.loads(text)["settings"]["storage"]
+    (tmp_path / "study" / "manifest.json").write_text(text.replace(place, str(precious)))
+    with pytest.raises(InputError, match="cannot be read"):
+        prune(tmp_path / "study")
+    (precious / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match="holds another study"):
+        prune(tmp_path / "study")
+    opened = Study.open_for_writing(tmp_path / "study")
+    with opened, pytest.raises(InputError, match="holds another study"), snapshots(opened):
+        pass
+    assert {path.name for path in precious.rglob("*")} == {"checkpoints", "x.safetensors", "manifest.json"}
+
+
+@pytest.mark.parametrize("command", ["sweep", "run"])
+def test_nothing_is_made_where_the_storage_is_wrong(
+    command: str, small: Path, tmp_path: Path, s3: S3, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+    (tmp_path / "file").write_text("in the way")
+    taken = s3.prefix()
+    write_file(join(taken, "study", "manifest.json"), b"{}")
+    for storage, words in (
+        (f"s3://AKIA:{secret}@bucket/x", "credentials come from the environment"),
+        (f"s3://no-such-bucket/x{s3.options}", "NO_SUCH_BUCKET"),
+        (str(tmp_path / "file" / "x"), "cannot be used"),
+        (str(tmp_path), "itself will lie"),
+        (str(tmp_path / "study"), "itself will lie"),
+        (taken, "holds a study already"),
+        ("hdfs://x", "another scheme"),
+    ):
+        out = tmp_path / "study"
+        arguments = ["--data", str(small / "tracks.csv"), "--space", str(small / "space.toml"), "--out", str(out)]
+        assert run([command, *arguments, "--storage", storage, "--debug"]) == 2
+        said = capsys.readouterr()
+        assert words in said.err.replace("\n", " "), said.err
+        check_no_secret(said.err.encode(), said.out.encode())
+        assert not out.exists()
+
+
+class TestReach:
+    """A cluster's nodes on one machine share its disks, so that nodes without them are made up."""
+
+    HERE, OTHERS = "node0", ("node1", "node2")
+
+    @pytest.fixture
+    def nodes(self, monkeypatch: pytest.MonkeyPatch, ray_session: int, tmp_path: Path) -> dict[str, str]:
+        """The disk that each node finds at the folder's place; the driver's own is ``tmp_path``."""
+        disks = dict.fromkeys(self.OTHERS, str(tmp_path))
+        alive = [
+            {"NodeID": name, "Alive": True, "NodeManagerAddress": f"address of {name}", "Resources": {"CPU": 1.0}}
+            for name in self.OTHERS
+        ]
+        dead = {**alive[0], "NodeID": "dead", "Alive": False}
+        idle = {**alive[0], "NodeID": "head", "Resources": {}}
+        monkeypatch.setattr("ray.nodes", lambda: [*alive, dead, idle])
+        monkeypatch.setattr(
+            search.reach,
+            "_ask",
+            lambda folder, token, asked: {n["NodeID"]: probe(disks[n["NodeID"]], token, n["NodeID"]) for n in asked},
+        )
+        return disks
+
+    def test_all_see_it(self, nodes: dict[str, str], tmp_path: Path) -> None:
+        check_reach(str(tmp_path))
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("kind", ["missing", "another", "read-only"])
+    def test_those_that_do_not_are_named(self, kind: str, nodes: dict[str, str], tmp_path: Path) -> None:
+        shared, other = tmp_path / "shared", tmp_path / "other"
+        shared.mkdir()
+        nodes.update(node1=str(shared), node2=str(other))
+        if kind != "missing":
+            other.mkdir()
+        if kind == "read-only":  # it sees the file, and what it writes is not seen here
+            nodes["node2"] = str(other)
+            true = search.reach._ask
+
+            def ask(folder: str, token: str, asked: list[dict[str, str]]) -> dict[str, str | None]:
+                write_file(other / f".probe-{token}-driver.tmp", token.encode())
+                return true(folder, token, asked)
+
+            search.reach._ask = ask  # the fixture's monkeypatch puts it back
+        with pytest.raises(InputError) as refused:
+            check_reach(str(shared))
+        said = str(refused.value)
+        assert "address of node2" in said and "address of node1" not in said and "--storage s3://" in said
+        assert ("cannot be read here" in said) == (kind == "read-only")
+        assert list(shared.iterdir()) == []
+        assert other.exists() == (kind != "missing"), "a node does not make the folder for itself"
+
+    def test_a_real_node_answers(self, ray_session: int, tmp_path: Path) -> None:
+        import ray
+
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        write_file(tmp_path / "shared" / ".probe-t-driver.tmp", b"t")
+        assert search.reach._ask(str(tmp_path / "shared"), "t", nodes) == {nodes[0]["NodeID"]: None}
+        (reason,) = search.reach._ask(str(tmp_path / "no"), "t", nodes).values()
+        assert reason is not None and "No such file" in reason
+
+    def test_a_sweep_is_refused_before_there_is_a_study(
+        self, monkeypatch: pytest.MonkeyPatch, ray_session: int, small: Path, tmp_path: Path
+    ) -> None:
+        import ray
+
+        far = {"NodeID": "far", "Alive": True, "NodeManagerAddress": "10.0.0.9", "Resources": {"CPU": 1.0}}
+        nodes = [*ray.nodes(), far]
+        monkeypatch.setattr("ray.nodes", lambda: nodes)
+        monkeypatch.setattr(search.reach, "_ask", lambda folder, token, asked: {"far": "No such file"})
+        with pytest.raises(InputError, match=r"10\.0\.0\.9: No such file"):
+            run_sweep(str(small / "tracks.csv"), out=tmp_path / "runs" / "s", space=str(small / "space.toml"))
+        assert list((tmp_path / "runs").iterdir()) == []
