@@ -101,7 +101,7 @@ def _run(run: Run) -> SweepResult:
     """The stages that are not yet in the record; an interrupted sweep ends the run there."""
     started, before = time.monotonic(), sum(trial.epoch for trial in run.study.trials())
     _forget_lost_models(run.study)
-    with connected(run.resources.address, run.resources.cpus, last_words(run.study.directory)):
+    with connected(run.resources, run.study.settings.device, last_words(run.study.directory)):
         for name, step in STAGES.items():
             if name not in stages_done(run.study):
                 run.listener.stage(name)
