@@ -37,8 +37,8 @@ class Resources:
                 raise InputError(
                     f"--resources-per-segment {name}: a segment takes one CPU, and of a GPU --gpus-per-segment"
                 )
-            whole = isinstance(amount, int | float) and (0 < amount <= 1 or (amount > 1 and amount == int(amount)))
-            if isinstance(amount, bool) or not whole:
+            number = isinstance(amount, int | float) and not isinstance(amount, bool)
+            if not (number and amount > 0 and (amount <= 1 or float(amount).is_integer())):
                 raise InputError(
                     f"--resources-per-segment {name}: expected a whole number, or a share below 1, but got {amount!r}"
                 )
@@ -102,10 +102,17 @@ def check_feasible(nodes: Sequence[Node], needs: Mapping[str, float]) -> None:
 
 def _fitting(nodes: Sequence[Node], needs: Mapping[str, float]) -> int:
     return sum(
-        min(int(node["Resources"].get(name, 0.0) / amount + 1e-6) for name, amount in needs.items())
+        min(_times(name, amount, node["Resources"].get(name, 0.0)) for name, amount in needs.items())
         for node in nodes
         if node["Alive"]
     )
+
+
+def _times(name: str, amount: float, available: float) -> int:
+    """How often an amount is there; a share of a GPU is of a single one."""
+    if name == "GPU":
+        return int(available) * int(1 / amount + 1e-6)
+    return int(available / amount + 1e-6)
 
 
 def _grows(nodes: Sequence[Node]) -> bool:
