@@ -2,7 +2,8 @@
 
 The plan is JSON with some of these: ``statement`` (send the signal at this statement of the database), ``point``
 (send it at the entry of ``module:function``, at its ``call``-th call), ``signal``; ``clock`` (seconds that the clock
-jumps at every tenth look at it); ``worker`` (code appended to the trainable's module, on workers alone).
+jumps at every tenth look at it); ``worker`` (code appended to the trainable's module, on workers alone); ``code``
+(what the driver takes for the hash of the code).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import results.study
 import search.cluster
 from search import cli
+from search.probe import CODE, environment
 from tests.search_tests.processes import Plan
 
 
@@ -37,6 +39,8 @@ def sabotage(plan: Plan) -> None:
     if "worker" in plan:
         stage = search.cluster.stage_code
         search.cluster.stage_code = lambda directory: _stage(stage, directory, plan["worker"])
+    if "code" in plan:
+        search.cluster.environment = lambda root: {**environment(root), CODE: plan["code"]}
 
 
 def _countdown(count: int, number: int) -> Callable[..., None]:

@@ -1,13 +1,15 @@
-"""``python -m tests.search_tests.autoscaling FOLDER``: a cluster that grows and shrinks, on one machine.
+"""``python -m tests.search_tests.ray_head autoscaling|jobs FOLDER``: a head by ``ray start``, on this machine.
 
-Ray's own autoscaler starts its nodes: a head without CPUs, and up to two workers of one CPU each by
-Ray's fake provider. Prints the address; ends with its standard input. Whoever starts it ends what it has started.
+``autoscaling``: a head without CPUs; Ray's own autoscaler starts up to two workers of one CPU each by its fake
+provider. ``jobs``: a head of one CPU whose dashboard takes jobs; it needs ``ray[default]``. Prints the address of the
+cluster, or of the dashboard. Whoever starts it ends what it has started.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -52,28 +54,29 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def main(folder: Path) -> None:
-    port = free_port()
+def main(kind: str, folder: Path) -> None:
+    port, dashboard = free_port(), free_port()
     address = f"127.0.0.1:{port}"
-    file = folder / "autoscaling.json"
-    file.write_text(json.dumps(config(address)))
     environment = os.environ | {
-        "AUTOSCALER_UPDATE_INTERVAL_S": "1",
-        "RAY_FAKE_CLUSTER": "1",
-        "RAY_NODE_TYPE_NAME": "ray.head.default",  # as ``ray up`` does
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
-    options = [
-        *(f"--port={port}", f"--autoscaling-config={file}", "--num-cpus=0", "--include-dashboard=false"),
-        *("--node-ip-address=127.0.0.1", "--object-store-memory=100000000"),
-    ]
+    options = [f"--port={port}", "--node-ip-address=127.0.0.1", "--object-store-memory=100000000"]
+    if kind == "autoscaling":
+        file = folder / "autoscaling.json"
+        file.write_text(json.dumps(config(address)))
+        # the type of the node is set by ``ray up``, too
+        environment |= {"RAY_FAKE_CLUSTER": "1", "RAY_NODE_TYPE_NAME": "ray.head.default"}
+        environment["AUTOSCALER_UPDATE_INTERVAL_S"] = "1"
+        options += ["--num-cpus=0", "--include-dashboard=false", f"--autoscaling-config={file}"]
+    else:
+        options += ["--num-cpus=1", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
     program = str(Path(sys.executable).with_name("ray"))
     subprocess.run([program, "start", "--head", *options], env=environment, check=True, stdout=subprocess.DEVNULL)
-    print(address, flush=True)
-    sys.stdin.read()
+    print(address if kind == "autoscaling" else f"http://127.0.0.1:{dashboard}", flush=True)
+    signal.pause()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))
