@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
+from search import run_sweep
 from search.coordinator import Coordinator
 from search.costs import CostModel
 from search.listener import Listener
@@ -193,3 +195,26 @@ class TestSearcher:
             return len(json.loads(suggestion["segment"])["members"])
 
         assert members([Slots(1, 1)]) > members([Slots(2, 64)])
+
+
+@pytest.mark.usefixtures("ray_session")
+@pytest.mark.parametrize(
+    ("settings", "resources"),
+    [({"device": "cuda"}, {}), ({}, {"resources_per_segment": {"no-such-resource": 1}}), ({}, {"gpus_per_segment": 1})],
+    ids=["no GPU", "no such resource", "a GPU for CPUs"],
+)
+def test_a_sweep_that_could_never_train_is_no_study(
+    settings: dict[str, Any], resources: dict[str, Any], small: Path, tmp_path: Path
+) -> None:
+    if settings and ray.cluster_resources().get("GPU"):
+        pytest.skip("there is one")
+    out = tmp_path / "study"
+    with pytest.raises(InputError):
+        run_sweep(
+            str(small / "tracks.csv"),
+            out=out,
+            space=str(small / "space.toml"),
+            resources=Resources(**resources),
+            **settings,
+        )
+    assert not out.exists()
