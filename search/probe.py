@@ -101,7 +101,7 @@ def refusal(complaints: Iterable[str]) -> str:
     listed = "\n".join(f"  - {complaint}" for complaint in complaints)
     return (
         f"not every node of the cluster computes what this one does:\n{listed}\n"
-        "install the same versions on all of them, for example with\n"
+        "install the same versions on all of them, and no other genresweep, for example with\n"
         "  pip install -c .ci/constraints.txt -e '.[cluster]'"
     )
 

@@ -51,6 +51,7 @@ class Clock:
 def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
     """Segments per second that the driver hands out, takes back and commits, with so many workers that do nothing."""
     import ray
+    from ray import tune
 
     from search.coordinator import Coordinator
     from search.costs import CostModel
@@ -77,8 +78,6 @@ def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
 
         def with_parameters(trainable: Any, **_: Any) -> Any:
             return tune_with_parameters(EmptySegment, barrier=str(barrier), workers=workers)
-
-        from ray import tune
 
         tune_with_parameters = tune.with_parameters
         began = time.perf_counter()
