@@ -49,10 +49,14 @@ def cluster() -> Iterator[Cluster]:
     process.wait(300)
 
 
-def start(launch: Launch, small: Path, study: Path, address: str, *options: object) -> Command:
+SLOWER = SLOW.replace("sleep(1)", "sleep(4)")
+"""So that nodes have the time to join."""
+
+
+def start(launch: Launch, small: Path, study: Path, address: str, *options: object, worker: str = SLOW) -> Command:
     """A sweep on the cluster, in the middle of its work."""
     arguments = (*sweep_arguments(small, study, "halving"), "--address", address, *options)
-    command = launch(*arguments, plan={"worker": SLOW})
+    command = launch(*arguments, plan={"worker": worker})
     command.until(lambda: segments(study) >= 2)
     return command
 
@@ -80,8 +84,7 @@ def test_a_node_joins_and_trains_and_another_leaves(
 ) -> None:
     (address, tell), study = cluster, tmp_path / "study"
     tell("worker")
-    command = start(launch, small, study, address, "--cpus", 3)
-    assert len(trained_on(study)) == 1
+    command = start(launch, small, study, address, "--cpus", 3, worker=SLOWER)
     tell("join")
     tell("join")
     command.until(lambda: len(trained_on(study)) >= 2)
@@ -153,7 +156,7 @@ def test_pending_segments_make_a_cluster_grow_and_idleness_makes_it_shrink(
 ) -> None:
     (ray, address), study = head("autoscaling"), tmp_path / "study"
     assert len(ray.started("raylet")) == 1, "the head"
-    command = start(launch, small, study, address)
+    command = start(launch, small, study, address, worker=SLOWER)
     command.until(lambda: len(ray.started("raylet")) == 3)
     check_done(command, study, sweep)
     ray.until(lambda: len(ray.started("raylet")) == 1)
