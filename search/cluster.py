@@ -17,11 +17,17 @@ from typing import Any
 import ray
 
 from data.errors import InputError
+from results.study import StudyError
 from search.environment import PACKAGES
+from search.placement import Node, Places, Resources, check_feasible
+from search.probe import Probe, environment, refusal
 from search.watchdog import scratch_prefix, watching
 
 _PATIENCE = 10.0
 """Seconds that a cluster's head may take to accept a connection."""
+
+_probes: list[Probe] = []
+"""That of the cluster which this process has joined; none where Ray is on this machine."""
 
 
 def package_root() -> Path:
@@ -45,27 +51,54 @@ def stage_code(directory: Path) -> None:
 
 @contextmanager
 def connected(
-    address: str | None = None, cpus: int | None = None, last_words: Callable[[str], None] | None = None
-) -> Iterator[int]:
-    """A Ray session for one command; yields the number of segments that can train at once.
+    resources: Resources | None = None, device: str = "cpu", last_words: Callable[[str], None] | None = None
+) -> Iterator[Places]:
+    """A Ray session for one command; yields the places for segments on its nodes.
 
-    Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``cpus`` slots and stopped
-    again. If Ray dies, here or there, ``last_words`` is called with the cause and the process ends with code 1. A Ray
-    that this process is connected to already is used and left running.
+    Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``resources.cpus`` slots and
+    stopped again. If Ray dies, here or there, ``last_words`` is called with the cause and the process ends with
+    code 1. A Ray that this process is connected to already is used and left running. Raises ``InputError`` where no
+    segment fits on any node, or where a node would compute something else than this one.
     """
+    resources = resources or Resources()
+    needs, local = resources.needs(device), cluster_address(resources.address) == "local"
     if ray.is_initialized():
-        yield _slots(cpus)
+        yield _places(resources, needs, _probes[-1] if _probes else None)
         return
     with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
         stage_code(Path(staged))
         with _own_sigterm():
-            _start_or_join(_arguments(address, cpus, staged))
+            _start_or_join(_arguments(resources, staged))
         try:
+            if not local:
+                _probes.append(Probe(environment(Path(staged))))
             with watching(last_words):
-                yield _slots(cpus)
+                yield _places(resources, needs, _probes[-1] if _probes else None)
         finally:
+            _probes.clear()
             with _own_sigterm():
                 ray.shutdown()
+
+
+def _places(resources: Resources, needs: Mapping[str, float], probe: Probe | None) -> Places:
+    """The places of the nodes, which are those at the start on one machine, and are probed and followed elsewhere."""
+    nodes = ray.nodes()
+    check_feasible(nodes, needs)
+    if probe is None:
+        return Places(lambda: nodes, needs, resources.cpus)
+    probe.ask(nodes)
+    if complaints := probe.complaints():
+        raise InputError(refusal(complaints))
+    return Places(lambda: _probed(probe), needs, resources.cpus)
+
+
+def _probed(probe: Probe) -> list[Node]:
+    """The nodes there are now; ``StudyError`` where one that has joined since computes something else."""
+    nodes: list[Node] = ray.nodes()
+    probe.ask(nodes)
+    if complaints := probe.complaints(patience=0):
+        raise StudyError(refusal(complaints))
+    return nodes
 
 
 def cluster_address(address: str | None) -> str:
@@ -108,18 +141,13 @@ def _own_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
 
 
-def _arguments(address: str | None, cpus: int | None, staged: str) -> dict[str, Any]:
+def _arguments(resources: Resources, staged: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "address": cluster_address(address),
+        "address": cluster_address(resources.address),
         "runtime_env": {"working_dir": staged, "env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
         "log_to_driver": False,
         "logging_level": logging.ERROR,
     }
     if arguments["address"] == "local":
-        arguments |= {"num_cpus": cpus or os.cpu_count(), "include_dashboard": False}
+        arguments |= {"num_cpus": resources.cpus or os.cpu_count(), "include_dashboard": False}
     return arguments
-
-
-def _slots(cpus: int | None) -> int:
-    available = int(ray.cluster_resources().get("CPU", 1))
-    return max(1, min(available, cpus or available))

@@ -16,6 +16,7 @@ import typer
 from data.errors import InputError
 from search import options
 from search.console import ERR, OUT, print_json
+from search.placement import Resources, parse_resources
 
 
 def run(
@@ -39,6 +40,8 @@ def run(
     freeze: options.Freeze = False,
     address: options.Address = None,
     cpus: options.Cpus = None,
+    gpus_per_segment: options.GpusPerSegment = None,
+    resources_per_segment: options.ResourcesPerSegment = None,
     device: options.Device = "cpu",
     name: options.Name = None,
     out: options.Out = None,
@@ -49,7 +52,6 @@ def run(
     """The whole study: description, baselines, sweep, fusion, transfer, scorecard."""
     from results.record import StageSettings
     from search.pipeline import run_study
-    from search.sweep import Resources
 
     stages = StageSettings(
         transfer_data=str(transfer_data) if transfer_data else None,
@@ -59,6 +61,7 @@ def run(
         transfer_seeds=transfer_seeds,
         freeze=freeze,
     )
+    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = out or Path("runs") / (name or f"run-{datetime.now():%Y%m%d-%H%M%S}")
     with _interruptible(directory), _listener(quiet) as listener:
         result = run_study(
@@ -66,7 +69,7 @@ def run(
             out=directory,
             stage_settings=stages,
             space=space,
-            resources=Resources(address=address, cpus=cpus),
+            resources=resources,
             listener=listener,
             mapping=str(mapping) if mapping else None,
             text_model=text_model,
@@ -104,6 +107,8 @@ def sweep(
     stack_size: options.StackSize = "auto",
     address: options.Address = None,
     cpus: options.Cpus = None,
+    gpus_per_segment: options.GpusPerSegment = None,
+    resources_per_segment: options.ResourcesPerSegment = None,
     device: options.Device = "cpu",
     name: options.Name = None,
     out: options.Out = None,
@@ -138,10 +143,10 @@ def sweep(
     if dry_run:
         _print_estimate(data, space, settings, cpus, as_json)
         return
-    from search.sweep import Resources, run_sweep
+    from search.sweep import run_sweep
 
     directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
-    resources = Resources(address=address, cpus=cpus)
+    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     with _interruptible(directory), _listener(quiet) as listener:
         result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
     _finish(result, as_json)
@@ -156,16 +161,17 @@ def resume(
     ] = None,
     address: options.Address = None,
     cpus: options.Cpus = None,
+    gpus_per_segment: options.GpusPerSegment = None,
+    resources_per_segment: options.ResourcesPerSegment = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Go on with an interrupted study, or extend a finished one."""
     from search.pipeline import resume_study
-    from search.sweep import Resources
 
     directory = _fetched(study, out)
-    resources = Resources(address=address, cpus=cpus)
+    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     with _interruptible(directory), _listener(quiet) as listener:
         result = resume_study(directory, epochs=epochs, resources=resources, listener=listener)
     _finish(result, as_json)
@@ -319,6 +325,10 @@ def _report_stages(study: Path) -> None:
         for table in report_tables([study]):
             OUT.print(table)
         OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
+
+
+def _resources(address: str | None, cpus: int | None, gpus: float | None, custom: str | None) -> Resources:
+    return Resources(address=address, cpus=cpus, gpus_per_segment=gpus, resources_per_segment=parse_resources(custom))
 
 
 def _stack_size(text: str) -> int | None:

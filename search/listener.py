@@ -13,6 +13,9 @@ class Listener:
     def started(self, study: Study, slots: int) -> None:
         """Ray is up and the first segments are about to be handed out."""
 
+    def resized(self, slots: int) -> None:
+        """Nodes have joined the cluster or left it."""
+
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """A segment has been committed."""
 

@@ -54,7 +54,15 @@ Address = Annotated[
     str | None,
     typer.Option(help="A Ray cluster: auto or HOST:PORT. Without it Ray starts here.", metavar="ADDRESS"),
 ]
-Cpus = Annotated[int | None, typer.Option(min=1, help="Segments that train at once; all cores by default.")]
+Cpus = Annotated[int | None, typer.Option(min=1, help="The most segments that train at once; all cores by default.")]
+GpusPerSegment = Annotated[
+    float | None,
+    typer.Option(help="Share of a GPU that a segment takes, with --device cuda; 1 by default.", metavar="SHARE"),
+]
+ResourcesPerSegment = Annotated[
+    str | None,
+    typer.Option(help="Custom resources of Ray that a segment takes, such as '{\"spot\": 1}'.", metavar="JSON"),
+]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the networks train.")]
 Name = Annotated[str | None, typer.Option(help="The study's name; its directory is runs/NAME.")]
 Out = Annotated[Path | None, typer.Option(help="The study's directory, instead of runs/NAME.", metavar="DIR")]

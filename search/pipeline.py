@@ -80,7 +80,7 @@ def run_study(
     resources = resources or Resources()
     draft = Draft.check(data, Path(out), space, {"stages": stage_settings, **settings})
     prepared = draft.prepare()
-    with connected(resources.address, resources.cpus, last_words(draft.directory)):
+    with connected(resources, draft.settings.device, last_words(draft.directory)):
         study = draft.create(prepared)
         with study, logging_to(study.directory / "log.txt"), snapshots(study):
             return _run(Run(study, prepared, resources, listener or Listener()))
@@ -106,7 +106,7 @@ def _run(run: Run) -> SweepResult:
     """The stages that are not yet in the record; an interrupted sweep ends the run there."""
     started, before = time.monotonic(), sum(trial.epoch for trial in run.study.trials())
     _forget_lost_models(run.study)
-    with connected(run.resources.address, run.resources.cpus, last_words(run.study.directory)):
+    with connected(run.resources, run.study.settings.device, last_words(run.study.directory)):
         for name, step in STAGES.items():
             if name not in stages_done(run.study):
                 run.listener.stage(name)

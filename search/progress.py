@@ -50,6 +50,11 @@ class LiveProgress(Listener):
             f"training, {slots} at once", total=self._total, completed=done, said=f"{done}/{self._total}"
         )
 
+    def resized(self, slots: int) -> None:
+        """Name the new number."""
+        if self._task is not None:
+            self._progress.update(self._task, description=f"training, {slots} at once")
+
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """Move the bar."""
         if self._task is None:

@@ -27,6 +27,7 @@ from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
 from search.listener import Listener
+from search.placement import Resources
 from search.planning import absolute, check_batches, longest_budget, pending_trials, space_differences
 from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
 from search.reach import check_reach
@@ -38,14 +39,6 @@ from trainables import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
     from search.promotion import Incumbent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """Where a sweep runs; nothing of it changes a result."""
-
-    address: str | None = None
-    cpus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ def run_sweep(
     # Ray starts in this thread: what it starts would end together with any other.
     with ThreadPoolExecutor(1) as beside:
         preparing = beside.submit(draft.prepare) if quick else None
-        with connected(resources.address, resources.cpus, last_words(draft.directory)):
+        with connected(resources, draft.settings.device, last_words(draft.directory)):
             prepared = preparing.result() if preparing else draft.prepare()
             study = draft.create(prepared)
             with study, logging_to(study.directory / "log.txt"), snapshots(study):
@@ -249,21 +242,13 @@ def _train(
     """Train until nothing is left; returns whether the user interrupted it."""
     from search.tuner import SegmentSearcher, run_segments
 
-    with connected(resources.address, resources.cpus, last_words(study.directory)) as slots:
+    with connected(resources, study.settings.device, last_words(study.directory)) as places:
         check_reach(study.checkpoints)
-        coordinator.spread_over(slots)
-        searcher = SegmentSearcher(coordinator, study, slots=slots, listener=listener.segment)
-        listener.started(study, slots)
+        searcher = SegmentSearcher(coordinator, study, places.slots, listener)
+        listener.started(study, places.slots().now)
         handles = put_encodings(prepared.features, prepared.input_sizes)
         with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):
-            run_segments(
-                searcher,
-                handles,
-                study,
-                slots=slots,
-                device=study.settings.device,
-                gpus=1.0 if study.settings.device == "cuda" else 0.0,
-            )
+            run_segments(searcher, handles, study, device=study.settings.device, needs=places.needs)
     return searcher.stopping
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,11 +20,16 @@ from ray.tune.search import Searcher
 from data.store import FeatureHandle
 from results.study import Study, StudyError
 from search.coordinator import Coordinator, Outcome
+from search.listener import Listener
+from search.placement import Slots
 from search.segments import Segment
 from search.watchdog import scratch_prefix
 from trainables.sweep_trainable import PAUSE, SegmentTrainable
 
-Listener = Callable[[Coordinator, Outcome], None]
+_ANY_NUMBER = 1_000_000
+"""Of trials that Tune may keep pending: the searcher hands out no more than there are places for."""
+_IDLE_SECONDS = 60.0
+"""With too little work for so long, an autoscaling cluster's idle workers are let go, and their nodes with them."""
 
 
 class SegmentSearcher(Searcher):
@@ -32,10 +38,13 @@ class SegmentSearcher(Searcher):
     Tune pickles its searcher now and then; a pickle of this one is empty, since nothing is ever restored from it.
     """
 
-    def __init__(self, coordinator: Coordinator, study: Study, slots: int, listener: Listener) -> None:
+    def __init__(self, coordinator: Coordinator, study: Study, slots: Callable[[], Slots], listener: Listener) -> None:
         super().__init__()
         self._coordinator, self._study = coordinator, study
-        self._slots, self._listener = slots, listener
+        self._places, self._listener = slots, listener
+        self._slots = slots()
+        self._busy = time.monotonic()
+        coordinator.spread_over(self._slots.wanted)
         self._segments: dict[str, Segment] = {}
         self._parked: set[str] = set()
         self.stopping = False
@@ -49,9 +58,12 @@ class SegmentSearcher(Searcher):
         """
         if self.failure or self._coordinator.finished or self.stopping:
             return Searcher.FINISHED
-        if self._coordinator.in_flight > self._slots:
-            return None
         try:
+            self._follow(self._places())
+            if self._coordinator.in_flight >= self._slots.now:
+                self._busy = time.monotonic()
+            if self._coordinator.in_flight > self._slots.wanted:
+                return None
             segment = self._next_segment()
         except Exception as failure:  # raised into Tune it would only be logged
             self.failure = failure
@@ -59,13 +71,25 @@ class SegmentSearcher(Searcher):
         if segment is not None:
             self._segments[trial_id] = segment
             return {"segment": segment.to_json()}
-        if self._coordinator.in_flight + len(self._parked) < self._slots:
+        if self._coordinator.in_flight + len(self._parked) < self._slots.now and not self._lets_go:
             self._parked.add(trial_id)
             return {"segment": PAUSE}
         return None
 
+    @property
+    def _lets_go(self) -> bool:
+        """Whether there has been too little work for all places of an autoscaling cluster for long."""
+        return self._slots.wanted > self._slots.now and time.monotonic() - self._busy > _IDLE_SECONDS
+
+    def _follow(self, slots: Slots) -> None:
+        """Spread the work over the places that there are now."""
+        if slots != self._slots:
+            self._slots = slots
+            self._coordinator.spread_over(slots.wanted)
+            self._show(self._listener.resized, slots.now)
+
     def _next_segment(self) -> Segment | None:
-        fresh = self._coordinator.replenish(self._slots)
+        fresh = self._coordinator.replenish(self._slots.wanted)
         if fresh.facts:
             commit(self._study, fresh)
         segment = self._coordinator.next_segment()
@@ -94,8 +118,11 @@ class SegmentSearcher(Searcher):
             # raised here, it would be one more failed trial to Tune: the end of the run raises it
             self.failure = failure
             return
+        self._show(self._listener.segment, self._coordinator, outcome)
+
+    def _show(self, event: Callable[..., None], *facts: object) -> None:
         try:
-            self._listener(self._coordinator, outcome)
+            event(*facts)
         except Exception:
             logging.getLogger("genresweep").exception("the display failed; training goes on")
 
@@ -129,18 +156,19 @@ def run_segments(
     features: Mapping[str, FeatureHandle],
     study: Study,
     *,
-    slots: int,
     device: str,
-    gpus: float,
+    needs: Mapping[str, float],
 ) -> None:
-    """Run Tune until the searcher has nothing left; raises the cause where the record could not be written."""
+    """Run Tune until the searcher has nothing left; raises the cause where the record could not be written.
+
+    ``needs`` are the resources of one segment, by Ray's names.
+    """
     trainable = tune.with_parameters(SegmentTrainable, features=features, checkpoints=study.checkpoints, device=device)
-    resources: dict[str, float] = {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots + 1)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_ANY_NUMBER)
     storage = tempfile.mkdtemp(prefix=f"{scratch_prefix()}tune-")
     try:
         tuner = Tuner(
-            tune.with_resources(trainable, resources),
+            tune.with_resources(trainable, dict(needs)),
             tune_config=TuneConfig(
                 search_alg=searcher,
                 num_samples=-1,

@@ -19,6 +19,7 @@ import ray
 from data.store import FeatureHandle, get_features, put_features
 from results.record import StudySettings
 from search.cluster import connected
+from search.placement import Resources
 from search.preparation import prepare
 from spaces import load_space
 from tests.benchmarks.measuring import memory_now
@@ -50,7 +51,7 @@ def measure(workers: int, rows: int) -> dict[str, Any]:
     names = tuple(f"column {number}" for number in range(COLUMNS))
     empty = {"x_holdout": x[:0], "y_holdout": labels[:0]}
     features = replace(small, x_train=x, y_train=labels, x_val=x[:1], y_val=labels[:1], names=names, **empty)
-    with connected(cpus=workers):
+    with connected(Resources(cpus=workers)):
         handle = put_features(features)
         task = ray.remote(num_cpus=1)(worker_growth)
         growth = ray.get([task.remote(handle) for _ in range(workers)])

@@ -25,6 +25,7 @@ from optuna.storages.journal import JournalFileBackend
 from results.comparison import NEAR, compare
 from results.record import StudySettings
 from search.cluster import connected
+from search.placement import Resources
 from search.preparation import prepare
 from search.sweep import resume_sweep, run_sweep
 from tests.benchmarks.measuring import ROOT
@@ -100,7 +101,8 @@ def measure(asked: argparse.Namespace) -> pd.DataFrame:
     rows = []
     for seed in asked.seeds:
         found = {}
-        with connected(cpus=asked.cpus) as cpus:
+        with connected(Resources(cpus=asked.cpus)) as places:
+            cpus = places.slots().now
             for arm, settings in arms(asked.epochs).items():
                 directory = asked.out / f"{arm.replace(', ', '-').replace(' ', '-').lower()}-{seed}"
                 found[arm] = progress_of(asked.data, directory, {**settings, "seed": seed})

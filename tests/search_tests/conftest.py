@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from search import run_sweep
 from search.cluster import connected
+from search.placement import Resources
 from tests.search_tests.processes import Command
 from tests.search_tests.small import EPOCHS, write_space, write_tracks
 
@@ -28,8 +29,8 @@ settings.load_profile("search")
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[int]:
     """One Ray of two slots for all tests of a session that need one; ``run_sweep`` finds it and leaves it running."""
-    with connected(cpus=2) as slots:
-        yield slots
+    with connected(Resources(cpus=2)):
+        yield 2
 
 
 @pytest.fixture(scope="session")

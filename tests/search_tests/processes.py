@@ -35,6 +35,14 @@ def train_segment(*arguments, **options):
 """So that a sweep is still in the middle of its work when it is found there."""
 BOUND = 1800.0
 """Seconds after which a process that should have done something has not."""
+SLOW = """
+_sound = train_segment
+
+def train_segment(*arguments, **options):
+    time.sleep(1)
+    return _sound(*arguments, **options)
+"""
+"""For workers: so that a sweep is still in the middle of its work when it is found there."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,18 @@ class Ended:
 class Command:
     """A running ``genresweep``; what it starts can be found by a mark in its environment."""
 
-    def __init__(self, *arguments: object, folder: Path, plan: Plan | None = None, **variables: str) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        folder: Path,
+        plan: Plan | None = None,
+        module: str = "search.cli",
+        **variables: str,
+    ) -> None:
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
         environment |= {MARK: self.mark, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **variables}
-        program = ["search.cli"] if plan is None else ["tests.search_tests.saboteur", json.dumps(plan)]
+        program = [module] if plan is None else ["tests.search_tests.saboteur", json.dumps(plan)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", *program, *map(str, arguments)],
             cwd=folder,
@@ -149,5 +164,14 @@ def segments(study: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM segments").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
+    finally:
+        connection.close()
+
+
+def trained_on(study: Path) -> set[str]:
+    """Workers, as ``host:pid``, whose segments have been committed."""
+    connection = sqlite3.connect(f"{(study / 'study.db').as_uri()}?mode=ro", uri=True)
+    try:
+        return {host for (host,) in connection.execute("SELECT host FROM segments WHERE host != ''")}
     finally:
         connection.close()

@@ -4,7 +4,7 @@ The plan is JSON with some of these: ``statement`` (send the signal at this stat
 (send it at the entry of ``module:function``, at its ``call``-th call), ``signal``; ``clock`` (seconds that the clock
 jumps at every tenth look at it); ``full`` (from this commit on no file of the driver's may outgrow the database's
 log); ``worker`` and ``task`` (code appended to the modules of the trainable and of the stages, on workers alone);
-``grids`` (baselines of one point each).
+``grids`` (baselines of one point each); ``code`` (what the driver takes for the hash of the code).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import search.cluster
 import search.stages
 import search.tuner
 from search import cli
+from search.probe import CODE, environment
 from tests.search_tests.processes import Plan
 
 MODULES = {"worker": "sweep_trainable.py", "task": "stages.py"}
@@ -50,6 +51,8 @@ def sabotage(plan: Plan) -> None:
     for word, module in MODULES.items():
         if word in plan:
             search.cluster.stage_code = functools.partial(_stage, search.cluster.stage_code, module, plan[word])
+    if "code" in plan:
+        search.cluster.environment = lambda root: {**environment(root), CODE: plan["code"]}
 
 
 def _countdown(count: int, number: int) -> Callable[..., None]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,7 @@ import pytest
 from results.frames import load_curves
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import check_broken_off, check_same
-from tests.search_tests.processes import ROOT, SLOW, WORKER, Command, segments
+from tests.search_tests.processes import SLOW, WORKER, Command, segments
 from tests.search_tests.small import HALVING
 from tests.search_tests.test_faults import finish, sweep_arguments
 
@@ -56,59 +53,5 @@ def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Swee
     assert list(Path(tempfile.gettempdir()).glob(scratch)) == []
     assert SECRET not in ended.out + ended.err
     assert not any(SECRET.encode() in path.read_bytes() for path in study.rglob("*") if path.is_file())
-    finish(launch, study, first)
-    check_same(study, sweep(**HALVING, stack_size=16))
-
-
-@pytest.fixture
-def cluster() -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The address of a cluster of two nodes, and the process that kills them when it is told."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.search_tests.two_nodes"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None and process.stdin is not None
-    address = process.stdout.readline().strip()
-    assert address, "the cluster did not start"
-    yield address, process
-    process.stdin.close()
-    process.wait(120)
-
-
-def tell(process: subprocess.Popen[str], word: str) -> None:
-    assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(f"{word}\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == "killed\n"
-
-
-def test_a_node_dies_and_the_other_trains_on(
-    cluster: tuple[str, subprocess.Popen[str]], launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
-) -> None:
-    (address, process), study = cluster, tmp_path / "study"
-    command = launch(*sweep_arguments(small, study, "halving"), "--address", address, plan={"worker": SLOW})
-    command.until(lambda: segments(study) >= 2)
-    tell(process, "worker")
-    ended = command.wait()
-    assert ended.code == 0, ended.err
-    check_same(study, sweep(**HALVING, stack_size=16))
-
-
-def test_the_head_dies_and_the_command_says_so(
-    cluster: tuple[str, subprocess.Popen[str]], launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
-) -> None:
-    (address, process), study = cluster, tmp_path / "study"
-    first = sweep_arguments(small, study, "halving")
-    command = launch(*first, "--address", address, plan={"worker": SLOW})
-    command.until(lambda: segments(study) >= 2)
-    tell(process, "head")
-    ended = command.wait()
-    assert ended.code == 1, ended.err
-    assert "genresweep: Ray died: its " in ended.err
-    check_broken_off(ended, study)
     finish(launch, study, first)
     check_same(study, sweep(**HALVING, stack_size=16))

@@ -12,6 +12,8 @@ from ray.tune.search import Searcher
 from results.study import Study, StudyError
 from search.coordinator import Coordinator
 from search.costs import CostModel
+from search.listener import Listener
+from search.placement import Slots
 from search.rungs import NoRungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher
@@ -23,7 +25,7 @@ def _searcher(tmp_path: Path, configurations: int) -> SegmentSearcher:
     study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8)
     coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 1, CostModel(100, {"standardised": 3}, 2)))
     coordinator.start([], {})
-    return SegmentSearcher(coordinator, study, 2, lambda *_: None)
+    return SegmentSearcher(coordinator, study, lambda: Slots(2, 2), Listener())
 
 
 def test_one_segment_more_than_workers_is_handed_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""``python -m tests.search_tests.two_nodes``: a cluster of two nodes on this machine, and the death of one of them.
+"""``python -m tests.search_tests.two_nodes``: a cluster of two nodes on this machine, and what becomes of them.
 
-Prints the address; then each line of standard input, ``worker`` or ``head``, kills a node; the end of it ends the rest.
+Prints the address; then each line of standard input kills the newest ``worker`` or the ``head``, or lets another node
+``join``; the end of it ends the rest.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ def main() -> None:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    node = cluster.add_node(num_cpus=1)
+    nodes = [cluster.add_node(num_cpus=1)]
     cluster.wait_for_nodes()
     print(cluster.address, flush=True)
     for line in sys.stdin:
-        cluster.remove_node(node if line.strip() == "worker" else cluster.head_node, allow_graceful=False)
-        print("killed", flush=True)
+        if line.strip() == "join":
+            nodes.append(cluster.add_node(num_cpus=1))
+        else:
+            cluster.remove_node(nodes.pop() if line.strip() == "worker" else cluster.head_node, allow_graceful=False)
+        print("done", flush=True)
     cluster.shutdown()
 
 

@@ -1,0 +1,150 @@
+"""Where segments train: what each needs, and how many fit on the nodes there are, as these come and go."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.errors import InputError
+
+Node = Mapping[str, Any]
+"""A node as ``ray.nodes()`` describes it."""
+
+_GROUP = "ray.io/node-group"
+"""The label of nodes that an autoscaler may add to: ``ray up`` and KubeRay set it, ``ray start`` by hand does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Where a sweep runs; nothing of it changes a result."""
+
+    address: str | None = None
+    cpus: int | None = None
+    """The most segments that train at once."""
+    gpus_per_segment: float | None = None
+    """A share of one GPU, with ``device="cuda"``; a whole one by default."""
+    resources_per_segment: Mapping[str, float] = field(default_factory=dict)
+    """Custom resources of Ray that a segment takes, beside its CPU."""
+
+    def __post_init__(self) -> None:
+        if self.gpus_per_segment is not None and not 0 < self.gpus_per_segment <= 1:
+            raise InputError(f"--gpus-per-segment must be above 0 and at most 1, but got {self.gpus_per_segment:g}")
+        for name, amount in self.resources_per_segment.items():
+            if name.lower() in ("cpu", "gpu"):
+                raise InputError(
+                    f"--resources-per-segment {name}: a segment takes one CPU, and of a GPU --gpus-per-segment"
+                )
+            number = isinstance(amount, int | float) and not isinstance(amount, bool)
+            if not (number and amount > 0 and (amount <= 1 or float(amount).is_integer())):
+                raise InputError(
+                    f"--resources-per-segment {name}: expected a whole number, or a share below 1, but got {amount!r}"
+                )
+
+    def needs(self, device: str) -> dict[str, float]:
+        """What one segment takes, by Ray's names."""
+        if self.gpus_per_segment is not None and device != "cuda":
+            raise InputError("--gpus-per-segment goes with --device cuda: this study trains on CPUs")
+        gpus = {"GPU": self.gpus_per_segment or 1.0} if device == "cuda" else {}
+        return {"CPU": 1.0, **gpus, **self.resources_per_segment}
+
+
+def parse_resources(text: str | None) -> dict[str, float]:
+    """``--resources-per-segment`` as ``ray start --resources`` writes it: a JSON object of names and amounts."""
+    try:
+        found = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"--resources-per-segment must be a JSON object such as '{{\"spot\": 1}}', but got {text!r} "
+            "(quote it for the shell)"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How many segments there are places for."""
+
+    now: int
+    """That fit on the nodes there are; at least 1."""
+    wanted: int
+    """Among which the work is spread: on an autoscaling cluster more than fit, since pending ones make it grow."""
+
+
+def slots_of(nodes: Sequence[Node], needs: Mapping[str, float], limit: int | None) -> Slots:
+    """Places on the nodes that are alive; ``limit`` is the most that the user wants.
+
+    An autoscaling cluster is asked for all of them at once where there is a limit, and else for twice what it has.
+    """
+    fitting = _fitting(nodes, needs)
+    now = max(1, min(fitting, limit or fitting))
+    if not _grows(nodes):
+        return Slots(now, now)
+    return Slots(now, max(now, limit or 2 * fitting))
+
+
+def check_feasible(nodes: Sequence[Node], needs: Mapping[str, float]) -> None:
+    """``InputError`` where no node can hold a segment and none will be added."""
+    if _fitting(nodes, needs) or _grows(nodes):
+        return
+    has = "\n".join(
+        f"  - {node['NodeManagerAddress']}: {_listed(node['Resources'])}" for node in nodes if node["Alive"]
+    )
+    raise InputError(
+        f"no node can hold a segment, which takes {_listed(needs)}; the nodes have:\n{has}\n"
+        "ask for less (--device, --gpus-per-segment, --resources-per-segment), or start a node that has it"
+    )
+
+
+def _fitting(nodes: Sequence[Node], needs: Mapping[str, float]) -> int:
+    return sum(
+        min(_times(name, amount, node["Resources"].get(name, 0.0)) for name, amount in needs.items())
+        for node in nodes
+        if node["Alive"]
+    )
+
+
+def _times(name: str, amount: float, available: float) -> int:
+    """How often an amount is there; a share of a GPU is of a single one."""
+    if name == "GPU":
+        return int(available) * int(1 / amount + 1e-6)
+    return int(available / amount + 1e-6)
+
+
+def _grows(nodes: Sequence[Node]) -> bool:
+    return any(_GROUP in node["Labels"] for node in nodes if node["Alive"])
+
+
+def _listed(resources: Mapping[str, float]) -> str:
+    shown = {
+        name: amount
+        for name, amount in sorted(resources.items())
+        if not name.startswith("node:") and name not in ("memory", "object_store_memory")
+    }
+    return ", ".join(f"{amount:g} {name}" for name, amount in shown.items()) or "nothing"
+
+
+_INTERVAL = 1.0
+"""Seconds between two looks at a cluster's nodes; twenty times as long as a look takes, where that is more."""
+
+
+class Places:
+    """The slots of a cluster, looked up anew as it changes; ``look`` returns its nodes."""
+
+    def __init__(self, look: Callable[[], Sequence[Node]], needs: Mapping[str, float], limit: int | None) -> None:
+        self._look, self.needs, self._limit = look, needs, limit
+        self._next = 0.0
+        self._slots = Slots(1, 1)
+
+    def slots(self) -> Slots:
+        """As of about a second ago."""
+        began = time.monotonic()
+        if began >= self._next:
+            self._slots = slots_of(self._look(), self.needs, self._limit)
+            ended = time.monotonic()
+            self._next = ended + max(_INTERVAL, 20 * (ended - began))
+        return self._slots

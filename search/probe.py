@@ -1,0 +1,120 @@
+"""Whether every node of a cluster runs the same code on the same versions, before anything is trained there.
+
+``environment`` runs on the nodes, where this module is imported from the staged code: it must not import much.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from search.environment import PACKAGES
+
+CODE, PYTHON = "genresweep's code", "Python"
+_LIBRARIES = ("ray", "torch", "numpy", "numba")
+"""A learning curve is the same to the bit on one set of these."""
+_PATIENCE = 60.0
+"""Seconds for a node to fetch the code and start a worker: it takes about 5."""
+
+Environment = Mapping[str, str]
+
+
+def environment(root: Path | None = None) -> Environment:
+    """What a learning curve depends on: the hash of the packages in ``root``, the versions of Python and libraries."""
+    return {
+        CODE: _hash(root or Path(__file__).resolve().parent.parent),
+        PYTHON: ".".join(platform.python_version_tuple()[:2]),
+        **{name: _version(name) for name in _LIBRARIES},
+    }
+
+
+def _hash(root: Path) -> str:
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+class Probe:
+    """Asks each node once what it has; ``complaints`` are the differences from what is ``expected``, for people."""
+
+    def __init__(self, expected: Environment) -> None:
+        self._expected = expected
+        self._asked: set[str] = set()
+        self._waiting: dict[Any, Mapping[str, Any]] = {}
+
+    def ask(self, nodes: Iterable[Mapping[str, Any]]) -> None:
+        """Ask the nodes that have not been asked yet."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        task = ray.remote(num_cpus=0, max_retries=0)(environment)
+        for node in nodes:
+            if node["Alive"] and node["NodeID"] not in self._asked:
+                self._asked.add(node["NodeID"])
+                there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                self._waiting[task.options(scheduling_strategy=there).remote()] = node
+
+    def complaints(self, patience: float = _PATIENCE) -> list[str]:
+        """One line for each node that answered otherwise than expected, or, where ``patience`` is given, not at all."""
+        import ray
+
+        if not self._waiting:
+            return []
+        answered, late = ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=patience)
+        found = []
+        for reference in answered:
+            node = self._waiting.pop(reference)
+            try:
+                found += self._differences(node, ray.get(reference))
+            except ray.exceptions.RayError as error:
+                if _lives(node):  # one that has left meanwhile trains nothing
+                    found.append(f"{_named(node)}: cannot run our code: {_cause(error)}")
+        if patience:
+            found += [f"{_named(self._waiting[each])}: no answer in {patience:.0f} s" for each in late]
+        return found
+
+    def _differences(self, node: Mapping[str, Any], answer: Environment) -> list[str]:
+        differing = [
+            f"{name} is {answer.get(name)}, here it is {value}"
+            for name, value in self._expected.items()
+            if answer.get(name) != value
+        ]
+        return [f"{_named(node)}: {'; '.join(differing)}"] if differing else []
+
+
+def refusal(complaints: Iterable[str]) -> str:
+    """The message that a list of complaints makes."""
+    listed = "\n".join(f"  - {complaint}" for complaint in complaints)
+    return (
+        f"not every node of the cluster computes what this one does:\n{listed}\n"
+        "install the same versions on all of them, and no other genresweep, for example with\n"
+        "  pip install -c .ci/constraints.txt -e '.[cluster]'"
+    )
+
+
+def _named(node: Mapping[str, Any]) -> str:
+    return f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+
+
+def _lives(node: Mapping[str, Any]) -> bool:
+    import ray
+
+    return any(other["Alive"] for other in ray.nodes() if other["NodeID"] == node["NodeID"])
+
+
+def _cause(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
