@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from data.errors import InputError
-from results.study import METRICS, Study
+from results.schema import METRICS
+from results.study import Study
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from results.study import METRICS, Study
+from results.schema import METRICS
+from results.study import Study
 
 Score = tuple[str, int, str, int | None, Mapping[str, float], Mapping[str, Any]]
 """(variant, seed, side, epoch, scores by name, details)."""

@@ -20,48 +20,8 @@ from data.errors import InputError
 from data.storage import join
 from results.manifest import Manifest
 from results.opening import connect, lock, refuse_links
-from results.record import (
-    CheckpointRef,
-    Decision,
-    SegmentRecord,
-    State,
-    StudySettings,
-    TrialKey,
-    TrialRecord,
-)
-from spaces import Configuration
-
-METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
-
-_SCHEMA = f"""
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE trials (
-    config_id TEXT NOT NULL, seed INTEGER NOT NULL, position INTEGER NOT NULL, configuration TEXT NOT NULL,
-    budget INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, epoch INTEGER NOT NULL,
-    checkpoint TEXT, checkpoint_sha256 TEXT, checkpoint_row INTEGER, checkpoint_epoch INTEGER,
-    PRIMARY KEY (config_id, seed)) WITHOUT ROWID;
-CREATE TABLE curves (
-    config_id TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    {", ".join(f"{metric} REAL" for metric in METRICS)},
-    PRIMARY KEY (config_id, seed, epoch)) WITHOUT ROWID;
-CREATE TABLE decisions (
-    sequence INTEGER PRIMARY KEY, config_id TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    score REAL, cutoff REAL, promoted INTEGER NOT NULL, UNIQUE (config_id, seed, epoch));
-CREATE TABLE segments (
-    segment_id TEXT PRIMARY KEY, first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, members TEXT NOT NULL,
-    seconds REAL NOT NULL, host TEXT NOT NULL, started REAL NOT NULL, checkpoint TEXT, sha256 TEXT, error TEXT)
-    WITHOUT ROWID;
-CREATE TABLE stages (stage TEXT PRIMARY KEY, seconds REAL NOT NULL, peak_megabytes REAL NOT NULL, note TEXT)
-    WITHOUT ROWID;
-CREATE TABLE stage_curves (
-    stage TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    {", ".join(f"{metric} REAL" for metric in METRICS)},
-    PRIMARY KEY (stage, variant, seed, epoch)) WITHOUT ROWID;
-CREATE TABLE stage_scores (
-    stage TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL, side TEXT NOT NULL, epoch INTEGER,
-    accuracy REAL, precision REAL, recall REAL, f1 REAL, detail TEXT,
-    PRIMARY KEY (stage, variant, seed, side)) WITHOUT ROWID;
-"""
+from results.record import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
+from results.schema import METRICS, condition, create_database, insert_trials, trial_of
 
 
 class StudyError(Exception):
@@ -94,7 +54,7 @@ class Study:
             draft.mkdir(parents=True)
             (draft / "checkpoints").mkdir()
             (draft / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-            _create_database(draft / "study.db", trials)
+            create_database(draft / "study.db", trials)
             draft.rename(directory)
         except (OSError, sqlite3.Error) as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -203,7 +163,7 @@ class Study:
         """Every configuration, in the order of the search space."""
         rows = self._connection.execute("SELECT * FROM trials ORDER BY position, seed")
         try:
-            return [_trial(row) for row in rows]
+            return [trial_of(row) for row in rows]
         except (ValueError, TypeError) as error:
             raise InputError(f"{self.directory / 'study.db'} is damaged: {error}") from error
 
@@ -262,14 +222,14 @@ class Study:
 
     def add_trials(self, trials: Iterable[TrialRecord]) -> None:
         """Append configurations, inside a transaction; one that stands already is an error."""
-        _insert_trials(self._connection, trials)
+        insert_trials(self._connection, trials)
 
     def update_trials(self, trials: Iterable[TrialRecord]) -> None:
         """Write the present condition of these configurations, inside a transaction."""
         self._connection.executemany(
             "UPDATE trials SET budget = ?, state = ?, reason = ?, epoch = ?, checkpoint = ?, checkpoint_sha256 = ?,"
             " checkpoint_row = ?, checkpoint_epoch = ? WHERE config_id = ? AND seed = ?",
-            [(*_condition(trial), trial.key.config_id, trial.key.seed) for trial in trials],
+            [(*condition(trial), trial.key.config_id, trial.key.seed) for trial in trials],
         )
 
     def add_curves(self, rows: Iterable[tuple[TrialKey, Mapping[str, Any]]]) -> None:
@@ -318,58 +278,6 @@ class Study:
         )
 
 
-def _create_database(path: Path, trials: Iterable[TrialRecord]) -> None:
-    connection = sqlite3.connect(path)
-    try:
-        with connection:
-            connection.executescript(_SCHEMA)
-            _insert_trials(connection, trials)
-    finally:
-        connection.close()
-
-
-def _insert_trials(connection: sqlite3.Connection, trials: Iterable[TrialRecord]) -> None:
-    connection.executemany(
-        f"INSERT INTO trials VALUES ({', '.join('?' * 12)})", [_trial_row(trial) for trial in trials]
-    )
-
-
 def _holder(directory: Path) -> str:
     with Study.open(directory) as study:
         return study.facts().get("driver") or "another process"
-
-
-def _trial_row(trial: TrialRecord) -> tuple[Any, ...]:
-    return (trial.key.config_id, trial.key.seed, trial.position, trial.configuration.to_json(), *_condition(trial))
-
-
-def _condition(trial: TrialRecord) -> tuple[Any, ...]:
-    """The columns that change, from ``budget`` on."""
-    checkpoint = trial.checkpoint
-    reference = (
-        (None, None, None, None)
-        if checkpoint is None
-        else (checkpoint.file, checkpoint.sha256, checkpoint.row, checkpoint.epoch)
-    )
-    return (trial.budget, trial.state, trial.reason, trial.epoch, *reference)
-
-
-def _trial(row: sqlite3.Row) -> TrialRecord:
-    checkpoint = None
-    if row["checkpoint"] is not None:
-        checkpoint = CheckpointRef(
-            file=row["checkpoint"],
-            sha256=row["checkpoint_sha256"],
-            row=row["checkpoint_row"],
-            epoch=row["checkpoint_epoch"],
-        )
-    return TrialRecord(
-        key=TrialKey(row["config_id"], row["seed"]),
-        position=row["position"],
-        configuration=Configuration.from_json(row["configuration"]),
-        budget=row["budget"],
-        state=State(row["state"]),
-        reason=row["reason"],
-        epoch=row["epoch"],
-        checkpoint=checkpoint,
-    )

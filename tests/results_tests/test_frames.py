@@ -10,7 +10,8 @@ import pytest
 
 from results.frames import load_curves, load_trials
 from results.record import State, TrialKey
-from results.study import METRICS, Study
+from results.schema import METRICS
+from results.study import Study
 from spaces.configuration import HYPERPARAMETERS
 from tests.results_tests.test_study import new_study, row, some_trials
 

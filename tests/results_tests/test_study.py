@@ -17,7 +17,8 @@ from data.errors import InputError
 from results.frames import load_curves, load_trials
 from results.manifest import Manifest
 from results.record import CheckpointRef, Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
-from results.study import METRICS, Study, StudyError
+from results.schema import METRICS
+from results.study import Study, StudyError
 from spaces import Configuration
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,7 @@ class TestCreate:
         def interrupt(*_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("results.study._create_database", interrupt)
+        monkeypatch.setattr("results.study.create_database", interrupt)
         with pytest.raises(KeyboardInterrupt):
             new_study(tmp_path / "s")
         assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,8 @@ from typing import Any
 
 from results.manifest import Manifest
 from results.record import Decision, State, StudySettings, TrialKey, TrialRecord
-from results.study import METRICS, Study
+from results.schema import METRICS
+from results.study import Study
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.rungs import make_rungs

@@ -89,7 +89,7 @@ def test_halving_killed_inside_a_commit_then_interrupted(
 
 POINTS = {
     "reading": ("search.sweep:prepare", 1),
-    "creating": ("results.study:_create_database", 1),
+    "creating": ("results.study:create_database", 1),
     "the first word": ("results.study:refuse_links", 1),
     "Ray starting": ("search.cluster:stage_code", 1),
     "Ray started": ("search.cluster:watching", 1),

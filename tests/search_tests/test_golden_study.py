@@ -14,7 +14,8 @@ from pandas.testing import assert_frame_equal
 from data.errors import InputError
 from results.frames import load_curves, load_trials
 from results.manifest import SCHEMA_VERSION, Manifest
-from results.study import METRICS, Study
+from results.schema import METRICS
+from results.study import Study
 from search import resume_sweep
 from search.cli import run
 from tests.search_tests.golden_study import DATA, GOLDEN

@@ -11,7 +11,8 @@ import pytest
 from data.files import write_atomically
 from results.frames import load_trials
 from results.record import CheckpointRef, State, TrialKey
-from results.study import METRICS, Study
+from results.schema import METRICS
+from results.study import Study
 from search.promotion import choose_incumbent
 from search.pruning import prune
 from search.recovery import clear_leftovers, rewind, rewind_incumbent
