@@ -18,7 +18,7 @@ from results.frames import load_trials
 from results.study import Study
 from search import resume_sweep
 from search.cli import run
-from search.sweep import create_study
+from search.sweep import Draft
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import SLOTS, check_broken_off, check_same, check_tidy, check_words
 from tests.search_tests.processes import SLOW, Ended, segments
@@ -86,8 +86,9 @@ def test_no_room_for_the_record(mount: Mount, launch: Launch, sweep: Sweep, smal
     """Checkpoints have a disk of their own; that of the database fills up while the sweep trains."""
     disk = mount("8m")
     study = disk / "study"
-    settings = {"space": str(small / "space.toml"), "stack_size": 1, **HALVING}
-    create_study(str(small / "tracks.csv"), out=study, **settings)[0].close()
+    settings = {"stack_size": 1, **HALVING}
+    draft = Draft.check(str(small / "tracks.csv"), study, str(small / "space.toml"), settings)
+    draft.create(draft.prepare()).close()
     assert _mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", str(study / "checkpoints"))
     try:
         go_on = ("resume", study, "--cpus", SLOTS)
