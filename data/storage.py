@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 _OPTIONS = {
     "s3": ("region", "scheme", "endpoint_override"),
-    "gs": ("scheme", "endpoint_override", "retry_limit_seconds", "project_id"),
+    "gs": ("retry_limit_seconds", "project_id"),
 }
-"""What may stand after the ``?`` of a URI: pyarrow's names, and none of those that hold secrets."""
+"""What may stand after the ``?`` of a URI: pyarrow's names, and none of those that hold secrets.
+
+Google's client would send its token to any endpoint that a stranger's study named."""
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _GS_PATIENCE = "retry_limit_seconds=30"
 """Google's client tries for 15 minutes by default."""
@@ -110,13 +113,20 @@ def delete_file(location: str) -> None:
 def list_files(location: str) -> dict[str, int]:
     """Size in bytes of every file in a folder and those below, by its name relative to it; none where it is not."""
     if not is_uri(location):
-        files = [path for path in Path(location).rglob("*") if path.is_file()]
-        return {path.relative_to(location).as_posix(): path.stat().st_size for path in files}
+        return {path.relative_to(location).as_posix(): size for path, size in _local_files(Path(location))}
     with _remote(location) as (store, key):
         from pyarrow.fs import FileSelector
 
         found = store.get_file_info(FileSelector(key, recursive=True, allow_not_found=True))
         return {info.path[len(key) + 1 :]: info.size for info in found if info.is_file}
+
+
+def _local_files(folder: Path) -> Iterator[tuple[Path, int]]:
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # renamed or deleted meanwhile
+            found = path.stat()
+            if S_ISREG(found.st_mode):
+                yield path, found.st_size
 
 
 def check_writable(folder: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
+from data.columns import LABEL, MODE, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
 from data.encoding import scaler_from_json
 from data.errors import InputError, did_you_mean
 from data.features import is_text_input, raw_matrix
@@ -31,7 +31,8 @@ def load_inputs(model_directory: Path, source: str | Path, mapping: Path | None 
     _, card = load_model(model_directory)
     numbers = _numbers(card)
     if mapping is None:
-        columns = ColumnMapping(numbers={name: name for name in numbers if name != RELEASE_YEAR}, binary=())
+        binary = tuple(name for name in numbers if name == MODE)
+        columns = ColumnMapping(numbers={name: name for name in numbers if name != RELEASE_YEAR}, binary=binary)
     else:
         columns = read_mapping(mapping)
         named = [*columns.numbers, *([RELEASE_YEAR] if columns.dated else [])]

@@ -140,13 +140,13 @@ def sweep(
         "device": device,
         "storage": storage,
     }
+    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     if dry_run:
         _print_estimate(data, space, settings, cpus, as_json)
         return
     from search.sweep import run_sweep
 
     directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
-    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     with _interruptible(directory), _listener(quiet) as listener:
         result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
     _finish(result, as_json)
@@ -170,8 +170,8 @@ def resume(
     """Go on with an interrupted study, or extend a finished one."""
     from search.pipeline import resume_study
 
-    directory = _fetched(study, out)
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
+    directory = _fetched(study, out)
     with _interruptible(directory), _listener(quiet) as listener:
         result = resume_study(directory, epochs=epochs, resources=resources, listener=listener)
     _finish(result, as_json)

@@ -17,6 +17,10 @@ _GROUP = "ray.io/node-group"
 """The label of nodes that an autoscaler may add to: ``ray up`` and KubeRay set it, ``ray start`` by hand does not."""
 
 
+_MOST = 1_000_000
+"""Of a custom resource, that any node could have."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resources:
     """Where a sweep runs; nothing of it changes a result."""
@@ -38,7 +42,7 @@ class Resources:
                     f"--resources-per-segment {name}: a segment takes one CPU, and of a GPU --gpus-per-segment"
                 )
             number = isinstance(amount, int | float) and not isinstance(amount, bool)
-            if not (number and amount > 0 and (amount <= 1 or float(amount).is_integer())):
+            if not (number and 0 < amount <= _MOST and (amount <= 1 or float(amount).is_integer())):
                 raise InputError(
                     f"--resources-per-segment {name}: expected a whole number, or a share below 1, but got {amount!r}"
                 )

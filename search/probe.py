@@ -61,7 +61,7 @@ class Probe:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        task = ray.remote(num_cpus=0, max_retries=0)(environment)
+        task = ray.remote(num_cpus=0, max_retries=2)(environment)
         for node in nodes:
             if node["Alive"] and node["NodeID"] not in self._asked:
                 self._asked.add(node["NodeID"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.storage import delete_file, join, list_files
+from data.storage import delete_file, join
 from results.frames import load_trials
 from results.record import State
 from results.study import Study
 from search.promotion import choose_incumbent
+from search.recovery import checkpoint_files
 from search.snapshots import check_owner
 
 
@@ -28,7 +29,7 @@ def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
     best so far keeps its own and its repeats', to be promoted from. ``InputError`` where a driver holds the study.
     """
     with Study.open_for_writing(directory) as study:
-        check_owner(study)
+        check_owner(study, claimed=True)
         trials = study.trials()
         best = choose_incumbent(load_trials(study))
         best_id = best.config_id if best else None
@@ -42,7 +43,7 @@ def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
                 or trial.key.config_id == best_id
             )
         }
-        unneeded = {name: size for name, size in list_files(study.checkpoints).items() if name not in needed}
+        unneeded = {name: size for name, size in checkpoint_files(study).items() if name not in needed}
         for name in unneeded:
             delete_file(join(study.checkpoints, name))
     return Pruned(len(unneeded), sum(unneeded.values()) / 1e6)

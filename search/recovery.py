@@ -13,6 +13,7 @@ from results.frames import load_trials
 from results.record import CheckpointRef, State, TrialKey, TrialRecord
 from results.study import Study
 from search.promotion import choose_incumbent
+from search.snapshots import check_owner
 from trainables.checkpoint import CheckpointError, verify
 
 _log = logging.getLogger("genresweep")
@@ -56,13 +57,19 @@ def _take_back(study: Study, trials: Iterable[TrialRecord]) -> list[TrialRecord]
 
 def clear_leftovers(study: Study) -> None:
     """Delete what killed workers and drivers have left: half-written files, and checkpoints of no committed segment."""
+    check_owner(study)
     _, rows = study.query("SELECT checkpoint FROM segments WHERE checkpoint IS NOT NULL")
     committed = {file for (file,) in rows}
-    for name in list_files(study.checkpoints):
-        if name.endswith((".safetensors", ".tmp")) and name not in committed:
-            delete_file(join(study.checkpoints, name))
+    for name in checkpoint_files(study).keys() - committed:
+        delete_file(join(study.checkpoints, name))
     for path in study.directory.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
+
+
+def checkpoint_files(study: Study) -> dict[str, int]:
+    """Names and sizes in bytes of the checkpoints that stand, half-written ones among them."""
+    files = list_files(study.checkpoints).items()
+    return {name: size for name, size in files if "/" not in name and name.endswith((".safetensors", ".tmp"))}
 
 
 def _whole(study: Study, reference: CheckpointRef, known: dict[str, bool]) -> bool:

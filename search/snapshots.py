@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from data.errors import InputError
@@ -34,7 +34,7 @@ from data.storage import (
     write_file,
 )
 from results.manifest import Manifest
-from results.opening import connect
+from results.opening import connect, refuse_links
 from results.study import Study, StudyError
 
 OWNER, PREDECESSOR = "storage_driver", "storage_predecessor"
@@ -50,6 +50,13 @@ _log = logging.getLogger("genresweep")
 def check_vacant(storage: str) -> None:
     """``InputError`` where a new study's storage cannot be written, or holds a study already."""
     check_writable(parent(storage))
+    try:
+        _refuse_occupied(storage)
+    except OSError as error:
+        raise InputError(f"the storage {storage} cannot be listed: {error}") from None
+
+
+def _refuse_occupied(storage: str) -> None:
     if list_files(storage):
         raise InputError(
             f"{storage} holds a study already: go on with `genresweep resume {storage}`, or choose another --name"
@@ -59,6 +66,7 @@ def check_vacant(storage: str) -> None:
 def reserve(storage: str, manifest: Manifest) -> None:
     """Put a new study's manifest into its storage, before the study is made: only what has it is ever written to."""
     try:
+        _refuse_occupied(storage)
         if not is_uri(storage):
             Path(storage, "checkpoints").mkdir(parents=True)
         write_file(join(storage, "manifest.json"), manifest.to_json().encode())
@@ -66,11 +74,23 @@ def reserve(storage: str, manifest: Manifest) -> None:
         raise InputError(f"the storage {storage} cannot be written: {error}") from None
 
 
-def check_owner(study: Study) -> None:
-    """``InputError`` where a study's storage holds another one, or another command has gone on with it since."""
+def release(storage: str) -> None:
+    """Take back what ``reserve`` put there, for a study that could not be made."""
+    with suppress(OSError):
+        delete_file(join(storage, "manifest.json"))
+        if not is_uri(storage):
+            Path(storage, "checkpoints").rmdir()
+
+
+def check_owner(study: Study, *, claimed: bool = False) -> None:
+    """``InputError`` where a study's storage holds another one, or another command has gone on with it since.
+
+    With ``claimed`` a record that was fetched, and has not gone on since, is refused as well.
+    """
     storage = study.settings.storage
     if storage is None:
         return
+    _check_location(storage)
     try:
         same = read_file(join(storage, "manifest.json")) == (study.directory / "manifest.json").read_bytes()
         driver = _driver(storage)
@@ -79,11 +99,20 @@ def check_owner(study: Study) -> None:
     if not same:
         raise InputError(f"{storage} holds another study than {study.directory}, whose storage it should be")
     facts = study.facts()
-    if driver and driver["token"] not in (facts.get(OWNER), facts.get(PREDECESSOR)):
+    accepted = [OWNER] if claimed else [OWNER, PREDECESSOR]
+    if driver and driver["token"] not in map(facts.get, accepted):
         raise InputError(
             f"{_taken_over(storage, driver)}: {study.directory} is behind. "
             f"Go on with `genresweep resume {storage} --out DIR`"
         )
+
+
+def _check_location(storage: str) -> None:
+    """What a manifest names must be a place that a user could have named, and lead nowhere else."""
+    if checked_location(storage) != storage:
+        raise InputError(f"a study's storage must be an absolute path or a URI, but its manifest has {storage!r}")
+    if not is_uri(storage):
+        refuse_links(Path(storage))
 
 
 @contextmanager
@@ -112,7 +141,7 @@ class _Copier:
 
     def __init__(self, study: Study, storage: str) -> None:
         self._study, self._storage = study, storage
-        self._token = study.facts().get(OWNER) or secrets.token_hex(8)
+        self._token = secrets.token_hex(8)
         self._number = max([0, *map(_number, list_files(join(storage, "record")))])
         self._copied: dict[Path, tuple[int, int]] = {}
         self._version = -1
@@ -120,7 +149,12 @@ class _Copier:
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
 
     def claim(self) -> None:
-        """From now on the storage is this record's, and it holds a first copy."""
+        """From now on the storage is this command's, and it holds a first copy.
+
+        The token is new each time: a record that was fetched before is behind from now on.
+        """
+        present = _driver(self._storage)
+        self._study.set_fact(PREDECESSOR, present["token"] if present else "")
         self._study.set_fact(OWNER, self._token)
         driver = {"token": self._token, "host": socket.gethostname()}
         write_file(join(self._storage, "driver.json"), json.dumps(driver).encode())
@@ -239,6 +273,7 @@ def _fetch_into(draft: Path, storage: str) -> None:
     recorded = Manifest.read(draft).settings.storage
     if recorded != storage:
         raise InputError(f"{storage} holds a study whose storage is {recorded}: name it so")
+    _check_location(storage)
     driver = _driver(storage)
     write_file(draft / "study.db", _newest_record(storage))
     for name in list_files(join(storage, "models")):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import InputError
-from data.storage import parent
+from data.storage import is_uri, parent
 from data.store import put_encodings
 from results.manifest import Manifest
 from results.record import State, StudySettings, TrialRecord
@@ -33,7 +33,7 @@ from search.preparation import Prepared, Tables, data_facts, differences, prepar
 from search.reach import check_reach
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
-from search.snapshots import check_vacant, reserve, snapshots
+from search.snapshots import check_vacant, release, reserve, snapshots
 from spaces import load_space
 from trainables import SEMANTICS_VERSION
 
@@ -126,9 +126,14 @@ class Draft:
         """The study, open for writing; ``InputError`` where a node of the cluster cannot reach its checkpoints."""
         manifest, storage = _manifest(self.settings, prepared), self.settings.storage
         check_reach(parent(storage or str(self.directory.resolve())))
-        if storage is not None:
-            reserve(storage, manifest)
-        return Study.create(self.directory, manifest, self.trials)
+        if storage is None:
+            return Study.create(self.directory, manifest, self.trials)
+        reserve(storage, manifest)
+        try:
+            return Study.create(self.directory, manifest, self.trials)
+        except BaseException:
+            release(storage)
+            raise
 
 
 def resume_sweep(
@@ -160,6 +165,8 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
             listed = "\n".join(f"  - {difference}" for difference in differing)
             raise InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
         with snapshots(study):
+            if not is_uri(study.checkpoints):
+                Path(study.checkpoints).mkdir(exist_ok=True)
             if epochs is not None:
                 _extend(study, epochs)
             study.release_running()

@@ -70,6 +70,8 @@ def _table(frame: pd.DataFrame, outcomes: dict[str, str], title: str, width: int
     if _PLENTY.measure(table).maximum <= width:
         return table
     own = {headings[name]: columns.pop(headings[name]) for name in shown if name in _HYPERPARAMETERS}
+    if not own:
+        return table
     together = [" ".join(map("=".join, zip(own, row, strict=True))) for row in zip(*own.values(), strict=True)]
     configuration = {"configuration": columns.pop("configuration"), _TOGETHER: together}
     return _drawn(configuration | columns, right, title, caption)

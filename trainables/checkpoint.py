@@ -23,7 +23,7 @@ from data.encoding import scaler_from_json
 from data.errors import InputError
 from data.features import FEATURE_KINDS
 from data.files import read_regular, write_atomically
-from data.storage import read_file, write_file
+from data.storage import is_uri, read_file, write_file
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
 from trainables.state import StackState
@@ -61,10 +61,15 @@ def write_segment(path: str | Path, stacks: Sequence[StackState], members: Seque
 
 
 def verify(path: str | Path, sha256: str) -> bytes:
-    """The content of a file with this hash, by path or URI; ``CheckpointError`` where it is missing or another."""
+    """The content of a file with this hash, by path or URI; ``CheckpointError`` where it is missing or another.
+
+    ``OSError`` where an object store does not answer: that says nothing about the checkpoint.
+    """
     try:
         content = read_file(path)
     except OSError as error:
+        if is_uri(str(path)) and not isinstance(error, FileNotFoundError):
+            raise
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

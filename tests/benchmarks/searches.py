@@ -29,6 +29,7 @@ from search.placement import Resources
 from search.preparation import prepare
 from search.sweep import resume_sweep, run_sweep
 from tests.benchmarks.measuring import ROOT
+from tests.benchmarks.plain_optuna import spent
 
 REFERENCE = "exhaustive grid"
 PLAIN = "plain Optuna, TPE, median pruner"
@@ -58,7 +59,7 @@ def progress_of(data: str, directory: Path, settings: dict[str, Any]) -> pd.Data
 def plain_progress(data: str, directory: Path, seed: int, epochs: int, processes: int) -> pd.DataFrame:
     """The same of Optuna by itself, after every epoch, from its journal."""
     journal = directory / "journal.log"
-    if not journal.exists():
+    if not journal.exists() or spent(_plain_study(journal)) < epochs:
         directory.mkdir(parents=True, exist_ok=True)
         features = prepare(StudySettings(data=data, seed=seed)).features
         sides = {name: getattr(features, name) for name in ("x_train", "y_train", "x_val", "y_val")}
@@ -68,7 +69,7 @@ def plain_progress(data: str, directory: Path, seed: int, epochs: int, processes
         workers = [subprocess.Popen([*command, str(worker), str(epochs)], cwd=ROOT) for worker in range(processes)]
         if any(worker.wait() for worker in workers):
             raise SystemExit("plain Optuna failed")
-    study = optuna.load_study(study_name="plain", storage=JournalStorage(JournalFileBackend(str(journal))))
+    study = _plain_study(journal)
     rows = sorted(
         (trial.user_attrs[f"at-{epoch}"], best)
         for trial in study.trials
@@ -78,6 +79,10 @@ def plain_progress(data: str, directory: Path, seed: int, epochs: int, processes
     began = min(trial.datetime_start.timestamp() for trial in study.trials if trial.datetime_start)
     frame = pd.DataFrame(rows, columns=["seconds", "best"])
     return frame.assign(seconds=frame["seconds"] - began, best=frame["best"].cummax(), epochs=range(1, len(frame) + 1))
+
+
+def _plain_study(journal: Path) -> optuna.Study:
+    return optuna.load_study(study_name="plain", storage=JournalStorage(JournalFileBackend(str(journal))))
 
 
 def row(arm: str, seed: int, progress: pd.DataFrame, epochs: int, reference: float) -> dict[str, object]:

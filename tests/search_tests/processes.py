@@ -35,14 +35,6 @@ def train_segment(*arguments, **options):
 """So that a sweep is still in the middle of its work when it is found there."""
 BOUND = 1800.0
 """Seconds after which a process that should have done something has not."""
-SLOW = """
-_sound = train_segment
-
-def train_segment(*arguments, **options):
-    time.sleep(1)
-    return _sound(*arguments, **options)
-"""
-"""For workers: so that a sweep is still in the middle of its work when it is found there."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pytest
 
 import search.reach
 import search.snapshots
+import search.sweep
 from data.errors import InputError
 from data.storage import delete_file, join, list_files, parent, read_file, write_file
 from results.frames import load_curves, load_trials
@@ -24,7 +25,9 @@ from search.coordinator import Coordinator, Outcome
 from search.listener import Listener
 from search.pruning import prune
 from search.reach import check_reach, probe
-from search.snapshots import check_owner, fetch, reserve, snapshots
+from search.recovery import clear_leftovers
+from search.snapshots import check_owner, check_vacant, fetch, reserve, snapshots
+from search.sweep import Draft
 from tests.s3 import CREDENTIALS, S3
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import check_same
@@ -158,6 +161,31 @@ class TestTwoHeads:
             check_owner(other)
         with pytest.raises(InputError, match=r"has gone on with .*resume .* --out DIR"), snapshots(study):
             pass
+
+    def test_a_copy_that_was_fetched_is_behind_once_the_first_goes_on(self, study: Study, tmp_path: Path) -> None:
+        place = str(study.settings.storage)
+        with snapshots(study):
+            fetch(place, tmp_path / "other")
+        with pytest.raises(InputError, match="has gone on with"):
+            prune(tmp_path / "other")
+        with snapshots(study):
+            study.set_fact("mark", "hours of work")
+        with (
+            Study.open_for_writing(tmp_path / "other") as other,
+            pytest.raises(InputError, match="has gone on with"),
+            snapshots(other),
+        ):
+            pass
+
+    def test_the_one_that_was_overtaken_clears_nothing_away(self, study: Study, tmp_path: Path) -> None:
+        place = str(study.settings.storage)
+        with snapshots(study):
+            fetch(place, tmp_path / "other")
+        with Study.open_for_writing(tmp_path / "other") as other, snapshots(other):
+            write_file(join(place, "checkpoints", "2-new.safetensors"), b"new")
+            with pytest.raises(InputError, match="has gone on with"):
+                clear_leftovers(study)
+        assert "2-new.safetensors" in list_files(join(place, "checkpoints"))
 
     def test_the_one_that_is_still_running_stops(
         self, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -308,6 +336,33 @@ def test_a_hostile_study_reaches_no_other_folder(tmp_path: Path, capsys: pytest.
     with opened, pytest.raises(InputError, match="holds another study"), snapshots(opened):
         pass
     assert {path.name for path in precious.rglob("*")} == {"checkpoints", "x.safetensors", "manifest.json"}
+
+
+def test_a_link_in_a_storage_leads_nowhere(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "x.safetensors").write_text("mine")
+    begin(tmp_path / "study", str(tmp_path / "shared")).close()
+    (tmp_path / "shared" / "study" / "checkpoints").rmdir()
+    (tmp_path / "shared" / "study" / "checkpoints").symlink_to(precious)
+    with pytest.raises(InputError, match="is a link to"):
+        prune(tmp_path / "study")
+    with Study.open_for_writing(tmp_path / "study") as opened, pytest.raises(InputError, match="is a link to"):
+        clear_leftovers(opened)
+    assert (precious / "x.safetensors").exists()
+
+
+def test_a_study_that_cannot_be_made_leaves_its_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise InputError("no room")
+
+    storage = str(tmp_path / "shared" / "study")
+    monkeypatch.setattr(Study, "create", fail)
+    draft = Draft.check("synthetic:400", tmp_path / "study", "paper", {"storage": str(tmp_path / "shared")})
+    with pytest.raises(InputError, match="no room"):
+        draft.create(draft.prepare())
+    check_vacant(storage)
+    reserve(storage, search.sweep._manifest(draft.settings, draft.prepare()))
 
 
 @pytest.mark.parametrize("command", ["sweep", "run"])
