@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +21,9 @@ _LIBRARIES = ("ray", "torch", "numpy", "numba")
 """A learning curve is the same to the bit on one set of these."""
 _PATIENCE = 60.0
 """Seconds for a node to fetch the code and start a worker: it takes about 5."""
+
+_TIMES = 3
+"""A node is asked until it has nothing else to say."""
 
 Environment = Mapping[str, str]
 
@@ -49,43 +54,60 @@ def _version(name: str) -> str:
 
 
 class Probe:
-    """Asks each node once what it has; ``complaints`` are the differences from what is ``expected``, for people."""
+    """Asks each node what it has; ``complaints`` are the differences from what is ``expected``, for people.
+
+    A node whose answer is another is asked again, by a new worker: the code may just be arriving there.
+    """
 
     def __init__(self, expected: Environment) -> None:
         self._expected = expected
-        self._asked: set[str] = set()
+        self._asked: Counter[str] = Counter()
         self._waiting: dict[Any, Mapping[str, Any]] = {}
 
     def ask(self, nodes: Iterable[Mapping[str, Any]]) -> None:
         """Ask the nodes that have not been asked yet."""
+        self._put(node for node in nodes if node["Alive"] and node["NodeID"] not in self._asked)
+
+    def _put(self, nodes: Iterable[Mapping[str, Any]]) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        task = ray.remote(num_cpus=0, max_retries=2)(environment)
+        task = ray.remote(num_cpus=0, max_retries=2, max_calls=1)(environment)
         for node in nodes:
-            if node["Alive"] and node["NodeID"] not in self._asked:
-                self._asked.add(node["NodeID"])
-                there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                self._waiting[task.options(scheduling_strategy=there).remote()] = node
+            self._asked[node["NodeID"]] += 1
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            self._waiting[task.options(scheduling_strategy=there).remote()] = node
 
     def complaints(self, patience: float = _PATIENCE) -> list[str]:
         """One line for each node that answered otherwise than expected, or, where ``patience`` is given, not at all."""
         import ray
 
-        if not self._waiting:
-            return []
-        answered, late = ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=patience)
-        found = []
-        for reference in answered:
-            node = self._waiting.pop(reference)
-            try:
-                found += self._differences(node, ray.get(reference))
-            except ray.exceptions.RayError as error:
-                if _lives(node):  # one that has left meanwhile trains nothing
-                    found.append(f"{_named(node)}: cannot run our code: {_cause(error)}")
-        if patience:
-            found += [f"{_named(self._waiting[each])}: no answer in {patience:.0f} s" for each in late]
+        found: list[str] = []
+        deadline = time.monotonic() + patience
+        while self._waiting:
+            left = max(0.0, deadline - time.monotonic())
+            answered, late = ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=left)
+            for reference in answered:
+                found += self._judge(self._waiting.pop(reference), reference)
+            if not answered or not patience:
+                if patience:
+                    found += [f"{_named(self._waiting[each])}: no answer in {patience:.0f} s" for each in late]
+                break
         return found
+
+    def _judge(self, node: Mapping[str, Any], reference: Any) -> list[str]:
+        import ray
+
+        try:
+            complaints = self._differences(node, ray.get(reference))
+        except ray.exceptions.RayError as error:
+            if not _lives(node):  # one that has left meanwhile trains nothing
+                return []
+            complaints = [f"{_named(node)}: cannot run our code: {_cause(error)}"]
+        if complaints and self._asked[node["NodeID"]] < _TIMES:
+            self._put([node])
+            return []
+        return complaints
 
     def _differences(self, node: Mapping[str, Any], answer: Environment) -> list[str]:
         differing = [

@@ -68,6 +68,18 @@ class TestOnRay:
         asked.ask(ray.nodes())
         assert asked.complaints(patience=0) == []
 
+    def test_a_node_where_the_code_is_still_arriving_is_asked_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As was seen where nodes of one machine share the folder that the code is unpacked to."""
+        asked = Probe(environment())
+        answers = iter([["no code yet"], []])
+        monkeypatch.setattr(asked, "_differences", lambda *_: next(answers))
+        asked.ask(ray.nodes())
+        assert asked.complaints() == []
+        wrong = Probe({"torch": "1.0"})
+        wrong.ask(ray.nodes())
+        assert len(wrong.complaints()) == 1
+        assert list(wrong._asked.values()) == [3]
+
     def test_a_node_that_does_not_answer_is_named(self) -> None:
         asked = Probe({})
         asked.ask(ray.nodes())
