@@ -76,7 +76,7 @@ def check_no_secret(*texts: bytes) -> None:
         assert not any(CREDENTIALS[name].encode() in text for text in texts)
 
 
-@pytest.mark.parametrize("lost", ["nothing", "the newest copy"])
+@pytest.mark.parametrize("lost", ["nothing", pytest.param("the newest copy", marks=pytest.mark.slow)])
 def test_a_sweep_goes_on_elsewhere_as_if_nothing_had_happened(
     lost: str,
     storage: str,
