@@ -6,6 +6,8 @@ import fcntl
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +33,27 @@ def connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise InputError(f"{directory / 'study.db'} is damaged or not a study's: {error}. {_RESTORE}") from error
     connection.row_factory = sqlite3.Row
-    _refuse_damage(connection, directory)
+    with _closed_on_error(connection):
+        _refuse_damage(connection, directory)
     return connection
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=30, check_same_thread=False)
-    connection.execute("PRAGMA trusted_schema=OFF")
-    connection.execute("SELECT count(*) FROM facts").fetchone()
+    with _closed_on_error(connection):
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("SELECT count(*) FROM facts").fetchone()
     return connection
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """The error's traceback would hold it open, and with it the lock that a driver needs for leaving."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _in_memory(path: Path) -> sqlite3.Connection:

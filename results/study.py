@@ -12,7 +12,7 @@ import shutil
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,18 +72,18 @@ class Study:
         held = lock(directory)
         if held is None:
             raise InputError(f"{directory} is being written by {_holder(directory)}: wait for it, or stop it")
-        try:
-            connection = connect(directory, read_only=False)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            study = cls(directory, connection, held)
-            study.set_fact("driver", f"process {os.getpid()} on {socket.gethostname()}")
-        except (sqlite3.Error, StudyError) as error:
-            held.close()
-            raise InputError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
-        except BaseException:
-            held.close()
-            raise
+        with ExitStack() as undo:
+            undo.callback(held.close)
+            try:
+                connection = connect(directory, read_only=False)
+                undo.callback(connection.close)
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                study = cls(directory, connection, held)
+                study.set_fact("driver", f"process {os.getpid()} on {socket.gethostname()}")
+            except (sqlite3.Error, StudyError) as error:
+                raise InputError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
+            undo.pop_all()
         return study
 
     @classmethod

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 from data.errors import InputError
@@ -28,7 +30,10 @@ def graceful_stop(work: Stoppable, on_stop: Callable[[], None]) -> Iterator[None
         yield
         return
 
-    def stop(signum: int, frame: object) -> None:
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if work.stopping and _is_finalizing(frame):
+            threading.Timer(0.01, os.kill, (os.getpid(), signum)).start()
+            return
         if work.stopping:
             raise KeyboardInterrupt
         work.stopping = True
@@ -40,6 +45,15 @@ def graceful_stop(work: Stoppable, on_stop: Callable[[], None]) -> Iterator[None
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _is_finalizing(frame: FrameType | None) -> bool:
+    """Whether an object is being deleted, where Python swallows every exception."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def last_words(study: Path) -> Callable[[str], None]:

@@ -303,3 +303,20 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
             study.set_fact("driver", "me")
         with pytest.raises(sqlite3.OperationalError):
             study.query("DELETE FROM trials")
+
+
+def test_one_that_could_not_open_it_does_not_hold_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error, and so its frames, is still alive when the next driver leaves."""
+    new_study(tmp_path / "s").close()
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "set_fact", _refuse)
+        with pytest.raises(InputError, match="cannot be opened for writing") as refused:
+            Study.open_for_writing(tmp_path / "s")
+    Study.open_for_writing(tmp_path / "s").close()
+    assert sorted(path.name for path in (tmp_path / "s").glob("study.db*")) == ["study.db"]
+    assert refused.tb is not None
+
+
+def _refuse(study: Study, key: str, value: str) -> None:
+    study.query("SELECT count(*) FROM trials")
+    raise StudyError("the disk is read-only")

@@ -33,6 +33,8 @@ def train_segment(*arguments, **options):
     return _sound(*arguments, **options)
 """
 """So that a sweep is still in the middle of its work when it is found there."""
+SLOWER = SLOW.replace("sleep(1)", "sleep(4)")
+"""So that nodes have the time to join, and another command to start."""
 BOUND = 1800.0
 """Seconds after which a process that should have done something has not."""
 

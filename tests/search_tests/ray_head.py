@@ -29,6 +29,8 @@ def config(address: str) -> dict[str, object]:
         "provider": {
             "type": "fake_multinode",
             "gcs_address": address,
+            # all of them have this machine's address, by which an autoscaler knows which of them are idle
+            "use_node_id_as_ip": True,
             "disable_node_updaters": True,
             "disable_launch_config_check": True,
         },

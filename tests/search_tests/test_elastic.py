@@ -14,7 +14,7 @@ import pytest
 
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import check_broken_off, check_same
-from tests.search_tests.processes import ROOT, SLOW, Command, segments, trained_on
+from tests.search_tests.processes import ROOT, SLOW, SLOWER, Command, segments, trained_on
 from tests.search_tests.small import HALVING, check_record
 from tests.search_tests.test_faults import finish, sweep_arguments
 
@@ -47,10 +47,6 @@ def cluster() -> Iterator[Cluster]:
     yield address, tell
     to.close()
     process.wait(300)
-
-
-SLOWER = SLOW.replace("sleep(1)", "sleep(4)")
-"""So that nodes have the time to join."""
 
 
 def start(launch: Launch, small: Path, study: Path, address: str, *options: object, worker: str = SLOW) -> Command:

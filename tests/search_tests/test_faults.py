@@ -27,7 +27,7 @@ from tests.search_tests.laws import (
     check_same,
     check_words,
 )
-from tests.search_tests.processes import WORKER, Command, Plan, segments
+from tests.search_tests.processes import SLOWER, WORKER, Command, Plan, segments
 from tests.search_tests.small import CONFIGURATIONS, EPOCHS, HALVING
 
 KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
@@ -165,7 +165,7 @@ def test_a_second_signal_stops_at_once(launch: Launch, sweep: Sweep, small: Path
 def test_begun_and_gone_on_with_twice_at_once(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     first = sweep_arguments(small, study, "halving")
-    both = [launch(*first) for _ in range(2)]
+    both = [launch(*first, plan={"worker": SLOWER}) for _ in range(2)]
     refused = _refused(both)
     assert "exists already" in refused or "is being written by" in refused, refused
     (holder,) = [command for command in both if command.process.poll() is None]
