@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -165,7 +166,18 @@ def test_a_sweep_is_a_job(head: Head, sweep: Sweep, small: Path, tmp_path: Path)
     program = Path(sys.executable).parent
     sweep_it = [program / "genresweep", *sweep_arguments(small, study, "halving"), "--quiet"]
     command = [program / "ray", "job", "submit", "--address", address, "--", *sweep_it]
-    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=1200, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    code, said = _submit(list(map(str, command)))
+    assert code == 0, said
     check_record(study)
     check_same(study, sweep(**HALVING, stack_size=16))
+
+
+def _submit(command: list[str]) -> tuple[int, str]:
+    """A head takes no jobs before its agent has started."""
+    deadline = time.monotonic() + 60
+    while True:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
+        said = ended.stdout + ended.stderr
+        if "No available agent" not in said or time.monotonic() > deadline:
+            return ended.returncode, said
+        time.sleep(1)
