@@ -74,6 +74,7 @@ def main(kind: str, folder: Path) -> None:
         options += ["--num-cpus=0", "--include-dashboard=false", f"--autoscaling-config={file}"]
     else:
         options += ["--num-cpus=1", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
+        options += [f"--dashboard-agent-listen-port={free_port()}"]
     program = str(Path(sys.executable).with_name("ray"))
     subprocess.run([program, "start", "--head", *options], env=environment, check=True, stdout=subprocess.DEVNULL)
     print(address if kind == "autoscaling" else f"http://127.0.0.1:{dashboard}", flush=True)
