@@ -89,7 +89,7 @@ def _places(resources: Resources, needs: Mapping[str, float], probe: Probe | Non
     probe.ask(nodes)
     if complaints := probe.complaints():
         raise InputError(refusal(complaints))
-    return Places(lambda: _probed(probe), needs, resources.cpus)
+    return Places(lambda: _probed(probe), needs, resources.cpus, lambda node: _trust(probe, node))
 
 
 def _probed(probe: Probe) -> list[Node]:
@@ -99,6 +99,16 @@ def _probed(probe: Probe) -> list[Node]:
     if complaints := probe.complaints(patience=0):
         raise StudyError(refusal(complaints))
     return nodes
+
+
+def _trust(probe: Probe, node: str) -> None:
+    """Wait for a node's answer where it has trained before it could be asked; ``StudyError`` unless it is the same."""
+    if node in probe.accepted:
+        return
+    probe.ask(ray.nodes())
+    complaints = probe.complaints()
+    if node not in probe.accepted:
+        raise StudyError(refusal(complaints or [f"{node[:8]}: has left before it could be asked"]))
 
 
 def cluster_address(address: str | None) -> str:

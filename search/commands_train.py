@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +13,9 @@ import typer
 from data.errors import InputError
 from search import options
 from search.console import ERR, OUT, print_json
+from search.endings import interruptible
 from search.placement import Resources, parse_resources
+from search.summary import finish
 
 
 def run(
@@ -63,7 +62,7 @@ def run(
     )
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = out or Path("runs") / (name or f"run-{datetime.now():%Y%m%d-%H%M%S}")
-    with _interruptible(directory), _listener(quiet) as listener:
+    with interruptible(directory), _listener(quiet) as listener:
         result = run_study(
             data,
             out=directory,
@@ -84,7 +83,7 @@ def run(
             device=device,
             storage=storage,
         )
-    _finish(result, as_json=False)
+    finish(result, as_json=False)
 
 
 def sweep(
@@ -147,9 +146,9 @@ def sweep(
     from search.sweep import run_sweep
 
     directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
-    with _interruptible(directory), _listener(quiet) as listener:
+    with interruptible(directory), _listener(quiet) as listener:
         result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
-    _finish(result, as_json)
+    finish(result, as_json)
 
 
 def resume(
@@ -172,9 +171,9 @@ def resume(
 
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = _fetched(study, out)
-    with _interruptible(directory), _listener(quiet) as listener:
+    with interruptible(directory), _listener(quiet) as listener:
         result = resume_study(directory, epochs=epochs, resources=resources, listener=listener)
-    _finish(result, as_json)
+    finish(result, as_json)
 
 
 def _fetched(study: str, out: Path | None) -> Path:
@@ -233,98 +232,11 @@ def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int |
     )
 
 
-@contextmanager
-def _interruptible(study: Path) -> Iterator[None]:
-    """However a command ends before its work does: what was committed is kept, and the way on is shown."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except InputError:
-        raise
-    except KeyboardInterrupt:
-        way_on = f"; go on with: genresweep resume {study}" if (study / "manifest.json").is_file() else ""
-        ERR.print(f"interrupted{way_on}", markup=False)
-        raise typer.Exit(130) from None
-    except Exception as error:
-        if (study / "manifest.json").is_file():
-            error.add_note(f"Nothing that was committed is lost; go on with: genresweep resume {study}")
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def _listener(quiet: bool) -> Any:
     from search.listener import Listener
     from search.progress import LiveProgress
 
     return nullcontext(Listener()) if quiet else LiveProgress(ERR)
-
-
-def _finish(result: Any, as_json: bool) -> None:
-    """Say how a sweep ended; an interrupted one ends the command with code 130."""
-    from results.frames import load_trials
-    from results.repeats import load_repeats
-    from search.display import incumbent_score, top_trials
-    from search.trial_tables import repeats_table, trials_table
-
-    if as_json:
-        incumbent = result.incumbent and {
-            "config_id": result.incumbent.key.config_id,
-            "seed": result.incumbent.key.seed,
-            "epoch": result.incumbent.epoch,
-            "val_accuracy": result.incumbent.val_accuracy,
-            "directory": str(result.incumbent.directory),
-            "mean": result.incumbent.mean,
-            "spread": None if math.isnan(result.incumbent.spread) else result.incumbent.spread,
-        }
-        print_json(
-            {
-                "study": str(result.directory),
-                "complete": result.complete,
-                "states": {str(state): count for state, count in result.states.items()},
-                "epochs": result.epochs,
-                "seconds": result.seconds,
-                "incumbent": incumbent,
-            }
-        )
-    if not result.complete:
-        ERR.print(f"interrupted; go on with: genresweep resume {result.directory}", highlight=False, markup=False)
-        raise typer.Exit(130)
-    if not as_json:
-        states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
-        if not math.isnan(result.incumbent.spread):
-            best = load_repeats(result.directory).head(5)
-            OUT.print(repeats_table(best, f"the best {len(best)}, by the mean of their seeds", OUT.width))
-        else:
-            best = top_trials(load_trials(result.directory), 5)
-            OUT.print(trials_table(best, f"the best {len(best)}", OUT.width))
-        OUT.print(
-            f"{states}; {result.epochs:,} epochs in {result.seconds:.0f} s\n"
-            f"the incumbent {result.incumbent.key.config_id} ({incumbent_score(result.incumbent)}) "
-            f"is in {result.incumbent.directory}",
-            highlight=False,
-            markup=False,
-        )
-        _report_stages(result.directory)
-
-
-def _report_stages(study: Path) -> None:
-    """After a whole run: what each stage took, and the scorecard, which is written beside the study's figures."""
-    from results.report import write_report
-    from results.stage_record import load_stages
-    from search.display import report_tables, stages_table
-
-    stages = load_stages(study)
-    if not stages.empty:
-        OUT.print(stages_table(stages))
-        paths = write_report([study], study)
-        for table in report_tables([study]):
-            OUT.print(table)
-        OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
 
 
 def _resources(address: str | None, cpus: int | None, gpus: float | None, custom: str | None) -> Resources:

@@ -14,7 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+import typer
+
 from data.errors import InputError
+from search.console import ERR
 
 
 class Stoppable(Protocol):
@@ -54,6 +57,30 @@ def _is_finalizing(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+@contextmanager
+def interruptible(study: Path) -> Iterator[None]:
+    """However a command ends before its work does: what was committed is kept, and the way on is shown."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except InputError:
+        raise
+    except KeyboardInterrupt:
+        way_on = f"; go on with: genresweep resume {study}" if (study / "manifest.json").is_file() else ""
+        ERR.print(f"interrupted{way_on}", markup=False)
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if (study / "manifest.json").is_file():
+            error.add_note(f"Nothing that was committed is lost; go on with: genresweep resume {study}")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def last_words(study: Path) -> Callable[[str], None]:

@@ -74,9 +74,9 @@ class Slots:
     """How many segments there are places for."""
 
     now: int
-    """That fit on the nodes there are; at least 1."""
+    """That fit on the nodes there are; 0 while no node can hold one."""
     wanted: int
-    """Among which the work is spread: on an autoscaling cluster more than fit, since pending ones make it grow."""
+    """Among which the work is spread, at least 1: on an autoscaling cluster more than fit, so that it grows."""
 
 
 def slots_of(nodes: Sequence[Node], needs: Mapping[str, float], limit: int | None) -> Slots:
@@ -85,10 +85,10 @@ def slots_of(nodes: Sequence[Node], needs: Mapping[str, float], limit: int | Non
     An autoscaling cluster is asked for all of them at once where there is a limit, and else for twice what it has.
     """
     fitting = _fitting(nodes, needs)
-    now = max(1, min(fitting, limit or fitting))
+    now = min(fitting, limit or fitting)
     if not _grows(nodes):
-        return Slots(now, now)
-    return Slots(now, max(now, limit or 2 * fitting))
+        return Slots(now, max(1, now))
+    return Slots(now, max(1, now, limit or 2 * fitting))
 
 
 def check_feasible(nodes: Sequence[Node], needs: Mapping[str, float]) -> None:
@@ -136,11 +136,24 @@ _INTERVAL = 1.0
 """Seconds between two looks at a cluster's nodes; twenty times as long as a look takes, where that is more."""
 
 
-class Places:
-    """The slots of a cluster, looked up anew as it changes; ``look`` returns its nodes."""
+def trust_all(node: str) -> None:
+    """Where all nodes are this machine."""
 
-    def __init__(self, look: Callable[[], Sequence[Node]], needs: Mapping[str, float], limit: int | None) -> None:
-        self._look, self.needs, self._limit = look, needs, limit
+
+class Places:
+    """The slots of a cluster, looked up anew as it changes; ``look`` returns its nodes.
+
+    ``trust`` takes a node's id, and raises where what that node trains cannot be taken for what this one would.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Sequence[Node]],
+        needs: Mapping[str, float],
+        limit: int | None,
+        trust: Callable[[str], None] = trust_all,
+    ) -> None:
+        self._look, self.needs, self._limit, self.trust = look, needs, limit, trust
         self._next = 0.0
         self._slots = Slots(1, 1)
 

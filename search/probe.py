@@ -61,6 +61,8 @@ class Probe:
 
     def __init__(self, expected: Environment) -> None:
         self._expected = expected
+        self.accepted: set[str] = set()
+        """Ids of the nodes that answered as expected."""
         self._asked: Counter[str] = Counter()
         self._waiting: dict[Any, Mapping[str, Any]] = {}
 
@@ -107,6 +109,8 @@ class Probe:
         if complaints and self._asked[node["NodeID"]] < _TIMES:
             self._put([node])
             return []
+        if not complaints:
+            self.accepted.add(node["NodeID"])
         return complaints
 
     def _differences(self, node: Mapping[str, Any], answer: Environment) -> list[str]:

@@ -47,13 +47,13 @@ class LiveProgress(Listener):
         self._best = study.best_accuracy()
         self._total = study.settings.suggested or len(trials)
         self._task = self._progress.add_task(
-            f"training, {slots} at once", total=self._total, completed=done, said=f"{done}/{self._total}"
+            _at_once(slots), total=self._total, completed=done, said=f"{done}/{self._total}"
         )
 
     def resized(self, slots: int) -> None:
         """Name the new number."""
         if self._task is not None:
-            self._progress.update(self._task, description=f"training, {slots} at once")
+            self._progress.update(self._task, description=_at_once(slots))
 
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """Move the bar."""
@@ -83,3 +83,7 @@ class LiveProgress(Listener):
     def stage_done(self, record: StageRecord) -> None:
         """One line that stays."""
         self._console.print(f"{record.stage}: {record.seconds:.0f} s", markup=False)
+
+
+def _at_once(slots: int) -> str:
+    return f"training, {slots} at once" if slots else "waiting for a node that can hold a segment"

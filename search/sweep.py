@@ -251,7 +251,7 @@ def _train(
 
     with connected(resources, study.settings.device, last_words(study.directory)) as places:
         check_reach(study.checkpoints)
-        searcher = SegmentSearcher(coordinator, study, places.slots, listener)
+        searcher = SegmentSearcher(coordinator, study, places.slots, listener, places.trust)
         listener.started(study, places.slots().now)
         handles = put_encodings(prepared.features, prepared.input_sizes)
         with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):

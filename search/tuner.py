@@ -21,7 +21,7 @@ from data.store import FeatureHandle
 from results.study import Study, StudyError
 from search.coordinator import Coordinator, Outcome
 from search.listener import Listener
-from search.placement import Slots
+from search.placement import Slots, trust_all
 from search.segments import Segment
 from search.watchdog import scratch_prefix
 from trainables.sweep_trainable import PAUSE, SegmentTrainable
@@ -38,10 +38,17 @@ class SegmentSearcher(Searcher):
     Tune pickles its searcher now and then; a pickle of this one is empty, since nothing is ever restored from it.
     """
 
-    def __init__(self, coordinator: Coordinator, study: Study, slots: Callable[[], Slots], listener: Listener) -> None:
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        study: Study,
+        slots: Callable[[], Slots],
+        listener: Listener,
+        trust: Callable[[str], None] = trust_all,
+    ) -> None:
         super().__init__()
         self._coordinator, self._study = coordinator, study
-        self._places, self._listener = slots, listener
+        self._places, self._listener, self._trust = slots, listener, trust
         self._slots = slots()
         self._busy = time.monotonic()
         coordinator.spread_over(self._slots.wanted)
@@ -112,6 +119,7 @@ class SegmentSearcher(Searcher):
             if "error" in report:
                 outcome = self._coordinator.fail(segment, report["error"])
             else:
+                self._trust(report["node"])
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
         except Exception as failure:

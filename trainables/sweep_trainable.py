@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -85,6 +86,7 @@ class SegmentTrainable(tune.Trainable):
         states = [result.state for result in results]
         sha256 = write_segment(join(self._checkpoints, file), states, members, segment["last_epoch"])
         return {
+            "node": ray.get_runtime_context().get_node_id(),
             "host": f"{socket.gethostname()}:{os.getpid()}",
             "started": started,
             "seconds": time.perf_counter() - clock,

@@ -30,6 +30,7 @@ from rich.table import Table
 
 from data.files import write_atomically
 from tests.benchmarks.scale_formula import Measured, predict
+from tests.benchmarks.scale_tasks import import_torch, touch
 
 Record = dict[str, Any]
 
@@ -105,18 +106,12 @@ learning_rate = { low = 1e-4, high = 1e-2, log = true }
 """
 
 
-def _import_torch() -> bool:
-    import torch
-
-    return torch.get_num_threads() > 0
-
-
 def worker_start(count: int) -> Record:
     """Seconds from asking for a worker until it has imported what a segment needs, one worker after another."""
     import ray
 
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-    task = ray.remote(num_cpus=1, max_calls=1)(_import_torch)
+    task = ray.remote(num_cpus=1, max_calls=1)(import_torch)
     seconds = []
     for _ in range(count):
         began = time.perf_counter()
@@ -124,10 +119,6 @@ def worker_start(count: int) -> Record:
         seconds.append(time.perf_counter() - began)
     ray.shutdown()
     return {"seconds": seconds, "median": statistics.median(seconds)}
-
-
-def _touch(array: Any) -> float:
-    return float(array[0, 0])
 
 
 def broadcast(nodes: int, megabytes: int) -> Record:
@@ -148,7 +139,7 @@ def broadcast(nodes: int, megabytes: int) -> Record:
     ray.init(address=cluster.address, log_to_driver=False)
     head = ray.get_runtime_context().get_node_id()
     others = [node["NodeID"] for node in ray.nodes() if node["NodeID"] != head]
-    task = ray.remote(num_cpus=1)(_touch)
+    task = ray.remote(num_cpus=1)(touch)
 
     def on(node: str) -> Any:
         return task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))

@@ -73,6 +73,7 @@ class World:
             "checkpoint": f"{segment.segment_id}.safetensors",
             "sha256": "00" * 32,
             "seconds": self.seconds,
+            "node": "nowhere",
             "host": "nowhere:1",
             "started": 0.0,
         }

@@ -85,9 +85,12 @@ class TestSlots:
         assert slots_of([node(CPU=8.0)], CPU, 3) == Slots(3, 3)
         assert slots_of([node(CPU=8.0)], CPU, 30) == Slots(8, 8)
 
+    def test_where_the_last_node_has_left_one_segment_waits(self) -> None:
+        assert slots_of([node(CPU=0.0), node(alive=False, CPU=8.0)], CPU, 4) == Slots(0, 1)
+
     def test_an_autoscaling_cluster_is_asked_for_more(self) -> None:
         head = node(launched=True, CPU=0.0)
-        assert slots_of([head], CPU, None) == Slots(1, 1)
+        assert slots_of([head], CPU, None) == Slots(0, 1)
         assert slots_of([head, node(launched=True, CPU=8.0)], CPU, None) == Slots(8, 16)
         assert slots_of([head, node(launched=True, CPU=8.0)], CPU, 30) == Slots(8, 30)
         assert slots_of([head, node(launched=True, CPU=8.0)], CPU, 4) == Slots(4, 4)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import ray
 
+from results.study import StudyError
 from search import cluster, probe
 from search.probe import CODE, PYTHON, Probe, environment, refusal
 
@@ -90,3 +91,15 @@ class TestOnRay:
         asked = Probe({})
         asked.ask([{"Alive": True, "NodeID": "ab" * 28, "NodeManagerAddress": "10.0.0.9"}])
         assert asked.complaints(patience=30) == []
+
+    def test_what_a_node_has_trained_waits_for_its_answer(self) -> None:
+        (node,) = ray.nodes()
+        asked = Probe(environment())
+        for _ in range(2):
+            cluster._trust(asked, node["NodeID"])
+        assert asked.accepted == {node["NodeID"]}
+        wrong = Probe({"torch": "1.0"})
+        with pytest.raises(StudyError, match=r"here it is 1\.0"):
+            cluster._trust(wrong, node["NodeID"])
+        with pytest.raises(StudyError, match="abababab: has left before it could be asked"):
+            cluster._trust(asked, "ab" * 28)

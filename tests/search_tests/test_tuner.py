@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from results.study import Study, StudyError
 from search.coordinator import Coordinator
 from search.costs import CostModel
 from search.listener import Listener
-from search.placement import Slots
+from search.placement import Slots, trust_all
 from search.rungs import NoRungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher
@@ -21,11 +22,11 @@ from tests.search_tests.simulated import create_study, paper_trials
 from trainables.sweep_trainable import PAUSE
 
 
-def _searcher(tmp_path: Path, configurations: int) -> SegmentSearcher:
+def _searcher(tmp_path: Path, configurations: int, trust: Callable[[str], None] = trust_all) -> SegmentSearcher:
     study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8)
     coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 1, CostModel(100, {"standardised": 3}, 2)))
     coordinator.start([], {})
-    return SegmentSearcher(coordinator, study, lambda: Slots(2, 2), Listener())
+    return SegmentSearcher(coordinator, study, lambda: Slots(2, 2), Listener(), trust)
 
 
 def test_one_segment_more_than_workers_is_handed_out(tmp_path: Path) -> None:
@@ -57,6 +58,18 @@ def test_the_first_failure_ends_the_run_and_is_not_raised_into_tune(tmp_path: Pa
     searcher.on_trial_complete("b", {"report": json.dumps({"stop": "another"})})
     assert isinstance(searcher.failure, StudyError) and "no space left" in str(searcher.failure)
     assert searcher.suggest("c") == Searcher.FINISHED
+
+
+def test_what_an_unknown_node_has_trained_is_not_committed(tmp_path: Path) -> None:
+    def trust(node: str) -> None:
+        raise StudyError(f"{node} runs other code")
+
+    searcher, study = _searcher(tmp_path, 2, trust), Study.open(tmp_path / "s")
+    assert isinstance(searcher.suggest("a"), dict)
+    searcher.on_trial_complete("a", {"report": json.dumps({"node": "stranger"})})
+    assert str(searcher.failure) == "stranger runs other code"
+    assert searcher.suggest("b") == Searcher.FINISHED and study.last_segment_number() == 0
+    study.close()
 
 
 def test_a_record_that_cannot_be_written_hands_out_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
