@@ -140,12 +140,12 @@ def sweep(
         "storage": storage,
     }
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
+    directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
     if dry_run:
-        _print_estimate(data, space, settings, cpus, as_json)
+        _print_estimate(data, directory, space, settings, cpus, as_json)
         return
     from search.sweep import run_sweep
 
-    directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
     with interruptible(directory), _listener(quiet) as listener:
         result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
     finish(result, as_json)
@@ -202,25 +202,22 @@ def prune(
     OUT.print(f"{pruned.files} checkpoints deleted, {pruned.megabytes:.1f} MB freed", highlight=False)
 
 
-def _print_estimate(data: str, space: str, settings: dict[str, Any], cpus: int | None, as_json: bool) -> None:
+def _print_estimate(
+    data: str, directory: Path, space: str, settings: dict[str, Any], cpus: int | None, as_json: bool
+) -> None:
     import os
 
     from results.record import StudySettings
     from search.dry_run import START_SECONDS, estimate
-    from search.planning import check_batches, foreseen_trials
+    from search.planning import absolute, check_batches, foreseen_trials
     from search.preparation import prepare
     from spaces import load_space
 
-    asked = StudySettings(data=data, space=load_space(space).to_toml(), **settings)
+    asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
     records = foreseen_trials(asked)
     prepared = prepare(asked)
     check_batches(asked, records, prepared.features)
-    found = estimate(
-        asked,
-        records,
-        prepared,
-        workers=cpus or os.cpu_count() or 1,
-    )
+    found = estimate(asked, records, prepared, workers=cpus or os.cpu_count() or 1)
     if as_json:
         print_json(asdict(found))
         return
