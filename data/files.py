@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and where they are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import hashlib
 import os
 import stat
 from pathlib import Path
+
+
+def absolute_path(path: str | Path) -> Path:
+    """The path as it means from any directory; one that leads round in circles is left for its reader to refuse."""
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def write_atomically(path: Path, content: bytes) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from data.errors import InputError
-from data.files import read_regular, write_atomically
+from data.files import absolute_path, read_regular, write_atomically
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -46,7 +46,7 @@ def checked_location(location: str) -> str:
     Raises ``InputError`` for other stores, and for a URI that may hold a secret; nothing of such a one is quoted.
     """
     if not is_uri(location):
-        return str(Path(location).expanduser().resolve())
+        return str(absolute_path(location))
     scheme = location.split("://")[0]
     if scheme not in _OPTIONS:
         raise InputError("storage must be a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, but got another scheme")

