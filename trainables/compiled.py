@@ -6,11 +6,13 @@ import atexit
 import fcntl
 import functools
 import hashlib
-import importlib.util
+import importlib
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +23,8 @@ from data.files import write_atomically
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import Layout
 
+_SOURCES = ("kernels.py", "products.py")
+
 
 @functools.cache
 def kernels() -> ModuleType:
@@ -29,27 +33,32 @@ def kernels() -> ModuleType:
     What numba has compiled it keeps beside the source, by the source's path. Ray unpacks our code into another folder
     for every session, so without the copy every worker of every session would compile anew, for a dozen seconds.
     """
-    source = Path(__file__).with_name("kernels.py").read_bytes()
-    name = f"genresweep_kernels_{hashlib.sha256(source).hexdigest()[:16]}"
-    path = _home() / f"{name}.py"
-    if not path.is_file() or path.read_bytes() != source:
-        write_atomically(path, source)
-    _compile_once(name, path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sources = {name: Path(__file__).with_name(name).read_bytes() for name in _SOURCES}
+    folder = _home() / f"genresweep_kernels_{_identity(sources)}"
+    for name, source in {"__init__.py": b"", **sources}.items():
+        if not (folder / name).is_file() or (folder / name).read_bytes() != source:
+            write_atomically(folder / name, source)
+    _compile_once(folder)
+    sys.path.insert(0, str(folder.parent))
+    try:
+        return importlib.import_module(f"{folder.name}.kernels")
+    finally:
+        sys.path.remove(str(folder.parent))
+
+
+def _identity(sources: Mapping[str, bytes]) -> str:
+    """A hash of all that compiled code depends on; the processor, since a cache may be shared by several machines."""
+    from llvmlite.binding import get_host_cpu_name
+
+    parts = [*sources.values(), version("numba").encode(), get_host_cpu_name().encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 _COMPILE = """
-import importlib.util, sys
+import importlib, sys
 import numpy as np
-name, path = sys.argv[1:]
-spec = importlib.util.spec_from_file_location(name, path)
-module = sys.modules[name] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
+sys.path.insert(0, sys.argv[1])
+module = importlib.import_module(sys.argv[2] + ".kernels")
 one, row = np.float32(1), np.zeros(80, np.float32)
 layers = np.full((1, 8), -1, np.int64)
 layers[0, :3] = 8, 8, 0
@@ -59,26 +68,18 @@ module.train_member(row, row.copy(), row.copy(), row.copy(), layers, x, y, x.cop
 """
 
 
-def _compile_once(name: str, path: Path) -> None:
+def _compile_once(folder: Path) -> None:
     """Compile in a process of its own, one at a time, so that every trainer loads the same code.
 
     A process that compiles for itself was seen to round differently from those that load what it has left.
     """
-    ready = path.with_suffix(".ready")
-    with path.with_suffix(".lock").open("w") as lock:
+    ready = folder / "ready"
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
-            subprocess.run([sys.executable, "-c", _COMPILE, name, str(path)], check=False, capture_output=True)
+            command = [sys.executable, "-c", _COMPILE, str(folder.parent), folder.name]
+            subprocess.run(command, check=False, capture_output=True)
             ready.touch()
-
-
-@functools.cache
-def pin_blas() -> None:
-    """BLAS on one thread, as everything in a worker; what it sums it then sums in one order."""
-    import scipy.linalg.cython_blas  # noqa: F401  (loads the library that the kernels call)
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(limits=1, user_api="blas")
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spaces import Configuration
 from trainables.batches import Chunk, batch_count
-from trainables.compiled import kernels, layer_table, pin_blas
+from trainables.compiled import kernels, layer_table
 from trainables.layers import HUGE
 from trainables.optimisers import StackedOptimiser
 from trainables.schedules import RateTable
@@ -73,8 +73,6 @@ class CompiledEngine:
         self._rates = RateTable(configurations, steps_per_epoch)
         architecture = networks.architecture
         self._layers = layer_table(architecture)
-        if max(inputs * outputs for inputs, outputs in architecture.layer_sizes) >= self._kernels.LARGE // 2:
-            pin_blas()
         self._classes = architecture.output_size
         self._activation = {"relu": self._kernels.RELU, "tanh": self._kernels.TANH}[architecture.activation]
         tensors = (state.parameters, state.statistics, state.momentum, state.variance)

@@ -5,12 +5,14 @@ train on a GPU. There the members of a stack share each operation; here they sha
 compiled code, and each member's weights and activations stay in the core's own cache. A member's numbers cannot depend
 on its company: it is computed alone.
 
-This module imports nothing of genresweep: it is compiled from a copy in the user's cache (see ``compiled``).
+Imported, with ``products`` beside it, from a copy in the user's cache (see ``compiled``), and so neither imports
+anything else of genresweep.
 Indices: ``i`` rows of the batch, ``j`` inputs, ``o`` outputs of a layer. ``layers`` is int64 ``(L, 8)``, a row each.
 """
 
 import numpy as np
-from numba import njit
+
+from .products import compiled, multiply
 
 INPUTS, OUTPUTS, WEIGHT, BIAS, GAIN, SHIFT, MEAN, VARIANCE = range(8)
 """Columns of ``layers``: padded sizes, then where each tensor starts in a member's row, or -1."""
@@ -20,71 +22,9 @@ RELU, TANH = 0, 1
 
 _MOMENTUM, _BN_EPSILON = 0.1, 1e-5
 _BETA1, _BETA2, _EPSILON, _CLIP_EPSILON = 0.9, 0.999, 1e-8, 1e-6
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
-"""Reordering is allowed, since it is the same for every member; NaN and infinity keep their meaning."""
-
-_compile = njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 
 
-LARGE = 65_536
-"""Weights of a layer from which BLAS is the faster one; below, its calls cost more than they save."""
-
-
-@_compile
-def _multiply(a, b, out):
-    """``out += a @ b``, four terms of the sum and two rows at a time; narrow rows go one by one, which is faster."""
-    rows, inner = a.shape
-    columns = out.shape[1]
-    if b.size >= LARGE:
-        product = np.dot(a, b)
-        for i in range(rows):
-            for o in range(columns):
-                out[i, o] += product[i, o]
-        return
-    quads = inner - inner % 4
-    pairs = rows - rows % 2 if columns > 8 else 0
-    for j in range(0, quads, 4):
-        for i in range(0, pairs, 2):
-            a0, a1, a2, a3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
-            c0, c1, c2, c3 = a[i + 1, j], a[i + 1, j + 1], a[i + 1, j + 2], a[i + 1, j + 3]
-            for o in range(columns):
-                b0, b1, b2, b3 = b[j, o], b[j + 1, o], b[j + 2, o], b[j + 3, o]
-                out[i, o] += a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3
-                out[i + 1, o] += c0 * b0 + c1 * b1 + c2 * b2 + c3 * b3
-        for i in range(pairs, rows):
-            a0, a1, a2, a3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
-            for o in range(columns):
-                out[i, o] += a0 * b[j, o] + a1 * b[j + 1, o] + a2 * b[j + 2, o] + a3 * b[j + 3, o]
-    for j in range(quads, inner):
-        for i in range(rows):
-            a0 = a[i, j]
-            for o in range(columns):
-                out[i, o] += a0 * b[j, o]
-
-
-@_compile
-def _multiply_transposed(a, b, out):
-    """``out = a.T @ b``, four rows at a time."""
-    rows, columns = a.shape
-    width = b.shape[1]
-    if out.size >= LARGE:
-        np.dot(a.T, b, out)
-        return
-    quads = rows - rows % 4
-    out[:] = 0
-    for i in range(0, quads, 4):
-        for j in range(columns):
-            a0, a1, a2, a3 = a[i, j], a[i + 1, j], a[i + 2, j], a[i + 3, j]
-            for o in range(width):
-                out[j, o] += a0 * b[i, o] + a1 * b[i + 1, o] + a2 * b[i + 2, o] + a3 * b[i + 3, o]
-    for i in range(quads, rows):
-        for j in range(columns):
-            a0 = a[i, j]
-            for o in range(width):
-                out[j, o] += a0 * b[i, o]
-
-
-@_compile
+@compiled
 def _normalise(z, gain, running_mean, running_variance, slope, inverse_std):
     """Batch normalisation: leaves ``z`` centred, and what ``y = shift + z * slope`` needs in ``slope``."""
     rows, width = z.shape
@@ -106,7 +46,7 @@ def _normalise(z, gain, running_mean, running_variance, slope, inverse_std):
         running_variance[o] += momentum * (squares[o] / (rows - 1) - running_variance[o])
 
 
-@_compile
+@compiled
 def _normalise_backward(dy, centred, slope, inverse_std, d_gain, d_shift):
     """Gradient for the input of batch normalisation, in place of ``dy``; writes those of gain and shift."""
     rows, width = dy.shape
@@ -126,7 +66,7 @@ def _normalise_backward(dy, centred, slope, inverse_std, d_gain, d_shift):
             dy[i, o] = dy[i, o] * slope[o] - offset[o] - centred[i, o] * tilt[o]
 
 
-@_compile
+@compiled
 def _activate(y, noise, threshold, scale, activation, a, slope_of_a):
     """Activation and dropout of a layer: ``a``, and its derivative for ``y``."""
     rows, width = y.shape
@@ -147,7 +87,7 @@ def _activate(y, noise, threshold, scale, activation, a, slope_of_a):
                 a[i, o] = kept * bent
 
 
-@_compile
+@compiled
 def _softmax_gradient(logits, y, classes, smoothing):
     """Summed cross-entropy of the rows; ``logits`` become the gradient of its mean, 0 in the padding.
 
@@ -179,7 +119,7 @@ def _softmax_gradient(logits, y, classes, smoothing):
     return loss
 
 
-@_compile
+@compiled
 def _clip(gradient, limit):
     """Scale the gradient down to a norm of at most ``limit``."""
     squares = gradient[0] * 0
@@ -191,7 +131,7 @@ def _clip(gradient, limit):
             gradient[n] *= scale
 
 
-@_compile
+@compiled
 def _step(parameters, gradient, momentum, variance, family, rate, decay, inertia, count):
     """Step number ``count`` of Adam, AdamW or SGD (with ``inertia`` as its momentum), as ``torch.optim``."""
     kind = parameters.dtype.type
@@ -220,17 +160,17 @@ def _step(parameters, gradient, momentum, variance, family, rate, decay, inertia
         parameters[n] -= size * momentum[n] / (np.sqrt(variance[n]) + epsilon)
 
 
-@_compile
+@compiled
 def _matrix(buffer, start, rows, columns):
     return buffer[start : start + rows * columns].reshape(rows, columns)
 
 
-@_compile
+@compiled
 def _piece(row, start, length):
     return row[start : start + length]
 
 
-@_compile
+@compiled
 def _forward(
     x,
     noise,
@@ -253,14 +193,10 @@ def _forward(
         inputs, outputs = layers[layer, INPUTS], layers[layer, OUTPUTS]
         weight = _matrix(parameters, layers[layer, WEIGHT], inputs, outputs)
         z_io, a_io = _matrix(z[layer], 0, rows, outputs), _matrix(a[layer], 0, rows, outputs)
-        if layers[layer, BIAS] >= 0:
+        biased = layers[layer, BIAS] >= 0
+        if biased:
             z_io[:] = _piece(parameters, layers[layer, BIAS], outputs)
-        else:
-            z_io[:] = 0
-        if layer == 0:
-            _multiply(x, weight, z_io)
-        else:
-            _multiply(_matrix(a[layer - 1], 0, rows, inputs), weight, z_io)
+        multiply(x if layer == 0 else _matrix(a[layer - 1], 0, rows, inputs), weight, z_io, biased)
         if layer == depth - 1:
             return
         y_io = z_io
@@ -281,7 +217,7 @@ def _forward(
         column += outputs
 
 
-@_compile
+@compiled
 def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_std, transposed):
     """Backward pass of one batch from the gradient of the class scores, in the last row of ``z``."""
     rows, depth = len(x), len(layers)
@@ -296,11 +232,11 @@ def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_
                 for o in range(outputs):
                     d_bias[o] += dz[i, o]
         if layer == 0:
-            _multiply_transposed(x, dz, d_weight)
+            multiply(x.T, dz, d_weight, False)
             return
         below = layer - 1
         a_ij, slope_ij = _matrix(a[below], 0, rows, inputs), _matrix(slope_of_a[below], 0, rows, inputs)
-        _multiply_transposed(a_ij, dz, d_weight)
+        multiply(a_ij.T, dz, d_weight, False)
         weight, weight_oj = (
             _matrix(parameters, layers[layer, WEIGHT], inputs, outputs),
             _matrix(transposed, 0, outputs, inputs),
@@ -308,8 +244,7 @@ def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_
         for j in range(inputs):
             for o in range(outputs):
                 weight_oj[o, j] = weight[j, o]
-        a_ij[:] = 0
-        _multiply(dz, weight_oj, a_ij)
+        multiply(dz, weight_oj, a_ij, False)
         for i in range(rows):
             for j in range(inputs):
                 slope_ij[i, j] *= a_ij[i, j]
@@ -322,7 +257,7 @@ def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_
             _normalise_backward(slope_ij, centred, slope[below], inverse_std[below], d_gain, d_shift)
 
 
-@_compile
+@compiled
 def train_member(
     parameters, statistics, momentum, variance, layers, x, y, noise, batch_size, classes,
     activation, threshold, scale, family, decay, inertia, smoothing, limit, frozen, rates, count,
