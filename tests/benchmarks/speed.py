@@ -34,6 +34,7 @@ def options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("data", help="a table of tracks, or synthetic[:ROWS]")
+    parser.add_argument("--transfer-data", help="more tracks, whose titles are to be read, too")
     parser.add_argument("--out", type=Path, default=Path("runs/speed"))
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS), metavar="PART")
     parser.add_argument("--full", action="store_true", help="Ray Tune scripts: the whole grid, not 24 of it")

@@ -205,6 +205,13 @@ def feature_copies(setup: Setup) -> Figures:
     }
 
 
+def titles(setup: Setup) -> Figures:
+    """Vectors of all titles. Training alone needs none of them."""
+    tables = [setup.asked.data, *([setup.asked.transfer_data] if setup.asked.transfer_data else [])]
+    ended = measured(["-m", "tests.benchmarks.titles", *tables])
+    return {**json.loads(ended.out), "memory": vars(ended.memory)}
+
+
 def latency(setup: Setup) -> Figures:
     """Commands that should answer at once."""
     folder = setup.asked.out / "study"
@@ -250,6 +257,7 @@ PARTS: dict[str, Part] = {
     "rows": Part("cost in rows: synthetic tables of 20,000 to 1 million", "5 minutes", cost_in_rows),
     "workers": Part("speed-up from one worker to all", "3 minutes", speed_up),
     "copies": Part("copies of the features on a node", "40 s", feature_copies),
+    "titles": Part("vectors of all titles of --data and --transfer-data, cold and cached", "1 minute", titles),
     "latency": Part("how soon --help, status and trials answer", "30 s", latency),
     "gpu": Part("the grid and ASHA with --device cuda, skipped without a GPU", "minutes", on_gpu),
 }

@@ -80,6 +80,7 @@ TARGETS: tuple[tuple[str, str, float, Callable[[Parts], float]], ...] = (
     ),
     ("10,000 random configurations, seconds", "<=", 480, lambda p: p["random"]["median"]),
     ("seconds per row and epoch, largest / smallest table", "<=", 1.25, lambda p: p["rows"]["largest_over_smallest"]),
+    ("vectors of all titles, empty cache, seconds", "<=", 60, lambda p: p["titles"]["cold"]),
     ("speed-up from one worker to two", ">=", 1.8, lambda p: p["workers"]["speed_up_of_training"]),
 )
 
@@ -123,6 +124,12 @@ def _notes(parts: Parts) -> Iterator[str]:
         yield (
             f"{count} workers: features {part['features']:.0f} MB, object store {part['object_store']:.0f} MB, "
             f"workers' own growth {grown} MB"
+        )
+    if "titles" in parts:
+        found = parts["titles"]
+        yield (
+            f"{found['titles']:,} titles, {found['distinct']:,} of them different: {found['cold']:.1f} s, "
+            f"{found['cached']:.1f} s from the cache"
         )
     if "latency" in parts:
         named = ("help", "status", "trials")
