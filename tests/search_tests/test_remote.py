@@ -13,11 +13,16 @@ import pytest
 import ray
 from ray import cloudpickle
 
+from data.embedding_cache import CACHE_VARIABLE
 from data.errors import InputError
 from data.text_model import TextModel
+from results.record import StageSettings
 from results.study import StudyError
-from search.placement import Places
+from search.listener import Listener
+from search.placement import Places, Resources
 from search.remote import map_remote, remote_encoder
+from search.run import Run
+from search.sweep import Draft
 
 CPU = {"CPU": 1.0}
 HEAD = "node:__internal_head__"
@@ -102,3 +107,21 @@ def test_work_on_cpus_takes_no_gpu() -> None:
     assert on_gpus.slots().now == 1
     assert on_gpus.on_cpus().needs == {"CPU": 1.0, "spot": 1.0}
     assert on_gpus.on_cpus().slots().now == 4
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_titles_are_read_by_workers_also_where_no_cache_can_be_written(
+    small: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    monkeypatch.setattr("data.embeddings.encode_locally", lambda *a, **k: pytest.fail("read on the driver"))
+    trusted: list[str] = []
+    settings = {"features": "text", "text_model": str(tiny_model), "stages": StageSettings()}
+    draft = Draft.check(str(small / "tracks.csv"), tmp_path / "study", str(small / "space.toml"), settings)
+    prepared = draft.prepare(places(trusted=trusted))
+    assert prepared.features.kind == "text" and len(trusted) == 1
+    study = draft.create(prepared)
+    study.close()
+    run = Run(study, prepared, Resources(), Listener(), places(trusted=trusted))
+    assert run.features("fusion").kind == "fusion" and len(trusted) == 2
