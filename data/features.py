@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from data.errors import InputError, did_you_mean
 from data.splits import Split
 from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks
+
+if TYPE_CHECKING:
+    from data.embeddings import Encoder
 
 FeatureKind = Literal["audio", "text", "fusion"]
 FEATURE_KINDS: tuple[str, ...] = get_args(FeatureKind)
@@ -147,11 +150,12 @@ def build_features(
     *,
     scaler: Scaler | None = None,
     text_model: TextModel | None = None,
+    encoder: Encoder | None = None,
 ) -> Features:
     """Matrices and labels of every side; scaler and label order come from the training rows alone.
 
     ``scaler`` takes the place of the fitted one: a network that goes on from another's weights keeps its scaling
-    and its encoding. ``text_model`` reads the titles, by default the packaged one.
+    and its encoding. ``text_model`` reads the titles, by default the packaged one; ``encoder`` says where.
 
     Paper, section on features: audio is 14 numbers (standardised, ``mode`` as it is), text is the 384
     numbers of "album name + track name" (standardised), fusion is audio then text.
@@ -159,7 +163,7 @@ def build_features(
     Raises:
         InputError: an unknown kind, no genres, or text features without the text columns.
     """
-    matrix, names, binary = raw_matrix(tracks, kind, text_model)
+    matrix, names, binary = raw_matrix(tracks, kind, text_model, encoder)
     text_model = None if kind == "audio" else text_model or find_text_model()
     standardiser = scaler.standardiser if scaler else FeatureScaler.fit(matrix[split.train], names, binary)
     genres = tuple(sorted(set(tracks.genres[split.train])))
@@ -186,7 +190,7 @@ def is_text_input(name: str, kind: str) -> bool:
 
 
 def raw_matrix(
-    tracks: Tracks, kind: str, text_model: TextModel | None = None
+    tracks: Tracks, kind: str, text_model: TextModel | None = None, encoder: Encoder | None = None
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
     """Features before scaling: ``(n, d)`` floats, the ``d`` names, and which of them are binary."""
     if kind not in FEATURE_KINDS:
@@ -195,7 +199,7 @@ def raw_matrix(
         )
     if kind == "audio":
         return audio_matrix(tracks)
-    text = _text_matrix(tracks, text_model)
+    text = _text_matrix(tracks, text_model, encoder)
     text_names = tuple(f"text_{column:03d}" for column in range(text.shape[1]))
     if kind == "text":
         return text, text_names, ()
@@ -209,7 +213,7 @@ def audio_matrix(tracks: Tracks) -> tuple[np.ndarray, tuple[str, ...], tuple[str
     return tracks.frame[list(names)].to_numpy(dtype=np.float64), names, tracks.binary_columns
 
 
-def _text_matrix(tracks: Tracks, text_model: TextModel | None) -> np.ndarray:
+def _text_matrix(tracks: Tracks, text_model: TextModel | None, encoder: Encoder | None) -> np.ndarray:
     missing = [name for name in (ALBUM_NAME, TRACK_NAME) if name not in tracks.text_columns]
     if missing:
         raise InputError(
@@ -218,7 +222,8 @@ def _text_matrix(tracks: Tracks, text_model: TextModel | None) -> np.ndarray:
         )
     from data.embeddings import embed_titles
 
-    return embed_titles(tracks.frame[ALBUM_NAME].tolist(), tracks.frame[TRACK_NAME].tolist(), model=text_model)
+    albums, names = tracks.frame[ALBUM_NAME].tolist(), tracks.frame[TRACK_NAME].tolist()
+    return embed_titles(albums, names, model=text_model, encoder=encoder)
 
 
 def _labels(of_rows: np.ndarray, genres: tuple[str, ...], split: Split) -> np.ndarray:

@@ -142,14 +142,7 @@ def load_tracks(
     if word in ("spotify", "synthetic") and isinstance(mapping, Path):
         raise InputError(f"a mapping goes with a file, not with --data {label}")
     columns = read_mapping(mapping) if isinstance(mapping, Path) else mapping or ColumnMapping()
-    if word == "synthetic":
-        raw, label = _synthetic(label)
-    elif label == "spotify" and word:
-        from data.public import read_public_table
-
-        raw = read_public_table()
-    else:
-        raw = read_table(Path(os.path.expanduser(source)))
+    raw, label = read_source(source)
     checked = check_table(raw, columns, source=label, require_genre=require_genre, min_genres=min_genres)
     return Tracks(
         frame=checked.frame,
@@ -160,6 +153,19 @@ def load_tracks(
         synthetic=word == "synthetic",
         warnings=checked.warnings,
     )
+
+
+def read_source(source: str | Path) -> tuple[pd.DataFrame, str]:
+    """The table of a source as it stands, unchecked, and a label for it; ``InputError`` where there is none."""
+    label = str(source)
+    word = "" if isinstance(source, Path) else label.partition(":")[0]
+    if word == "synthetic":
+        return _synthetic(label)
+    if label == "spotify" and word:
+        from data.public import read_public_table
+
+        return read_public_table(), label
+    return read_table(Path(os.path.expanduser(source))), label
 
 
 def _synthetic(label: str) -> tuple[pd.DataFrame, str]:

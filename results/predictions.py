@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from data.encoding import scaler_from_json
 from data.errors import InputError, did_you_mean
 from data.features import is_text_input, raw_matrix
 from data.text_model import TextModel, recorded_text_model
-from data.tracks import Tracks, load_tracks
+from data.tracks import Tracks, load_tracks, read_source
 from trainables.checkpoint import ModelCard, load_model
 from trainables.mlp import GenreMLP
 
 PROBABILITY = "probability_"
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d+)?")
+"""Without leading zeros, and no longer than what a float keeps: such digits may be a name."""
 _CHUNK_ROWS = 4096
 
 
@@ -39,6 +42,42 @@ def load_inputs(model_directory: Path, source: str | Path, mapping: Path | None 
         _check_inputs(numbers, named, f"the mapping {mapping}", model_directory)
     columns = columns.only(numbers, text=card.feature_kind != "audio")
     return load_tracks(source, mapping=columns, require_genre=False)
+
+
+def predict_table(model_directory: Path, source: str | Path, mapping: Path | None = None) -> pd.DataFrame:
+    """``predict`` for a table as ``load_inputs`` takes it, beside all the columns that the table has.
+
+    Returns the same rows in the same order: the table's columns as they stand (a column of plain numbers as numbers),
+    then ``playlist_genre`` and the probabilities, in place of columns of the table that have these names.
+
+    Raises ``InputError`` as ``load_inputs`` and ``predict`` do, and where the table has genres that the model lacks.
+    """
+    tracks = load_inputs(model_directory, source, mapping)
+    table, label = read_source(source)
+    _check_genres(table, read_mapping(mapping).label if mapping else LABEL, label, model_directory)
+    predicted = predict(model_directory, tracks).drop(columns=list(tracks.text_columns))
+    kept = table.loc[:, ~(table.columns.isin(predicted.columns) | table.columns.duplicated())]
+    return pd.concat([kept.reset_index(drop=True).apply(_numbers_as_such), predicted], axis=1)
+
+
+def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:
+    """A genre in a table says what its rows are taken to be: one that the model lacks it can never give."""
+    known = load_model(model_directory)[1].genres
+    cells = table.loc[:, table.columns == column].to_numpy(dtype=object).ravel()
+    found = {cell.strip() for cell in cells if isinstance(cell, str)} - {"", *known}
+    if found:
+        listed = ", ".join(f"{genre!r}{did_you_mean(genre, known)}" for genre in sorted(found))
+        raise InputError(
+            f"{label}: the column {column!r} holds genres that the model in {model_directory} does not know: {listed}; "
+            f"it knows {', '.join(known)}. Leave those rows out, drop the column, or take a model of all its genres"
+        )
+
+
+def _numbers_as_such(cells: pd.Series) -> pd.Series:
+    """A file of text has no numbers, and a negative one would be taken for a spreadsheet's formula."""
+    if not all(isinstance(cell, str) and _PLAIN_NUMBER.fullmatch(cell) for cell in cells):
+        return cells
+    return pd.to_numeric(cells)
 
 
 def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:

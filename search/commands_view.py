@@ -106,15 +106,14 @@ def predict(
     mapping: options.Mapping = None,
     debug: options.Debug = False,
 ) -> None:
-    """Genres for new tracks: the same rows in the same order, with one probability per genre."""
+    """Genres for new tracks: the same rows in the same order, with all their columns and one probability per genre."""
     from results.exports import check_suffix, write_table
-    from results.predictions import load_inputs
-    from results.predictions import predict as predict_genres
+    from results.predictions import predict_table
 
     check_suffix(out)
     if out.exists() and Path(tracks).exists() and out.samefile(tracks):
         raise InputError(f"-o {out} is the table of tracks itself, which would be lost: give another name")
-    predicted = predict_genres(model, load_inputs(model, tracks, mapping))
+    predicted = predict_table(model, tracks, mapping)
     write_table(predicted, out)
     OUT.print(f"{len(predicted):,} rows written to {out}", markup=False)
 

@@ -6,26 +6,24 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.embeddings import embed_titles
 from data.errors import InputError
-from data.features import Features, build_features
 from results.description import describe, write_description
 from results.record import StageSettings
-from results.stage_record import StageRecord, commit_stage, stages_done
+from results.stage_record import StageRecord, commit_stage, load_stage_scores, stages_done
 from results.study import Study
 from search import stages
 from search.cluster import connected
 from search.endings import last_words, logging_to
 from search.listener import Listener
 from search.memory import PeakMemory
-from search.models import features_for
 from search.preparation import Prepared
-from search.remote import encode_remotely
+from search.run import Run
 from search.snapshots import snapshots
 from search.sweep import (
     Draft,
@@ -35,35 +33,9 @@ from search.sweep import (
     reopened,
     resume_sweep,
 )
-from spaces import Configuration
 from trainables.checkpoint import load_model
 
 _log = logging.getLogger("genresweep")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the stages work on."""
-
-    study: Study
-    prepared: Prepared
-    resources: Resources
-    listener: Listener
-
-    @property
-    def stage_settings(self) -> StageSettings:
-        """The settings of the stages."""
-        settings = self.study.settings.stages
-        assert settings is not None
-        return settings
-
-    def features(self, kind: str, configuration: Configuration | None = None) -> Features:
-        """Features of a kind on the study's split, in the encoding of a configuration; standardised without one."""
-        features = self.prepared.features
-        if kind != features.kind:
-            prepared = self.prepared
-            features = build_features(prepared.tracks, prepared.split, kind, text_model=prepared.text_model)
-        return features_for(configuration, features) if configuration else features
 
 
 def run_study(
@@ -83,7 +55,7 @@ def run_study(
     with connected(resources, draft.settings.device, last_words(draft.directory)):
         study = draft.create(prepared)
         with study, logging_to(study.directory / "log.txt"), snapshots(study):
-            return _run(Run(study, prepared, resources, listener or Listener()))
+            return _run(study, prepared, resources, listener or Listener())
 
 
 def resume_study(
@@ -99,40 +71,54 @@ def resume_study(
     if not staged:
         return resume_sweep(out, epochs=epochs, resources=resources, listener=listener)
     with reopened(out, epochs) as (study, prepared):
-        return _run(Run(study, prepared, resources or Resources(), listener or Listener()))
+        return _run(study, prepared, resources or Resources(), listener or Listener())
 
 
-def _run(run: Run) -> SweepResult:
+def _run(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
     """The stages that are not yet in the record; an interrupted sweep ends the run there."""
-    started, before = time.monotonic(), sum(trial.epoch for trial in run.study.trials())
-    _forget_lost_models(run.study)
-    with connected(run.resources, run.study.settings.device, last_words(run.study.directory)):
+    started, before = time.monotonic(), sum(trial.epoch for trial in study.trials())
+    _forget_lost_models(study)
+    with connected(resources, study.settings.device, last_words(study.directory)) as places:
+        run = Run(study, prepared, resources, listener, places)
         for name, step in STAGES.items():
-            if name not in stages_done(run.study):
-                run.listener.stage(name)
+            if name not in stages_done(study):
+                listener.stage(name)
                 try:
                     with _measured(name, run) as record:
                         step(run, record)
                 except _InterruptedError as interrupted:
                     return interrupted.result
-    result = drive(run.study, run.prepared, run.resources, run.listener)
-    trained = sum(trial.epoch for trial in run.study.trials()) - before
+    result = drive(study, prepared, resources, listener)
+    trained = sum(trial.epoch for trial in study.trials()) - before
     return replace(result, epochs=trained, seconds=time.monotonic() - started)
 
 
-_HANDED_ON = {"sweep": "best", "fusion": "stages/fusion"}
-"""Model directories that later stages read."""
-
-
 def _forget_lost_models(study: Study) -> None:
-    """A stage whose model was damaged since is done again, to the same numbers."""
-    for stage in stages_done(study) & set(_HANDED_ON):
+    """A stage one of whose models was damaged since is done again, to the same numbers."""
+    for stage, directories in _models(study).items():
         try:
-            load_model(study.directory / _HANDED_ON[stage])
+            for directory in directories:
+                load_model(study.directory / directory)
         except InputError as error:
             _log.warning("the stage %s is done again: %s", stage, error)
             with study.transaction():
                 study.forget_stages([stage])
+
+
+def _models(study: Study) -> dict[str, list[str]]:
+    """The model directories of each stage that is done, without those of networks that never had a score."""
+    found = {stage: [directory] for stage, directory in _CHOSEN.items() if stage in stages_done(study)}
+    for stage, variant in load_stage_scores(study)[["stage", "variant"]].drop_duplicates().itertuples(index=False):
+        directory = stages.MODELS.get((stage, variant))
+        if directory is not None and (directory not in _NEWER or (study.directory / directory).exists()):
+            found.setdefault(stage, []).append(directory)
+    return found
+
+
+_CHOSEN = {"sweep": "best", "fusion": "stages/fusion"}
+"""Model directories of the best of several variants."""
+_NEWER = {"stages/transfer-scratch"}
+"""Model directories that studies of an earlier version do not have."""
 
 
 class _InterruptedError(Exception):
@@ -146,11 +132,20 @@ class _InterruptedError(Exception):
 @contextmanager
 def _measured(name: str, run: Run) -> Iterator[StageRecord]:
     """Time and peak memory of a stage, committed with its results."""
-    record, started = StageRecord(name), time.monotonic()
-    with PeakMemory() as memory:
-        yield record
+    record, spent = StageRecord(name), f"seconds of {name}"
+    # what earlier commands spent on it before they were interrupted
+    earlier = float(run.study.facts().get(spent, 0))
+    started = time.monotonic() - earlier
+    try:
+        with PeakMemory() as memory:
+            yield record
+    except _InterruptedError:
+        run.study.set_fact(spent, str(time.monotonic() - started))
+        raise
     record.seconds, record.peak_megabytes = time.monotonic() - started, memory.megabytes
     commit_stage(run.study, record)
+    if earlier:
+        run.study.set_fact(spent, "0")
     run.listener.stage_done(record)
 
 
@@ -162,7 +157,7 @@ def _embed(run: Run, record: StageRecord) -> None:
     """Encode every title that a later stage reads, once, over all workers."""
     tables = [run.prepared.tracks, *filter(None, [run.prepared.transfer_tracks])]
     albums, titles = ([name for t in tables for name in t.frame[column]] for column in (ALBUM_NAME, TRACK_NAME))
-    embed_titles(albums, titles, model=run.prepared.text_model, encoder=encode_remotely)
+    embed_titles(albums, titles, model=run.prepared.text_model, encoder=run.encoder)
     record.note = f"{len(set(zip(albums, titles, strict=True))):,} different titles"
 
 

@@ -157,6 +157,11 @@ class Places:
         self._next = 0.0
         self._slots = Slots(1, 1)
 
+    def on_cpus(self) -> Places:
+        """The places for work that no GPU makes faster."""
+        needs = {name: amount for name, amount in self.needs.items() if name != "GPU"}
+        return Places(self._look, needs, self._limit, self.trust)
+
     def slots(self) -> Slots:
         """As of about a second ago."""
         began = time.monotonic()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.columns import ALBUM_NAME, TRACK_NAME
-from data.embeddings import check_text_model
+from data.embeddings import Encoder, check_text_model
 from data.encoding import encoding_scaler
 from data.errors import InputError
 from data.features import Features, build_features
@@ -17,6 +18,7 @@ from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
 from results.record import StudySettings
 from spaces import SearchSpace
+from trainables.baselines import FOLDS
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,25 @@ class Prepared:
 def read_tables(settings: StudySettings) -> Tables:
     """Read and check the data: the quick part of ``prepare``, in which most mistakes show."""
     mapping = Path(settings.mapping) if settings.mapping else None
-    tracks, transfer_tracks = hold_out_genre(load_tracks(settings.data, mapping=mapping))
+    tracks, held = hold_out_genre(load_tracks(settings.data, mapping=mapping))
     if settings.stages is not None and settings.stages.transfer_data is not None:
-        transfer_tracks = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
-    return Tables(tracks, transfer_tracks)
+        given = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
+        held = join_tracks(held, given) if held is not None else given
+    return Tables(tracks, held)
 
 
-def prepare(settings: StudySettings, tables: Tables | None = None) -> Prepared:
-    """Read (unless given), check, split and scale the data; ``InputError`` where any of it is wrong."""
+def prepare(settings: StudySettings, tables: Tables | None = None, encoder: Encoder | None = None) -> Prepared:
+    """Read (unless given), check, split and scale the data; ``InputError`` where any of it is wrong.
+
+    ``encoder`` reads titles; without one, processes of this machine do.
+    """
     tables = tables or read_tables(settings)
     tracks, transfer_tracks = tables.tracks, tables.transfer_tracks
     split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
     if settings.stages is not None:
         _check_stages(tracks, transfer_tracks, split)
     text_model = _text_model(settings)
-    features = build_features(tracks, split, settings.features, text_model=text_model)
+    features = build_features(tracks, split, settings.features, text_model=text_model, encoder=encoder)
     encodings = SearchSpace.from_toml(settings.space).choices("encoding")
     sizes = {encoding: len(encoding_scaler(features, encoding).names) for encoding in encodings}
     return Prepared(tracks, transfer_tracks, split, text_model, features, sizes)
@@ -87,6 +93,7 @@ def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) 
             f"the text and fusion stages need {' and '.join(missing)}, which {tracks.source} has not: "
             "name the columns with --mapping, or train the audio networks alone with `genresweep sweep`"
         )
+    _check_rows(tracks, split)
     if transfer_tracks is None:
         return
     if not set(transfer_tracks.genre_names) - set(tracks.genre_names):
@@ -96,6 +103,22 @@ def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) 
         )
     join_tracks(tracks, transfer_tracks)
     extend_split(split, tracks, transfer_tracks)
+
+
+def _check_rows(tracks: Tracks, split: Split) -> None:
+    from trainables.stages import simple_network
+
+    rarest, rows = Counter(tracks.genres[split.train]).most_common()[-1]
+    if rows < FOLDS:
+        raise InputError(
+            f"the baselines' {FOLDS}-fold cross-validation needs {FOLDS} training rows of every genre, but "
+            f"{tracks.source} gives {rows} of {rarest!r}: give more rows, or leave that genre out"
+        )
+    if len(split.train) < (batch := simple_network().batch_size):
+        raise InputError(
+            f"the simple network trains on batches of {batch}, but {tracks.source} gives {len(split.train)} "
+            "training rows: give more rows"
+        )
 
 
 def data_facts(prepared: Prepared) -> dict[str, object]:

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
 
-from data.embeddings import encode
+from data.embeddings import Encoder, encode
 from data.features import Features
 from data.store import FeatureHandle, get_features
+from search.placement import Places
 from trainables.baselines import Point, fold_score, refit_and_score
 from trainables.stages import Variant, VariantResult, train_variants
 
+_LOOK_SECONDS = 1.0
+"""Between two looks at the places, which may have become more."""
 
-def map_remote(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The results of many calls in their order, one CPU each; the first failure is raised."""
-    task = ray.remote(num_cpus=1)(function)
+
+def map_remote(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places) -> list[Any]:
+    """The results of many calls in their order, each in a segment's place; the first failure is raised as it is."""
+    found = dict(_as_they_end(function, calls, places))
+    return [found[number] for number in range(len(calls))]
+
+
+def remote_encoder(places: Places) -> Encoder:
+    """An ``Encoder`` of ``data.embeddings`` that spreads the shards over these places."""
+
+    def encode_remotely(shards: list[list[str]], folder: Path) -> Iterator[tuple[int, np.ndarray]]:
+        return _as_they_end(_encode_shard, [(shard, folder) for shard in shards], places.on_cpus())
+
+    return encode_remotely
+
+
+def _as_they_end(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places
+) -> Iterator[tuple[int, Any]]:
+    """Number and result of each call, of nodes that are trusted alone; never more calls at once than places."""
+    task = ray.remote(_located).options(name=function.__name__, **_options(places.needs))
+    left = deque(enumerate(calls))
+    waiting: dict[Any, int] = {}
+    while left or waiting:
+        while left and len(waiting) < places.slots().wanted:
+            number, call = left.popleft()
+            waiting[task.remote(function, call)] = number
+        for reference in ray.wait(list(waiting), timeout=_LOOK_SECONDS)[0]:
+            node, result = _result(reference)
+            places.trust(node)
+            yield waiting.pop(reference), result
+
+
+def _result(reference: Any) -> Any:
+    """What a task returned; what it raised, without Ray's traceback around it."""
     try:
-        return list(ray.get([task.remote(*call) for call in calls]))
+        return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
 
 
-def encode_remotely(shards: list[list[str]], folder: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """An ``Encoder`` of ``data.embeddings`` that spreads the shards over Ray, yielding them as they get ready."""
-    task = ray.remote(num_cpus=1)(_encode_shard)
-    waiting = {task.remote(shard, folder): number for number, shard in enumerate(shards)}
-    while waiting:
-        (ready, *_), _ = ray.wait(list(waiting))
-        yield waiting.pop(ready), ray.get(ready)
+def _options(needs: Mapping[str, float]) -> dict[str, Any]:
+    custom = {name: amount for name, amount in needs.items() if name not in ("CPU", "GPU")}
+    return {"num_cpus": needs["CPU"], "num_gpus": needs.get("GPU", 0), "resources": custom}
+
+
+def _located(function: Callable[..., Any], call: tuple[Any, ...]) -> tuple[str, Any]:
+    """The node that did the work, and the result."""
+    return ray.get_runtime_context().get_node_id(), function(*call)
 
 
 def _encode_shard(shard: list[str], folder: Path) -> np.ndarray:
@@ -49,7 +86,9 @@ def remote_refit(handle: FeatureHandle, kind: str, point: Point, seed: int) -> d
     return refit_and_score(kind, dict(point), get_features(handle), seed).to_json()
 
 
-def remote_variants(handle: FeatureHandle, variants: Sequence[Variant], seed: int, epochs: int) -> list[VariantResult]:
+def remote_variants(
+    handle: FeatureHandle, variants: Sequence[Variant], seed: int, epochs: int, device: str = "cpu"
+) -> list[VariantResult]:
     """``train_variants`` on the features behind a handle."""
     features: Features = get_features(handle)
-    return train_variants(variants, features, seed=seed, epochs=epochs)
+    return train_variants(variants, features, seed=seed, epochs=epochs, device=device)

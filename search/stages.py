@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from data.encoding import scaler_from_json
@@ -22,7 +24,17 @@ from trainables.checkpoint import ModelCard, load_model
 from trainables.stages import Variant, VariantResult, for_stage, simple_network, warm_start
 
 if TYPE_CHECKING:
-    from search.pipeline import Run
+    from search.run import Run
+
+MODELS: Mapping[tuple[str, str], str] = {
+    ("simple", "simple"): "stages/simple",
+    ("fusion", "text"): "stages/text",
+    ("fusion", "scratch"): "stages/fusion-scratch",
+    ("fusion", "warm"): "stages/fusion-warm",
+    ("transfer", "transfer"): "stages/transfer",
+    ("transfer", "scratch"): "stages/transfer-scratch",
+}
+"""The model directory of the best network of a stage's variant, in the study's."""
 
 
 def baselines(run: Run, record: StageRecord) -> None:
@@ -34,16 +46,22 @@ def baselines(run: Run, record: StageRecord) -> None:
         for point in grid
         for fold in range(FOLDS)
     ]
-    found = map_remote(remote_fold, calls)
-    best = {}
+    places = run.places.on_cpus()
+    found = map_remote(remote_fold, calls, places)
+    best, searched = {}, {}
     for kind, grid in GRIDS.items():
         own = [score for call, score in zip(calls, found, strict=True) if call[1] == kind]
         folds = [own[start : start + FOLDS] for start in range(0, len(own), FOLDS)]
         best[kind] = choose(grid, folds)
-    for result in map_remote(remote_refit, [(handle, kind, dict(point), seed) for kind, point in best.items()]):
+        searched[kind] = [
+            {"point": dict(point), "mean": float(np.mean(scores)), "std": float(np.std(scores, ddof=1))}
+            for point, scores in zip(grid, folds, strict=True)
+        ]
+    refits = [(handle, kind, dict(point), seed) for kind, point in best.items()]
+    for result in map_remote(remote_refit, refits, places):
         for side in ("validation", "holdout"):
             if result[side] is not None:
-                detail = {"point": result["point"]}
+                detail = {"point": result["point"], "grid": searched[result["kind"]]}
                 record.scores.append((result["kind"], seed, side, None, result[side], detail))
 
 
@@ -53,12 +71,10 @@ def simple(run: Run, record: StageRecord) -> None:
     configuration = for_stage(simple_network(), settings.patience, settings.epochs)
     features = run.features("audio", configuration)
     handle = put_features(features)
-    (results,) = map_remote(
-        remote_variants,
-        [(handle, [Variant(name="simple", configuration=configuration)], run.study.settings.seed, settings.epochs)],
-    )
+    variants = [Variant(name="simple", configuration=configuration)]
+    (results,) = _train(run, [(handle, variants, run.study.settings.seed, settings.epochs)])
     _record(record, results)
-    _save(run, "simple", results[0], configuration, features)
+    _save(run, MODELS["simple", "simple"], results[0], configuration, features)
 
 
 def fusion(run: Run, record: StageRecord) -> None:
@@ -75,19 +91,20 @@ def fusion(run: Run, record: StageRecord) -> None:
         Variant(name="scratch", configuration=configuration),
         Variant(name="warm", configuration=configuration, initial=initial),
     ]
-    both, alone = map_remote(
-        remote_variants,
+    both, alone = _train(
+        run,
         [
             (put_features(fused), variants, seed, settings.epochs),
             (put_features(text), [Variant(name="text", configuration=configuration)], seed, settings.epochs),
         ],
     )
     _record(record, [*alone, *both])
-    _save(run, "text", alone[0], configuration, text)
-    for result in both:
-        _save(run, f"fusion-{result.name}", result, configuration, fused)
+    for result, features in [(alone[0], text), *((result, fused) for result in both)]:
+        _save(run, MODELS["fusion", result.name], result, configuration, features)
     best = _best(both)
-    _save(run, "fusion", best, configuration, fused)
+    if best is None:
+        raise StudyError("no fusion network was trained to a score: the promoted hyperparameters make it diverge")
+    _save(run, "stages/fusion", best, configuration, fused)
     record.note = (
         f"stages/fusion is the {best.name} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
         f"input columns and {', '.join(copied.tensors) or 'no whole tensor'}"
@@ -105,7 +122,10 @@ def transfer(run: Run, record: StageRecord) -> None:
     tracks = join_tracks(run.prepared.tracks, new)
     split = extend_split(run.prepared.split, run.prepared.tracks, new)
     scaler = scaler_from_json(card.scaler)
-    features = build_features(tracks, split, card.feature_kind, scaler=scaler, text_model=run.prepared.text_model)
+    text_model = run.prepared.text_model
+    features = build_features(
+        tracks, split, card.feature_kind, scaler=scaler, text_model=text_model, encoder=run.encoder
+    )
     configuration = for_stage(card.configuration, settings.patience, settings.transfer_epochs)
     seeds = [run.study.settings.seed + offset for offset in range(settings.transfer_seeds)]
     handle = put_features(features)
@@ -114,11 +134,22 @@ def transfer(run: Run, record: StageRecord) -> None:
          seed, settings.transfer_epochs)
         for seed in seeds
     ]  # fmt: skip
-    results = [result for pair in map_remote(remote_variants, calls) for result in pair]
+    results = [result for pair in _train(run, calls) for result in pair]
     _record(record, results)
-    best = _best(results)
-    _save(run, "transfer", best, configuration, features)
-    record.note = f"stages/transfer is the {best.name} one of seed {best.seed}"
+    notes = []
+    for name in ("transfer", "scratch"):
+        best = _best([result for result in results if result.name == name])
+        if best is not None:
+            _save(run, MODELS["transfer", name], best, configuration, features)
+            notes.append(f"{MODELS['transfer', name]} is the one of seed {best.seed}")
+    record.note = "; ".join(notes)
+
+
+def _train(run: Run, calls: Sequence[tuple[Any, ...]]) -> list[list[VariantResult]]:
+    """``remote_variants`` of each (handle, variants, seed, epochs), on the study's device."""
+    device = run.study.settings.device
+    found: list[list[VariantResult]] = map_remote(remote_variants, [(*call, device) for call in calls], run.places)
+    return found
 
 
 def _transfer_variants(
@@ -137,18 +168,18 @@ def _transfer_variants(
     ]
 
 
-def _best(results: Sequence[VariantResult]) -> VariantResult:
-    """The most accurate at its best epoch; a network that never reached a score cannot be promoted."""
+def _best(results: Sequence[VariantResult]) -> VariantResult | None:
+    """The most accurate at its best epoch; ``None`` where all diverged before they had a score."""
     scored = [result for result in results if result.best_epoch > 0]
-    if not scored:
-        raise StudyError("no network of this stage was trained to a score: its hyperparameters make it diverge")
-    return max(scored, key=lambda result: result.epochs[result.best_epoch - 1].val_accuracy)
+    return max(scored, key=lambda result: result.epochs[result.best_epoch - 1].val_accuracy, default=None)
 
 
 def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
     """Curves and scores of trained variants."""
     for result in results:
         record.curves += [(result.name, result.seed, epoch.to_json()) for epoch in result.epochs]
+        if result.best_epoch == 0:  # it diverged before it had a score
+            continue
         sides: list[tuple[str, Mapping[str, Any] | None]] = [
             ("validation", result.epochs[result.best_epoch - 1].to_json()),
             ("holdout", result.holdout),
@@ -158,18 +189,18 @@ def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
                 record.scores.append((result.name, result.seed, side, result.best_epoch, four_scores(metrics), {}))
 
 
-def _save(run: Run, name: str, result: VariantResult, configuration: Configuration, features: Features) -> None:
+def _save(run: Run, directory: str, result: VariantResult, configuration: Configuration, features: Features) -> None:
     """A stage's model directory, of the same kind as ``best/``."""
     if result.best_epoch == 0:
         return
     metrics = {key: value for key, value in result.epochs[result.best_epoch - 1].to_json().items() if "val_" in key}
     write_model(
         run.study,
-        run.study.directory / "stages" / name,
+        run.study.directory / directory,
         result.state,
         configuration,
         features,
-        stage=name,
+        stage=Path(directory).name,
         variant=result.name,
         seed=result.seed,
         epoch=result.best_epoch,

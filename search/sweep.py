@@ -27,7 +27,7 @@ from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
 from search.listener import Listener
-from search.placement import Resources
+from search.placement import Places, Resources
 from search.planning import absolute, check_batches, longest_budget, pending_trials, space_differences
 from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
 from search.reach import check_reach
@@ -82,8 +82,8 @@ def run_sweep(
     # Ray starts in this thread: what it starts would end together with any other.
     with ThreadPoolExecutor(1) as beside:
         preparing = beside.submit(draft.prepare) if quick else None
-        with connected(resources, draft.settings.device, last_words(draft.directory)):
-            prepared = preparing.result() if preparing else draft.prepare()
+        with connected(resources, draft.settings.device, last_words(draft.directory)) as places:
+            prepared = preparing.result() if preparing else draft.prepare(places)
             study = draft.create(prepared)
             with study, logging_to(study.directory / "log.txt"), snapshots(study):
                 result = drive(study, prepared, resources, listener or Listener())
@@ -113,12 +113,14 @@ class Draft:
             check_vacant(asked.storage)
         return draft
 
-    def prepare(self) -> Prepared:
-        """The slow part: scikit-learn, torch and Ray Tune are imported on the way."""
+    def prepare(self, places: Places | None = None) -> Prepared:
+        """The slow part: scikit-learn, torch and Ray Tune are imported on the way; titles are read in ``places``."""
         import search.promotion
-        import search.tuner  # noqa: F401
+        import search.remote
+        import search.tuner
 
-        prepared = prepare(self.settings, self.tables)
+        encoder = search.remote.remote_encoder(places) if places else None
+        prepared = prepare(self.settings, self.tables, encoder)
         check_batches(self.settings, self.trials, prepared.features)
         return prepared
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ MAY_IMPORT_RAY = ("search/", "trainables/sweep_trainable.py", "data/store.py")
 TOP = {"search", "trainables", "spaces", "data", "results", "tests"} | {
     *("cluster.yaml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"),
 }
+COPIED = ("trainables/kernels.py", "trainables/products.py")
+"""Imported from a copy elsewhere, beside each other."""
 HEAVY = ("ray", "torch", "sentence_transformers", "xgboost", "plotly", "matplotlib", "optuna")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
@@ -35,8 +38,9 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            assert node.level == 0 or name(path) in COPIED, f"{path}: relative import"
+            room = f"{path.parent.name}." * node.level
+            yield from (f"{room}{node.module}.{alias.name}" for alias in node.names)
 
 
 def name(path: Path) -> str:
@@ -55,6 +59,24 @@ def test_imports_run_one_way(path: Path) -> None:
         assert other != "tests", f"{name(path)} imports {module}"
         if other in ROOMS and other != room and not module.startswith(ERRORS):
             assert other in ROOMS[room], f"{name(path)} imports {module}"
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Nor in a longer circle; imports for types alone, and those within functions, count too."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
+    graph = {
+        module: {other for imported in imports(path) for other in _within(imported, modules)} - {module}
+        for module, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def _within(imported: str, modules: Container[str]) -> list[str]:
+    """The module that an import names: ``a.b`` of ``from a import b``, of ``from a.b import c``, of ``import a.b``."""
+    return [module for module in (imported, imported.rpartition(".")[0]) if module in modules][:1]
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

@@ -98,30 +98,34 @@ def _copy_columns(
     return shared
 
 
-def train_variants(variants: Sequence[Variant], features: Features, *, seed: int, epochs: int) -> list[VariantResult]:
+def train_variants(
+    variants: Sequence[Variant], features: Features, *, seed: int, epochs: int, device: str = "cpu"
+) -> list[VariantResult]:
     """Train variants of one shape as a stack, on the same batches and noise; results in the order given."""
     torch.set_num_threads(1)
     configurations = [variant.configuration for variant in variants]
     architecture = Architecture.of(configurations[0], len(features.names), len(features.genres))
-    data = TrainingData.of(features.x_train, features.y_train, features.x_val, features.y_val, len(features.genres))
+    sides = features.x_train, features.y_train, features.x_val, features.y_val
+    data = TrainingData.of(*sides, len(features.genres), device=device)
     networks = [_network(variant, architecture, seed) for variant in variants]
     trained = train_segment(
         configurations,
-        StackState.fresh(networks),
+        StackState.fresh(networks).to(device),
         data,
         seed=seed,
         first_epoch=1,
         last_epoch=epochs,
         frozen=[_frozen(architecture) if variant.frozen else 0 for variant in variants],
     )
-    holdout = score_best(trained.state, architecture, features.x_holdout, features.y_holdout)
+    state = trained.state.to("cpu")
+    holdout = score_best(state, architecture, features.x_holdout, features.y_holdout)
     return [
         VariantResult(
             name=variant.name,
             seed=seed,
             epochs=member.epochs,
-            best_epoch=int(trained.state.best_epoch[k]),
-            state=unpack(architecture, trained.state.best_parameters[k], trained.state.best_statistics[k]),
+            best_epoch=int(state.best_epoch[k]),
+            state=unpack(architecture, state.best_parameters[k], state.best_statistics[k]),
             holdout=holdout[k] if holdout else None,
         )
         for k, (variant, member) in enumerate(zip(variants, trained.members, strict=True))

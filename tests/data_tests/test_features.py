@@ -22,7 +22,7 @@ from tests.data_tests.tables import GENRES, edited, table, tracks_of
 def embeddings(monkeypatch):
     packaged = TextModel(name=None, folder=Path("packaged"), sha256="packaged")
 
-    def embed_titles(albums, names, model=None):
+    def embed_titles(albums, names, model=None, encoder=None):
         rows = [
             np.random.default_rng(len(a) * 1000 + len(n)).normal(size=384) for a, n in zip(albums, names, strict=True)
         ]

@@ -17,7 +17,8 @@ from data.features import build_features
 from data.splits import split_tracks
 from data.text_model import TextModel
 from data.tracks import Tracks, load_tracks
-from results.predictions import load_inputs, predict
+from results.exports import write_table
+from results.predictions import load_inputs, predict, predict_table
 from spaces import Configuration
 from tests.data_tests.tables import GENRES, edited, table, tracks_of, write_csv
 from trainables.checkpoint import ModelCard, save_model
@@ -31,7 +32,7 @@ PROBABILITIES = [f"probability_{genre}" for genre in GENRES]
 def embeddings(monkeypatch):
     calls: list[int] = []
 
-    def embed_titles(albums, names, model=None):
+    def embed_titles(albums, names, model=None, encoder=None):
         calls.append(len(albums))
         rows = [[len(album), len(name), *range(3, 9)] for album, name in zip(albums, names, strict=True)]
         return np.array(rows, dtype=np.float32)
@@ -172,13 +173,47 @@ class TestNothingIsAskedForButWhatTheModelReads:
             self.predicted(tmp_path, table(), "[numbers]\nenergie = 'energy'\ntempo = 'tempo'\n")
 
 
+class TestATableKeepsItsColumns:
+    def test_rows_and_columns_stay_and_the_genre_is_the_prediction(self, tmp_path):
+        frame = edited(table(), track_name={0: "=1+1", 2: "007"}, loudness={1: "-5.25"})
+        frame["track_id"] = [f"{row:03}" for row in range(len(frame))]
+        tracks = tracks_of(frame, tmp_path)
+        saved_model(tracks, tmp_path / "model")
+        expected = predict(tmp_path / "model", tracks)
+        found = predict_table(tmp_path / "model", tmp_path / "table.csv")
+        others = [name for name in frame if name != "playlist_genre"]
+        assert list(found) == [*others, "playlist_genre", *PROBABILITIES]
+        pd.testing.assert_frame_equal(found[expected.columns], expected)
+        assert (found["playlist_genre"] != frame["playlist_genre"]).any()
+        assert found["track_id"].tolist() == frame["track_id"].tolist()
+        assert found["loudness"].tolist() == frame["loudness"].astype(float).tolist()
+        written = write_table(found, tmp_path / "predicted.csv")
+        read = pd.read_csv(written, dtype={"track_id": str})
+        assert read["track_name"][0] == "'=1+1" and read["loudness"][1] == -5.25
+        assert read["track_id"].tolist() == frame["track_id"].tolist()
+        # what was predicted can be predicted again
+        pd.testing.assert_frame_equal(predict_table(tmp_path / "model", written)[PROBABILITIES], found[PROBABILITIES])
+        write_table(found, tmp_path / "predicted.parquet")
+        again = predict_table(tmp_path / "model", tmp_path / "predicted.parquet")
+        pd.testing.assert_frame_equal(again, found, check_dtype=False)
+
+    def test_genres_that_the_model_does_not_know(self, tmp_path):
+        saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
+        wrong = edited(table(), playlist_genre={0: "edm", 1: "rok", 2: ""})
+        with pytest.raises(InputError, match=r"does not know: 'edm'.*, 'rok' \(did you mean 'rock'") as caught:
+            predict_table(tmp_path / "model", write_csv(wrong, tmp_path / "new.csv"))
+        assert str(caught.value).count("new.csv") == 1
+        bare = wrong.drop(columns="playlist_genre")
+        assert len(predict_table(tmp_path / "model", write_csv(bare, tmp_path / "new.csv"))) == len(bare)
+
+
 def test_text_columns_and_the_same_sentence_model_are_needed(tmp_path, embeddings):
     tracks = tracks_of(table(), tmp_path)
     saved_model(tracks, tmp_path / "model", "text")
     (tmp_path / "m.toml").write_text("[text]\ntrack_name = 'track_name'\n")
     with pytest.raises(InputError, match="text features need track_album_name"):
         predict(tmp_path / "model", tracks_of(table(), tmp_path, mapping=tmp_path / "m.toml"))
-    embeddings.stub.embed_titles = lambda albums, names, model: np.ones((len(names), 5), dtype=np.float32)
+    embeddings.stub.embed_titles = lambda albums, names, model, encoder: np.ones((len(names), 5), dtype=np.float32)
     with pytest.raises(InputError, match="reads 8 numbers of text, but the sentence model here gives 5"):
         predict(tmp_path / "model", tracks)
 

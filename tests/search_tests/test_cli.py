@@ -40,9 +40,10 @@ COMMANDS = {
     "run": [
         *("--address", "--cpus", "--data", "--debug", "--device", "--epochs", "--freeze", "--gpus-per-segment"),
         *("--grace-period", "--holdout", "--mapping", "--name", "--out", "--patience", "--quiet"),
-        *("--reduction-factor", "--resources-per-segment", "--scheduler", "--seed", "--space", "--split"),
+        *("--reduction-factor", "--repeats", "--resources-per-segment", "--sampler", "--scheduler", "--search"),
+        *("--seed", "--space", "--split"),
         *("--stack-size", "--stage-epochs", "--storage", "--text-model", "--transfer-data", "--transfer-epochs"),
-        "--transfer-seeds",
+        *("--transfer-seeds", "--trials"),
     ],
     "status": ["--debug", "--json", "study"],
     "sweep": [

@@ -30,7 +30,7 @@ FUSION = [
 """Moments of a command that has the stage of fusion before it: the entry of a function, which call of it, a signal."""
 TRANSFER = [
     ("search.stages:join_tracks", 1, TERM),
-    ("search.stages:write_model", 1, KILL),
+    ("search.stages:write_model", 2, KILL),
     ("search.pipeline:commit_stage", 1, INT),
 ]
 
@@ -69,7 +69,7 @@ def check_same_stages(study: Path, whole: Path) -> None:
     assert_frame_equal(load_stage_scores(study), load_stage_scores(whole), check_exact=True)
     assert_frame_equal(load_stages(study)[["stage", "note"]], load_stages(whole)[["stage", "note"]])
     weights = [path.relative_to(whole) for path in whole.rglob("model.safetensors")]
-    assert len(weights) == 7
+    assert len(weights) == 8
     for path in weights:
         assert (study / path).read_bytes() == (whole / path).read_bytes(), path
 

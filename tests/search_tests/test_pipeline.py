@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from data.splits import extend_split, split_tracks
-from data.tracks import join_tracks, load_tracks
+from data.features import Features
 from results.record import StageSettings
 from results.report import write_report
-from results.stage_record import load_stage_curves, load_stage_scores, load_stages
+from results.stage_record import StageRecord, load_stage_curves, load_stage_scores, load_stages
 from results.study import Study
 from results.tables import scorecard
-from search import stages
-from search.pipeline import STAGES, resume_study, run_study
+from search import stages, sweep
+from search.pipeline import STAGES, _InterruptedError, resume_study, run_study
+from search.preparation import prepare
+from search.run import Run
+from search.sweep import SweepResult
 from tests.data_tests.tables import table, write_csv
 from tests.search_tests.small import write_space
+from tests.search_tests.test_stages import check_no_leak
+from trainables.baselines import GRIDS
 from trainables.checkpoint import load_model
 
 SPACE = """
@@ -42,9 +49,31 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def study(ray_session: int, tables: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def handed() -> list[Features]:
+    """All features that the run hands to workers, in that order."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def study(
+    ray_session: int, tables: tuple[Path, Path], handed: list[Features], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A run that failed in its transfer stage and was resumed."""
-    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((stages, "put_features"), (sweep, "put_encodings")):
+            patch.setattr(module, name, _remembering(getattr(module, name), handed))
+        return _run_and_resume(tables, tmp_path_factory.mktemp("run"))
+
+
+def _remembering(put: Callable[..., Any], handed: list[Features]) -> Callable[..., Any]:
+    def remember(features: Features, *arguments: Any) -> Any:
+        handed.append(features)
+        return put(features, *arguments)
+
+    return remember
+
+
+def _run_and_resume(tables: tuple[Path, Path], folder: Path) -> Path:
     settings = StageSettings(transfer_data=str(tables[1]), epochs=3, transfer_epochs=2, transfer_seeds=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STAGES, "transfer", _fails)
@@ -96,12 +125,13 @@ def test_curves_and_scores_of_the_stages_agree(study: Path) -> None:
 
 
 def test_every_stage_leaves_a_model_that_describes_itself(study: Path) -> None:
-    inputs = {"simple": 14, "text": 384, "fusion": 398, "fusion-scratch": 398, "fusion-warm": 398, "transfer": 398}
+    inputs = {"simple": 14, "text": 384, "fusion": 398, "fusion-scratch": 398, "fusion-warm": 398}
+    inputs |= {"transfer": 398, "transfer-scratch": 398}
     for stage, size in inputs.items():
         network, card = load_model(study / "stages" / stage)
         assert network.architecture.input_size == size
         assert card.provenance["stage"] == stage
-        assert card.genres == load_model(study / "best")[1].genres or stage == "transfer"
+        assert card.genres == load_model(study / "best")[1].genres or "transfer" in stage
     assert "edm" in load_model(study / "stages" / "transfer")[1].genres
 
 
@@ -109,17 +139,13 @@ def test_transfer_keeps_the_scaler_of_the_weights_that_it_copies(study: Path) ->
     assert load_model(study / "stages" / "transfer")[1].scaler == load_model(study / "stages" / "fusion")[1].scaler
 
 
-def test_no_validation_row_of_the_transfer_trained_an_ancestor(tables: tuple[Path, Path]) -> None:
-    old, new = load_tracks(tables[0]), load_tracks(tables[1], min_genres=1)
-    split = split_tracks(old, holdout=0.2)
-    extended = extend_split(split, old, new)
-    joint = join_tracks(old, new)
-    judged = np.concatenate([extended.val, extended.holdout])
-    assert not set(judged) & set(split.train)
-    assert set(judged[judged < len(old)]) == set(split.val) | set(split.holdout)
-    new_judged = judged[judged >= len(old)]
-    assert len(new_judged)
-    assert not set(joint.track_keys[new_judged]) & set(old.track_keys[split.train])
+def test_a_row_that_judges_a_stage_has_trained_no_stage_before_it(study: Path, handed: list[Features]) -> None:
+    with Study.open(study) as opened:
+        prepared = prepare(opened.settings)
+    in_order = [features for features in handed if features.kind != "text"]
+    # baselines, simple network, sweep, fusion, transfer
+    assert [features.kind for features in in_order] == ["audio"] * 3 + ["fusion"] * 2
+    check_no_leak(in_order, prepared)
 
 
 def test_the_scorecard_holds_the_papers_numbers_beside_ours(study: Path, tmp_path: Path) -> None:
@@ -137,9 +163,44 @@ def test_the_scorecard_holds_the_papers_numbers_beside_ours(study: Path, tmp_pat
     assert "audio + text, from scratch" in (tmp_path / "scorecard.md").read_text()
 
 
-def test_the_baselines_record_the_point_they_chose(study: Path) -> None:
+def test_the_baselines_record_their_whole_grid_and_the_point_they_chose(study: Path) -> None:
     scores = load_stage_scores(study)
     for row in scores[scores["stage"] == "baselines"].itertuples():
-        assert json.loads(row.detail)["point"]["n_estimators"] > 0
+        detail = json.loads(row.detail)
+        assert [point["point"] for point in detail["grid"]] == [dict(point) for point in GRIDS[row.variant][:1]]
+        assert detail["point"] == detail["grid"][0]["point"]
+        assert 0 < detail["grid"][0]["mean"] < 1 and detail["grid"][0]["std"] > 0
     with Study.open(study) as opened:
         assert opened.settings.stages is not None
+
+
+@pytest.mark.parametrize("stage", ["simple", "text", "fusion-warm", "transfer-scratch"])
+def test_a_stage_whose_model_is_damaged_is_done_again(study: Path, stage: str, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    (tmp_path / "study" / "stages" / stage / "model.safetensors").write_bytes(b"damaged")
+    done: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in STAGES:
+            patch.setitem(STAGES, name, lambda run, record: done.append(record.stage))
+        resume_study(tmp_path / "study")
+    assert done == [{"text": "fusion", "fusion-warm": "fusion", "transfer-scratch": "transfer"}.get(stage, stage)]
+
+
+def test_the_seconds_of_a_sweep_are_those_of_all_commands_that_it_took(study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    with Study.open_for_writing(tmp_path / "study") as opened, opened.transaction():
+        opened.forget_stages(["sweep"])
+
+    def interrupted(run: Run, record: StageRecord) -> None:
+        time.sleep(0.5)
+        raise _InterruptedError(result)
+
+    result = SweepResult(directory=study, incumbent=None, states={}, epochs=0, seconds=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STAGES, "sweep", interrupted)
+        for _ in range(2):
+            assert resume_study(tmp_path / "study") is result
+        patch.setitem(STAGES, "sweep", lambda run, record: None)
+        resume_study(tmp_path / "study")
+    recorded = load_stages(tmp_path / "study").set_index("stage")
+    assert 1.0 < recorded.loc["sweep", "seconds"] < 60

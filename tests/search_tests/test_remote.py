@@ -1,0 +1,127 @@
+"""Work that is no segment: where it runs, whose answers count, and what its errors look like."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+from ray import cloudpickle
+
+from data.embedding_cache import CACHE_VARIABLE
+from data.errors import InputError
+from data.text_model import TextModel
+from results.record import StageSettings
+from results.study import StudyError
+from search.listener import Listener
+from search.placement import Places, Resources
+from search.remote import map_remote, remote_encoder
+from search.run import Run
+from search.sweep import Draft
+
+CPU = {"CPU": 1.0}
+HEAD = "node:__internal_head__"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def shipped() -> Iterator[None]:
+    """Workers do not have the tests: their functions travel whole."""
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    yield
+    cloudpickle.unregister_pickle_by_value(module)
+
+
+def places(limit: int | None = None, trusted: list[str] | None = None, **more: float) -> Places:
+    trust = (lambda node: None) if trusted is None else trusted.append
+    return Places(ray.nodes, {**CPU, **more}, limit, trust)
+
+
+def _span(number: int) -> tuple[int, float, float]:
+    began = time.time()
+    time.sleep(0.3)
+    return number, began, time.time()
+
+
+def _assigned() -> dict[str, float]:
+    return dict(ray.get_runtime_context().get_assigned_resources())
+
+
+def _wrong(message: str) -> None:
+    raise InputError(message)
+
+
+@pytest.mark.usefixtures("ray_session")
+class TestMapRemote:
+    def test_results_are_in_order_and_no_more_at_once_than_places(self) -> None:
+        spans = map_remote(_span, [(number,) for number in range(4)], places(limit=1))
+        assert [number for number, _, _ in spans] == [0, 1, 2, 3]
+        in_time = sorted(spans, key=lambda span: span[1])
+        assert all(ended <= began for (_, _, ended), (_, began, _) in pairwise(in_time))
+
+    def test_a_call_takes_what_a_segment_takes(self) -> None:
+        assert map_remote(_assigned, [()], places(**{HEAD: 0.25})) == [{"CPU": 1.0, HEAD: 0.25}]
+
+    def test_a_node_is_trusted_before_its_result_counts(self) -> None:
+        trusted: list[str] = []
+        map_remote(_assigned, [(), ()], places(trusted=trusted))
+        here = ray.get_runtime_context().get_node_id()
+        assert trusted == [here, here]
+
+        def refuse(node: str) -> None:
+            raise StudyError(f"{node} computes something else")
+
+        with pytest.raises(StudyError, match=here):
+            map_remote(_assigned, [()], Places(ray.nodes, CPU, None, refuse))
+
+    def test_an_error_is_raised_as_it_was(self) -> None:
+        with pytest.raises(InputError) as caught:
+            map_remote(_wrong, [("give more rows",)], places())
+        assert type(caught.value) is InputError and str(caught.value) == "give more rows"
+
+
+@pytest.mark.usefixtures("ray_session")
+class TestRemoteEncoder:
+    def test_shards_are_encoded_by_trusted_workers(self, tiny_model: Path) -> None:
+        trusted: list[str] = []
+        shards = [["Album Song", "Beat"], ["Song"]]
+        found = dict(remote_encoder(places(trusted=trusted))(shards, tiny_model))
+        assert {number: rows.shape for number, rows in found.items()} == {0: (2, 6), 1: (1, 6)}
+        assert np.isfinite(found[0]).all() and len(trusted) == 2
+
+    def test_an_unreadable_model_is_one_message(self, tmp_path: Path) -> None:
+        model = TextModel(name="mine", folder=tmp_path, sha256="")
+        with pytest.raises(InputError) as caught:
+            list(remote_encoder(places())([["a title"]], model.folder))
+        assert type(caught.value) is InputError and "Traceback" not in str(caught.value)
+
+
+def test_work_on_cpus_takes_no_gpu() -> None:
+    node = {"Alive": True, "NodeID": "a", "Labels": {}, "Resources": {"CPU": 8.0, "GPU": 1.0, "spot": 4.0}}
+    on_gpus = Places(lambda: [node], {"CPU": 1.0, "GPU": 1.0, "spot": 1.0}, None)
+    assert on_gpus.slots().now == 1
+    assert on_gpus.on_cpus().needs == {"CPU": 1.0, "spot": 1.0}
+    assert on_gpus.on_cpus().slots().now == 4
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_titles_are_read_by_workers_also_where_no_cache_can_be_written(
+    small: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    monkeypatch.setattr("data.embeddings.encode_locally", lambda *a, **k: pytest.fail("read on the driver"))
+    trusted: list[str] = []
+    settings = {"features": "text", "text_model": str(tiny_model), "stages": StageSettings()}
+    draft = Draft.check(str(small / "tracks.csv"), tmp_path / "study", str(small / "space.toml"), settings)
+    prepared = draft.prepare(places(trusted=trusted))
+    assert prepared.features.kind == "text" and len(trusted) == 1
+    study = draft.create(prepared)
+    study.close()
+    run = Run(study, prepared, Resources(), Listener(), places(trusted=trusted))
+    assert run.features("fusion").kind == "fusion" and len(trusted) == 2
