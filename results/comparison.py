@@ -172,6 +172,8 @@ def _arm(settings: StudySettings) -> dict[str, Any]:
     arm = {name: value for name, value in asdict(settings).items() if name not in _NO_ARM}
     if settings.scheduler == "none":
         arm |= {"reduction_factor": None, "grace_period": None}
+    if settings.search == "optuna":
+        arm["sampler"] = settings.sampler or "tpe"
     return arm
 
 

@@ -108,6 +108,11 @@ def _check_optuna(settings: StudySettings, space: SearchSpace) -> None:
             "--scheduler halving waits at a rung for all configurations, but Optuna suggests new ones by those "
             "that have ended: use --scheduler asha or none"
         )
+    if settings.sampler == "gp" and settings.scheduler != "none":
+        raise InputError(
+            "--sampler gp learns from configurations trained to their end, and a rung stops most before: "
+            "use --scheduler none, or --sampler tpe"
+        )
     if settings.sampler == "cmaes" and (unfit := _not_numeric(space)):
         raise InputError(
             "--sampler cmaes moves along numbers, and would draw anything else at random: in the space "

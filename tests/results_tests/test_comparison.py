@@ -124,6 +124,15 @@ def test_studies_that_differ_in_seed_alone_are_one_arm(tmp_path: Path) -> None:
     assert arms["best"].tolist() == pytest.approx([0.4, 0.4, 0.4])
 
 
+def test_the_usual_sampler_is_the_same_by_its_name(tmp_path: Path) -> None:
+    shared = {"search": "optuna", "trials": 9}
+    studies = [
+        write(tmp_path / str(seed), ASHA, seed=seed, sampler=sampler, **shared)
+        for seed, sampler in enumerate((None, "tpe", "random"))
+    ]
+    assert compare(studies).arms["studies"].to_dict() == {0: 2, 1: 1}
+
+
 def test_arms_whose_names_would_be_equal_are_told_apart(tmp_path: Path) -> None:
     other = load_space("paper").to_toml().replace("0.3, ", "")
     spaces = (load_space("paper").to_toml(), other, other)

@@ -175,6 +175,11 @@ def test_a_space_from_a_file(tmp_path: Path) -> None:
     assert (space.name, space.size) == ("mine", 2)
 
 
+def test_a_space_built_in_python_is_taken_as_it_is() -> None:
+    space = SearchSpace("mine", {"hidden_layers": Choice(((8,),)), "dropout": Uniform(0.0, 0.5)})
+    assert load_space(space) is space
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
