@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from results.record import State, StudySettings, TrialKey, TrialRecord
 from results.study import Study
 from search.display import study_summary, summary_lines
 from search.optuna_search import GROUP, OptunaSearch, Told, judged
-from search.planning import foreseen_trials, longest_budget, pending_trials
+from search.planning import foreseen_trials, longest_budget, pending_trials, schedule_warning
 from search.segments import StackKey
 from search.suggesting import restored_search
 from spaces import Choice, Configuration, SearchSpace, Uniform, load_space
@@ -347,3 +348,26 @@ class TestSettings:
         grid = StudySettings(data="", space=full["space"])
         assert longest_budget(grid) is None
         assert replace(grid, search="optuna", trials=7, repeats=3).suggested == 21
+
+
+@pytest.mark.parametrize(
+    ("space", "epochs", "words"),
+    [
+        (load_space("paper"), 50, None),
+        (load_space("wide"), 20, None),
+        (load_space("wide"), 5, "take 20 epochs .* but trainings 5:"),
+        (
+            SearchSpace.from_toml(
+                "[parameters]\nhidden_layers = [8]\nschedule = ['constant', 'cosine']\n"
+                "schedule_epochs = {values = [5], when = {schedule = 'cosine'}}"
+            ),
+            5,
+            None,
+        ),
+    ],
+)
+def test_a_schedule_of_another_length_than_the_training_is_told(
+    space: SearchSpace, epochs: int, words: str | None
+) -> None:
+    warning = schedule_warning(space, epochs)
+    assert warning is None if words is None else re.search(words, warning or "")
