@@ -141,7 +141,8 @@ def sweep(
     }
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
-    _warn_of_schedules(space, epochs)
+    if not quiet:
+        _warn_of_schedules(space, epochs)
     if dry_run:
         _print_estimate(data, directory, space, settings, cpus, as_json)
         return
