@@ -34,8 +34,9 @@ class Comparison:
     ``epochs`` (spent so far), ``seconds`` (since the first segment began), ``best`` (validation accuracy so far).
     ``studies``: one row per study: ``study``, ``arm``, ``seed``, ``repeats``, ``complete``, ``best``, ``regret`` (what
     it lacks of the exhaustive best), ``epochs``, ``seconds``, ``epochs_to_near`` and ``seconds_to_near`` (until it was
-    within 1% of the exhaustive best). Without an exhaustive study of the same rows, space and seed among them, the last
-    two of these and ``regret`` are NaN, as those two are where it never came so near.
+    within 1% of the exhaustive best). The exhaustive best is that of the same rows, space and seed; or else that of the
+    one exhaustive study of the same rows and seed in another space, and then the regret is negative where it was
+    surpassed. Without any, the last two of these and ``regret`` are NaN, as those two are where it never came so near.
     ``arms``: one row per arm, means over its studies: ``arm``, ``studies``, ``repeats``, ``best``, ``best_spread``
     (standard deviation, NaN for one study), ``regret``, ``regret_spread``, ``epochs``, ``seconds``,
     ``epochs_to_near``, ``seconds_to_near`` (over those that came near), ``near`` (how many did).
@@ -60,14 +61,25 @@ def compare(directories: Sequence[str | Path]) -> Comparison:
         with Study.open(directory) as study:
             found.append(_Read.of(str(directory), study))
     labels = _arm_labels([read.arm for read in found])
-    best = {read.reference: read.best for read in found if read.exhaustive}
-    studies = pd.DataFrame(
-        [_study_row(read, label, best.get(read.reference)) for read, label in zip(found, labels, strict=True)]
-    )
+    measures = _measures(found)
+    studies = pd.DataFrame([_study_row(*row) for row in zip(found, labels, measures, strict=True)])
     progress = [read.progress.assign(study=read.study, arm=label) for read, label in zip(found, labels, strict=True)]
     order = ["study", "arm", "epochs", "seconds", "best"]
     arms = pd.DataFrame([_arm_row(str(arm), own) for arm, own in studies.groupby("arm", sort=False)])
     return Comparison(pd.concat(progress, ignore_index=True)[order], studies, arms)
+
+
+def _measures(found: Sequence[_Read]) -> list[float | None]:
+    """Of each study the exhaustive best of its own space, or else that of the only other space there is one of."""
+    own = {read.reference: read.best for read in found if read.exhaustive}
+    others: dict[str, dict[str, float]] = defaultdict(dict)
+    for read in found:
+        if read.exhaustive:
+            others[read.rows][read.reference] = read.best
+    return [
+        own.get(read.reference, min(others[read.rows].values()) if len(others[read.rows]) == 1 else None)
+        for read in found
+    ]
 
 
 def band(progress: pd.DataFrame, against: str) -> pd.DataFrame:
@@ -100,6 +112,8 @@ class _Read:
     arm: dict[str, Any]
     reference: str
     """The same for studies that an exhaustive one among them is the measure of."""
+    rows: str
+    """The same, whatever their spaces are."""
     exhaustive: bool
     complete: bool
     progress: pd.DataFrame
@@ -115,13 +129,14 @@ class _Read:
         if progress["best"].isna().all():
             raise InputError(f"{name} has no score yet: there is nothing to compare")
         settings, complete = study.settings, all(state.is_final for state in states)
-        rows = [study.manifest.data.get("fingerprint"), settings.space, settings.repeats]
+        rows = [study.manifest.data.get("fingerprint"), settings.repeats, settings.epochs, settings.seed]
         return cls(
             study=name,
             seed=settings.seed,
             repeats=settings.repeats,
             arm=_arm(settings),
-            reference=json.dumps([*rows, settings.epochs, settings.seed]),
+            reference=json.dumps([*rows, settings.space]),
+            rows=json.dumps(rows),
             exhaustive=(
                 settings.search == "grid" and settings.scheduler == "none" and complete and State.STOPPED not in states
             ),
@@ -172,6 +187,8 @@ def _arm(settings: StudySettings) -> dict[str, Any]:
     arm = {name: value for name, value in asdict(settings).items() if name not in _NO_ARM}
     if settings.scheduler == "none":
         arm |= {"reduction_factor": None, "grace_period": None}
+    if settings.search == "optuna":
+        arm["sampler"] = settings.sampler or "tpe"
     return arm
 
 

@@ -40,7 +40,8 @@ class Importance:
     (standard deviation, NaN for one) and ``best`` of the configurations' accuracies.
     ``parameters``: ``parameter`` and ``importance``, shares of the explained variance that sum to 1; NaN where the
     parameter is not active in every configuration, and so cannot be weighed against the others.
-    ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``.
+    ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``, and ``interaction``,
+    what the mean has more than the sum of both main effects would give.
     A configuration's accuracy is of its best epoch among the first ``epochs`` (``None``: among all), and the mean of
     these where it has ``repeats``.
     """
@@ -207,7 +208,9 @@ def _effects(parameters: pd.DataFrame, labels: dict[str, pd.Series], accuracy: p
 
 def _pairs(labels: dict[str, pd.Series], names: list[str], accuracy: pd.Series) -> pd.DataFrame:
     if len(names) < 2:
-        return pd.DataFrame(columns=["first", "second", "count", "mean"])
+        return pd.DataFrame(columns=["first", "second", "count", "mean", "interaction"])
     sides = [labels[name].rename(side) for name, side in zip(names, _SIDES, strict=True)]
-    groups = accuracy.groupby(sides, observed=True)
-    return groups.agg(["count", "mean"]).reset_index().astype(dict.fromkeys(_SIDES, "str"))
+    pairs = accuracy.groupby(sides, observed=True).agg(["count", "mean"]).reset_index()
+    first, second = (pairs[side.name].map(accuracy.groupby(side, observed=True).mean()).astype(float) for side in sides)
+    pairs["interaction"] = pairs["mean"] - (first + second - accuracy.mean())
+    return pairs.astype(dict.fromkeys(_SIDES, "str"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from results.frames import load_trials, mean_accuracy
+from results.frames import load_trials, ranked
 from results.study import Study
 from spaces.configuration import HYPERPARAMETERS
 
@@ -25,7 +25,6 @@ def load_repeats(study: str | Path | Study) -> pd.DataFrame:
     """
     trials = load_trials(study)
     trials["rank"] = trials.groupby("seed")["val_accuracy"].rank(ascending=False)
-    trials["mean_of_all"] = mean_accuracy(trials)
     by_configuration = trials.groupby("config_id", sort=False)
     described = by_configuration[list(_DESCRIBED)].first()
     accuracy, rank = by_configuration["val_accuracy"], by_configuration["rank"]
@@ -38,10 +37,9 @@ def load_repeats(study: str | Path | Study) -> pd.DataFrame:
         highest=accuracy.max(),
         mean_rank=rank.mean(),
         rank_spread=rank.std(),
-    ).reset_index()
-    order = trials.drop_duplicates("config_id").set_index("config_id")["mean_of_all"]
-    first = frame["config_id"].map(order).sort_values(ascending=False, kind="stable").index
-    return frame.loc[first].reset_index(drop=True)
+    )
+    order = ranked(trials)["config_id"].drop_duplicates()
+    return frame.loc[order].reset_index()
 
 
 def seed_agreement(study: str | Path | Study) -> pd.DataFrame:

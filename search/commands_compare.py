@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from data.errors import InputError
 from search import options
 from search.console import OUT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Table = Annotated[Path | None, typer.Option(help="Write a .csv, .parquet or .json file, too.", metavar="FILE")]
 Figure = Annotated[
@@ -31,7 +34,15 @@ def replay(
     ] = None,
     reduction_factor: options.ReductionFactor = 4,
     grace_period: options.GracePeriod = 1,
-    orders: Annotated[int, typer.Option(min=1, help="Random orders of arrival.")] = 200,
+    judge: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another exhaustive study, or several (repeat it): the choice is judged there.", metavar="STUDY"
+        ),
+    ] = None,
+    orders: Annotated[
+        int | None, typer.Option(min=1, help="Random orders of arrival; by default 50, and 200 of one scheduler.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the orders of arrival.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Stacks that train at once, in simulated time.")] = 2,
     stack_size: Annotated[int, typer.Option(min=1, help="Configurations that train and report together.")] = 16,
@@ -45,22 +56,31 @@ def replay(
     from results.exports import check_suffix, write_table
     from search.display import frame_table
     from search.replay import Setting, as_options, recommended, summarise
+    from search.replay import judged as side_by_side
     from search.replay import replay as replay_studies
-    from search.view_tables import replay_text
+    from search.view_tables import judged_text, replay_text
 
     if to is not None:
         check_suffix(to)
     settings = None if scheduler is None else [Setting.of(scheduler, reduction_factor, grace_period)]
-    runs = replay_studies(studies, settings, orders=orders, seed=seed, workers=workers, stack_size=stack_size)
-    table = summarise(runs)
-    OUT.print(frame_table(replay_text(table), f"{_studies(studies)}, {orders} orders of arrival each"))
+    if judge and {path.resolve() for path in judge} & {path.resolve() for path in studies}:
+        raise InputError("--judge takes other studies than those that the choice is made on")
+
+    def replayed(named: list[Path]) -> pd.DataFrame:
+        return replay_studies(named, settings, orders=orders, seed=seed, workers=workers, stack_size=stack_size)
+
+    runs = replayed(studies)
+    table, title = summarise(runs), f"{_studies(studies)}, {runs['order'].nunique()} orders of arrival each"
+    if judge:
+        table = side_by_side(table, summarise(replayed(judge)))
+        OUT.print(frame_table(judged_text(table), f"{title}; judged on {_studies(judge)}"))
+    else:
+        OUT.print(frame_table(replay_text(table), title))
     if scheduler is None:
         best = recommended(table, tolerance)
-        OUT.print(
-            f"fewest epochs that lose at most {tolerance:g} on average: {as_options(best)} "
-            f"({best['epochs']:.0f} epochs, {best['saved']:.0%} saved, {best['regret']:.4f} lost)",
-            markup=False,
-        )
+        lines = [f"fewest epochs that lose at most {tolerance:g} on average: {as_options(best)} ({_in_words(best)})"]
+        lines += [f"judged on {_studies(judge)}: {_in_words(best, '_judged')}"] if judge else []
+        OUT.print("\n".join(lines), markup=False)
     if to is not None:
         write_table(table, to)
         OUT.print(f"{len(table):,} rows written to {to}", markup=False)
@@ -109,6 +129,10 @@ def importance(
         typer.Option(min=1, help="Compare after so many epochs; by default as many as all have trained."),
     ] = None,
     to: Table = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Write the two strongest together to a .csv, .parquet or .json file, too.", metavar="FILE"),
+    ] = None,
     figure: Figure = None,
     debug: options.Debug = False,
 ) -> None:
@@ -118,8 +142,8 @@ def importance(
     from results.view_figures import importance_page
     from search.display import frame_table
 
-    if to is not None:
-        check_suffix(to)
+    for wanted in filter(None, (to, pairs)):
+        check_suffix(wanted)
     if figure is not None:
         check_page(figure)
     found = find_importance(study, epochs)
@@ -128,9 +152,10 @@ def importance(
     if len(found.pairs):
         named = found.pairs.rename(columns=dict(zip(("first", "second"), found.strongest, strict=True)))
         OUT.print(frame_table(named, "the two strongest together", decimals=4))
-    if to is not None:
-        write_table(found.effects, to)
-        OUT.print(f"{len(found.effects):,} rows written to {to}", markup=False)
+    for frame, path in ((found.effects, to), (found.pairs, pairs)):
+        if path is not None:
+            write_table(frame, path)
+            OUT.print(f"{len(frame):,} rows written to {path}", markup=False)
     if figure is not None:
         write_file(figure, importance_page(found).encode())
         OUT.print(f"figures written to {figure}", markup=False)
@@ -146,6 +171,11 @@ def export(
 
     count = export_to_optuna(study, to)
     OUT.print(f"{count:,} trials written to {to}; look at them with: optuna-dashboard sqlite:///{to}", markup=False)
+
+
+def _in_words(row: pd.Series, end: str = "") -> str:
+    values = {name: row[f"{name}{end}"] for name in ("epochs", "saved", "regret", "rank")}
+    return "{epochs:.0f} epochs, {saved:.0%} saved, {regret:.4f} lost, rank {rank:.1f}".format(**values)
 
 
 def _studies(studies: list[Path]) -> str:

@@ -149,6 +149,8 @@ def sweep(
     }
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
+    if not quiet:
+        _warn_of_schedules(space, epochs)
     if dry_run:
         _print_estimate(data, directory, space, settings, cpus, as_json)
         return
@@ -235,6 +237,14 @@ def _print_estimate(
         f"workers are up), {found.megabytes:.0f} MB of checkpoints",
         highlight=False,
     )
+
+
+def _warn_of_schedules(space: str, epochs: int) -> None:
+    from search.planning import schedule_warning
+    from spaces import load_space
+
+    if (warning := schedule_warning(load_space(space), epochs)) is not None:
+        ERR.print(f"note: {warning}", markup=False, highlight=False)
 
 
 def _listener(quiet: bool) -> Any:

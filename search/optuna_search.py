@@ -17,9 +17,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from results.record import State, StudySettings, TrialKey, TrialRecord
-from search.optuna_space import OptunaSpace, make_sampler
+from search.optuna_space import OptunaSpace, Samplers, shared_trial
 from search.planning import rows_of
 from spaces import Configuration, SearchSpace
+from spaces.space import LARGEST_GRID
 
 GROUP = 4
 """Suggestions asked at once: the first is free, the others are variants of its shape, so that they form a stack."""
@@ -28,7 +29,7 @@ _SHAPE = ("hidden_layers", "depth", "width", "taper", "batch_size")
 _REPEATS_IN_A_ROW = 3
 """Suggestions of what is known already, after which the sampler is no longer asked."""
 _FUTILE_DRAWS = 1_000
-"""Random draws of what is known already, after which the space is taken to be exhausted."""
+"""Random draws of what is known already, after which a grid is listed, and another space taken to be exhausted."""
 
 Answered = list[tuple[int, str]]
 """Suggestions that were answered from the record: how many configurations there were by then, and which it was."""
@@ -87,10 +88,12 @@ class OptunaSearch:
         self._sampler = settings.sampler or "tpe"
         self._space = SearchSpace.from_toml(settings.space)
         self._optuna = OptunaSpace(self._space, ordinal=self._sampler == "cmaes")
+        self._samplers = Samplers(self._sampler, self._space)
         self._curves: dict[TrialKey, dict[int, float]] = defaultdict(dict)
         self._curves.update({key: dict(curve) for key, curve in (curves or {}).items()})
         self._rows: dict[str, dict[TrialKey, TrialRecord]] = {}
         self._ended: dict[str, Told] = {}
+        self._frozen: dict[str, FrozenTrial] = {}
         self._asked: list[str] = []
         self.answered: Answered = list(answered)
         self._ran_out = ran_out
@@ -133,6 +136,7 @@ class OptunaSearch:
         rows = self._rows[config_id]
         if all(trial.state.is_final for trial in rows.values()):
             self._ended[config_id] = judged([(trial, self._curves[key]) for key, trial in rows.items()])
+            self._frozen.pop(config_id, None)
 
     def suggest(self, slots: int) -> list[TrialRecord]:
         """The rows of the next configurations, variants of one shape; empty where the space is exhausted.
@@ -164,7 +168,7 @@ class OptunaSearch:
     ) -> tuple[Configuration | None, dict[str, Any]]:
         """A configuration that is not in the record, with Optuna's parameters; known ones are answered on the way."""
         for _ in range(_REPEATS_IN_A_ROW):
-            study.sampler = make_sampler(self._sampler, self._space, self._seed(), fixed)
+            study.sampler = self._samplers.seeded(self._seed(), fixed)
             trial = study.ask()
             configuration = self._optuna.suggestion(trial)
             if configuration.config_id not in self._rows:
@@ -189,7 +193,16 @@ class OptunaSearch:
             configuration = self._space.build(lambda name, parameter: parameter.sample(rng))
             if configuration.config_id not in self._rows:
                 return configuration, self._parameters(configuration)[0]
+        if left := self._left():
+            configuration = rng.choice(left)
+            return configuration, self._parameters(configuration)[0]
         return None, {}
+
+    def _left(self) -> list[Configuration]:
+        """The points of a grid that are not in the record; of a space that cannot be listed, none."""
+        if self._space.size is None or self._space.size > LARGEST_GRID:
+            return []
+        return [point for point in self._space.configurations() if point.config_id not in self._rows]
 
     def _study(self) -> optuna.Study:
         """Optuna's study as the record has it: every suggestion in order, those that are training as running."""
@@ -197,12 +210,12 @@ class OptunaSearch:
         if self._sampler == "cmaes":
             self._replay(study)
         else:
-            study.add_trials([self._frozen(config_id) for config_id in self._asked])
+            study.add_trials([self._trial(config_id) for config_id in self._asked])
         return study
 
     def _replay(self, study: optuna.Study) -> None:
         """CMA-ES keeps its state in the trials that it was asked for: it is asked again, and told what came of it."""
-        study.sampler = make_sampler(self._sampler, self._space, self._settings.seed, {})
+        study.sampler = self._samplers.seeded(self._settings.seed)
         for config_id in self._asked:
             study.enqueue_trial(self._parameters(self._configuration(config_id))[0])
             trial = study.ask()
@@ -211,16 +224,12 @@ class OptunaSearch:
             if config_id in self._ended:
                 _tell(study, trial, self._ended[config_id])
 
-    def _frozen(self, config_id: str) -> FrozenTrial:
-        told = self._ended.get(config_id, RUNNING)
-        parameters, distributions = self._parameters(self._configuration(config_id))
-        return optuna.create_trial(
-            state=told.state,
-            value=told.value,
-            params=parameters,
-            distributions=distributions,
-            intermediate_values=dict(told.intermediate),
-        )
+    def _trial(self, config_id: str) -> FrozenTrial:
+        if config_id not in self._frozen:
+            told = self._ended.get(config_id, RUNNING)
+            parameters, distributions = self._parameters(self._configuration(config_id))
+            self._frozen[config_id] = shared_trial(told.state, told.value, parameters, distributions, told.intermediate)
+        return self._frozen[config_id]
 
     def _configuration(self, config_id: str) -> Configuration:
         return next(iter(self._rows[config_id].values())).configuration

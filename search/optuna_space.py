@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, PartialFixedSampler
+from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
 
 from spaces import Choice, Parameter, SearchSpace, Uniform
 
@@ -63,23 +66,75 @@ def _labels(parameter: Choice) -> list[Any]:
     return [str(list(value)) if isinstance(value, tuple) else value for value in parameter.values]
 
 
-def make_sampler(name: str, space: SearchSpace, seed: int, fixed: Mapping[str, Any]) -> BaseSampler:
-    """A sampler of its own for one suggestion, so that what it suggests depends on the trials and the seed alone.
+class _SharedTrial(FrozenTrial):
+    """A trial that storages need not copy: nobody changes what it holds."""
 
-    ``fixed`` are parameters that it may not choose.
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTrial:
+        return copy.copy(self)
+
+
+def shared_trial(
+    state: TrialState,
+    value: float | None,
+    params: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    intermediate: Mapping[int, float],
+) -> FrozenTrial:
+    """A trial as ``optuna.create_trial`` makes it, for many studies; each takes it in without copying its values."""
+    now = datetime.now()
+    return _SharedTrial(
+        number=-1,
+        trial_id=-1,
+        state=state,
+        value=value,
+        datetime_start=now,
+        datetime_complete=now if state.is_finished() else None,
+        params=dict(params),
+        distributions=dict(distributions),
+        user_attrs={},
+        system_attrs={},
+        intermediate_values=dict(intermediate),
+    )
+
+
+class Samplers:
+    """Samplers for one suggestion after the other: what each suggests depends on the trials and its seed alone.
+
+    TPE is one and the same, seeded anew, since it remembers which parameters the ended trials of a study have.
+    So it must only see trials that go on where the earlier ones were.
     """
+
+    def __init__(self, name: str, space: SearchSpace) -> None:
+        self._name = name
+        self._tpe = _seeded_tpe(space) if name == "tpe" else None
+
+    def seeded(self, seed: int, fixed: Mapping[str, Any] | None = None) -> BaseSampler:
+        """The sampler of one suggestion; ``fixed`` are parameters that it may not choose."""
+        with warnings.catch_warnings():
+            # partially fixed sampling and CMA-ES with pruned trials are "experimental" to Optuna
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = self._sampler(seed)
+            return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        if self._tpe is not None:
+            self._tpe.seed(seed)
+            return self._tpe
+        if self._name == "gp":
+            return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+        if self._name == "cmaes":
+            return optuna.samplers.CmaEsSampler(seed=seed, consider_pruned_trials=True, warn_independent_sampling=False)
+        return optuna.samplers.RandomSampler(seed=seed)
+
+
+class _SeededTPE(TPESampler):
+    def seed(self, seed: int) -> None:
+        """Go on as a new sampler of this seed would."""
+        self._rng.rng.seed(seed)
+        self._random_sampler._rng.rng.seed(seed)
+
+
+def _seeded_tpe(space: SearchSpace) -> _SeededTPE:
     with warnings.catch_warnings():
-        # partially fixed sampling, TPE's groups and CMA-ES with pruned trials are "experimental" to Optuna
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = _make_sampler(name, space, seed)
-        return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
-
-
-def _make_sampler(name: str, space: SearchSpace, seed: int) -> BaseSampler:
-    if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=bool(space.conditions))
-    if name == "gp":
-        return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-    if name == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed, consider_pruned_trials=True, warn_independent_sampling=False)
-    return optuna.samplers.RandomSampler(seed=seed)
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # groups
+        return _SeededTPE(multivariate=True, group=bool(space.conditions), constant_liar=True)

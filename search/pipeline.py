@@ -33,6 +33,7 @@ from search.sweep import (
     reopened,
     resume_sweep,
 )
+from spaces import SearchSpace
 from trainables.checkpoint import load_model
 
 _log = logging.getLogger("genresweep")
@@ -43,7 +44,7 @@ def run_study(
     *,
     out: str | Path,
     stage_settings: StageSettings,
-    space: str = "paper",
+    space: str | SearchSpace = "paper",
     resources: Resources | None = None,
     listener: Listener | None = None,
     **settings: Any,

@@ -71,6 +71,23 @@ def rows_of(configuration: Configuration, place: int, settings: StudySettings) -
     )
 
 
+def schedule_warning(space: SearchSpace, epochs: int) -> str | None:
+    """A sentence where a schedule of the learning rate ends before the training does, or after it."""
+    if not set(space.choices("schedule")) - {"constant"}:
+        return None
+    budgets = {epochs if budget is None else budget for budget in space.choices("epochs")}
+    lengths = set(space.choices("schedule_epochs"))
+    if "schedule_epochs" in space.conditions:  # its default stands where there is no schedule
+        lengths = set(getattr(space.parameters["schedule_epochs"], "values", lengths))
+    if budgets == lengths:
+        return None
+    shown = [" or ".join(map(str, sorted(found))) for found in (lengths, budgets)]
+    return (
+        f"schedules of the learning rate take {shown[0]} epochs (schedule_epochs in the space), but trainings "
+        f"{shown[1]}: after its schedule a network goes on at the rate where that ended; before, it has not come down"
+    )
+
+
 def longest_budget(settings: StudySettings) -> int | None:
     """The most epochs that a suggested configuration may have; ``None`` where none will be suggested."""
     return max(_suggestible(settings, "epochs"), default=None)
@@ -107,6 +124,11 @@ def _check_optuna(settings: StudySettings, space: SearchSpace) -> None:
         raise InputError(
             "--scheduler halving waits at a rung for all configurations, but Optuna suggests new ones by those "
             "that have ended: use --scheduler asha or none"
+        )
+    if settings.sampler == "gp" and settings.scheduler != "none":
+        raise InputError(
+            "--sampler gp learns from configurations trained to their end, and a rung stops most before: "
+            "use --scheduler none, or --sampler tpe"
         )
     if settings.sampler == "cmaes" and (unfit := _not_numeric(space)):
         raise InputError(

@@ -8,10 +8,12 @@ and share a stack, is drawn anew for each order.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,8 @@ from search.stopping_rules import HyperBand, MedianStopping
 
 SCHEDULERS = ("asha", "halving", "median", "hyperband", "none")
 _REDUCTION_FACTORS = (2, 3, 4)
+_WORTH_PROCESSES = 200_000
+"""Replayed configurations, at about 20,000 a second."""
 _SETTING = ["scheduler", "reduction_factor", "grace_period"]
 
 
@@ -133,12 +137,15 @@ def replay(
     studies: Iterable[str | Path],
     settings: Iterable[Setting] | None = None,
     *,
-    orders: int = 200,
+    orders: int | None = None,
     seed: int = 0,
     workers: int = 2,
     stack_size: int = 16,
 ) -> pd.DataFrame:
     """One row per study, setting and order of arrival; without settings, the usual ones.
+
+    Without ``orders`` there are 200 of one setting, and 50 of each of several. Many are spread over all cores; the rows
+    are the same.
 
     Columns: ``study``, ``scheduler`` (str), ``reduction_factor``, ``grace_period`` (Int64, missing where the scheduler
     has none), ``order``; ``epochs`` trained and ``saved``, their share that was not; ``regret``, what the chosen
@@ -148,16 +155,37 @@ def replay(
     """
     recorded = [RecordedSweep.load(study) for study in studies]
     wanted = usual_settings(max(max(r.budgets.values()) for r in recorded)) if settings is None else tuple(settings)
-    rows = [
-        row
-        for sweep in recorded
-        for setting in wanted
-        for row in _replayed(sweep, setting, orders, seed, workers, stack_size)
-    ]
+    each = orders or usual_orders(wanted)
+    tasks = [(sweep, setting, each, seed, workers, stack_size) for sweep in recorded for setting in wanted]
+    rows = itertools.chain.from_iterable(_spread_over_cores(tasks, sum(len(task[0].keys) for task in tasks) * each))
     return pd.DataFrame(rows).astype({"reduction_factor": "Int64", "grace_period": "Int64"})
 
 
+def usual_orders(settings: Sequence[Setting]) -> int:
+    """Orders of arrival where nobody has said how many."""
+    return 200 if len(settings) == 1 else 50
+
+
+def _spread_over_cores(tasks: list[tuple[Any, ...]], trainings: int) -> Iterable[list[dict[str, object]]]:
+    """The rows of each task; processes are started where they save more than their start takes."""
+    if trainings < _WORTH_PROCESSES:
+        return itertools.starmap(_replayed, tasks)
+    from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
+
+    try:
+        return list(Parallel(n_jobs=-1)(delayed(_replayed)(*task) for task in tasks))
+    finally:
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+
+
 def _replayed(
+    recorded: RecordedSweep, setting: Setting, orders: int, seed: int, workers: int, stack_size: int
+) -> list[dict[str, object]]:
+    return list(_in_each_order(recorded, setting, orders, seed, workers, stack_size))
+
+
+def _in_each_order(
     recorded: RecordedSweep, setting: Setting, orders: int, seed: int, workers: int, stack_size: int
 ) -> Iterator[dict[str, object]]:
     rng, rows = np.random.default_rng(seed), np.arange(len(recorded.keys))
@@ -216,6 +244,17 @@ def recommended(table: pd.DataFrame, tolerance: float) -> pd.Series:
     if good.empty:
         raise InputError(f"no setting loses at most {tolerance:g}; the least is {table['regret'].min():.4f}")
     return good.iloc[0]
+
+
+def judged(chosen_on: pd.DataFrame, judged_on: pd.DataFrame) -> pd.DataFrame:
+    """Two tables of `summarise` side by side, in the order of the first: chosen on some studies, judged on others.
+
+    Columns: the setting, ``best_trade`` of the first, and of each ``epochs``, ``saved``, ``regret``, ``rank`` and
+    ``found``, with their spreads; those of the second end in ``_judged``.
+    """
+    shown = [name for name in judged_on if name not in (*_SETTING, "best_trade", "seconds", "seconds_spread")]
+    second = judged_on[[*_SETTING, *shown]].rename(columns={name: f"{name}_judged" for name in shown})
+    return chosen_on[[*_SETTING, *shown, "best_trade"]].merge(second, on=_SETTING, how="left")
 
 
 def as_options(setting: pd.Series) -> str:

@@ -34,7 +34,7 @@ from search.reach import check_reach
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
 from search.snapshots import check_vacant, release, reserve, snapshots
-from spaces import load_space
+from spaces import SearchSpace, load_space
 from trainables import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
@@ -63,13 +63,14 @@ def run_sweep(
     data: str = "synthetic",
     *,
     out: str | Path,
-    space: str = "paper",
+    space: str | SearchSpace = "paper",
     resources: Resources | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> SweepResult:
     """Train a search space on a table of tracks and record everything in the study directory ``out``.
 
+    ``space`` is a name (``paper``, ``paper-full``, ``wide``), a TOML file, or a ``spaces.SearchSpace``.
     ``settings`` are the fields of ``results.StudySettings``; ``storage`` is the folder, or the URI of the prefix, in
     which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and
     ``StudyError`` where the study cannot go on.
@@ -100,7 +101,7 @@ class Draft:
     tables: Tables
 
     @classmethod
-    def check(cls, data: str, directory: Path, space: str, settings: Mapping[str, Any]) -> Draft:
+    def check(cls, data: str, directory: Path, space: str | SearchSpace, settings: Mapping[str, Any]) -> Draft:
         """The quick part, in which most mistakes show."""
         asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
         if directory.exists():

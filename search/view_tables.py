@@ -23,6 +23,24 @@ def replay_text(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def judged_text(table: pd.DataFrame) -> pd.DataFrame:
+    """As ``replay_text``, of `search.replay.judged`: each figure on the studies chosen on, then on those judged on."""
+    text = {
+        "scheduler": table["scheduler"],
+        "factor": table["reduction_factor"].astype("string"),
+        "grace": table["grace_period"].astype("string"),
+    }
+    for end, word in (("", ""), ("_judged", " (judged)")):
+        text |= {
+            f"epochs{word}": _with_spread(table, "epochs", 0, end),
+            f"saved{word}": table[f"saved{end}"].map("{:.0%}".format),
+            f"regret{word}": _with_spread(table, "regret", 4, end),
+            f"rank{word}": _number(table[f"rank{end}"], 1),
+            f"best found{word}": table[f"found{end}"].map("{:.0%}".format),
+        }
+    return pd.DataFrame(text | {"": table["best_trade"].map({True: "*", False: ""})})
+
+
 def arms_text(arms: pd.DataFrame) -> pd.DataFrame:
     """Columns of text for ``frame_table``; to 1%: until within 1% of the exhaustive best, and how many came there.
 
@@ -45,9 +63,9 @@ def arms_text(arms: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _with_spread(frame: pd.DataFrame, name: str, decimals: int) -> pd.Series:
-    spread = _number(frame[f"{name}_spread"], decimals)
-    return _number(frame[name], decimals) + (" ± " + spread).where(spread != "", "")
+def _with_spread(frame: pd.DataFrame, name: str, decimals: int, end: str = "") -> pd.Series:
+    spread = _number(frame[f"{name}_spread{end}"], decimals)
+    return _number(frame[f"{name}{end}"], decimals) + (" ± " + spread).where(spread != "", "")
 
 
 def _number(values: pd.Series, decimals: int) -> pd.Series:

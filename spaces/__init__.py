@@ -16,8 +16,14 @@ __all__ = ["Choice", "Configuration", "Parameter", "SearchSpace", "Uniform", "lo
 _NAMED = {space.name: space for space in (PAPER, PAPER_FULL, WIDE)}
 
 
-def load_space(name: str) -> SearchSpace:
-    """A space by its name (``paper``, ``paper-full``, ``wide``) or from a TOML file; else ``InputError``."""
+def load_space(space: str | SearchSpace) -> SearchSpace:
+    """A space by its name (``paper``, ``paper-full``, ``wide``) or from a TOML file; else ``InputError``.
+
+    One that was built in Python stays as it is.
+    """
+    if isinstance(space, SearchSpace):
+        return space
+    name = space
     if name in _NAMED:
         return _NAMED[name]
     path = Path(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, product
 from typing import Any
 
@@ -17,25 +17,31 @@ _RANGES = (*FLOATS, "taper")
 """Those that may lie anywhere between two bounds."""
 
 
+_COMPATIBLE = {"optimizer": "sgd", "schedule": "cosine"}
+"""Values beside which any other hyperparameter has a meaning, so that its own values alone are judged."""
+
+Conditions = Mapping[str, Mapping[str, tuple[Any, ...]]]
+
+
 def space_problems(
-    names: Iterable[str],
-    parameters: Mapping[str, Parameter],
-    conditions: Mapping[str, Mapping[str, tuple[Any, ...]]],
+    names: Iterable[str], parameters: Mapping[str, Parameter], conditions: Conditions, unclear: Collection[str] = ()
 ) -> list[str]:
     """Everything that is wrong with names, conditions and values, each mistake told once.
 
-    ``names`` are all that were given, ``parameters`` those of them that can be read.
+    ``names`` are all that were given, ``parameters`` those of them that can be read, ``unclear`` those with a
+    condition that cannot be read.
     """
     names = list(names)
     of_conditions = {name: list(_condition_problems(name, names, parameters, conditions[name])) for name in conditions}
+    known = {name: parameter for name, parameter in parameters.items() if name in PARAMETERS}
     # what a value goes with cannot be told where its condition is wrong
     sound = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if {name, *conditions.get(name, {})} <= {*PARAMETERS} and not of_conditions.get(name)
+        name
+        for name in known
+        if name not in unclear and {*conditions.get(name, {})} <= {*PARAMETERS} and not of_conditions.get(name)
     }
     found = [*_name_problems(names), *chain.from_iterable(of_conditions.values())]
-    return list(dict.fromkeys([*found, *_value_problems(sound, conditions)]))
+    return list(dict.fromkeys([*found, *_value_problems(known, conditions, sound)]))
 
 
 def _name_problems(names: list[str]) -> Iterator[str]:
@@ -75,7 +81,7 @@ def _condition_problems(
 
 
 def _value_problems(
-    parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
+    parameters: Mapping[str, Parameter], conditions: Conditions, sound: Collection[str]
 ) -> Iterator[str]:
     for name, parameter in parameters.items():
         if not isinstance(parameter, Choice | Uniform):
@@ -84,25 +90,44 @@ def _value_problems(
         if isinstance(parameter, Uniform) and name not in _RANGES:
             yield f"{name} must be a list of values, but got a range"
             continue
-        values = parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high)
-        for value in values:
-            try:
-                if name in STRUCTURE:
-                    check_structure(name, value)
-                for beside in _beside(name, parameters, conditions):
-                    Configuration.from_mapping({"hidden_layers": (16,), **beside, name: value})
-            except InputError as error:
-                yield str(error).partition("\n  - ")[2] or str(error)
+        for value in parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high):
+            own = _own_problems(name, value)
+            yield from own
+            if own or name not in sound or name in STRUCTURE:
+                continue
+            for beside in _beside(name, parameters, conditions):
+                yield from _configuration_problems({**beside, name: value})
 
 
-def _beside(
-    name: str, parameters: Mapping[str, Parameter], conditions: Mapping[str, Mapping[str, tuple[Any, ...]]]
-) -> Iterator[dict[str, Any]]:
-    """What a value is checked beside: names that have one value alone, and each way to meet its condition."""
-    if name in STRUCTURE:
-        return
-    fixed = {other: p.values[0] for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
-    known = {other: value for other, value in fixed.items() if isinstance(value, str)}
-    wanted = {other: values for other, values in conditions.get(name, {}).items() if other in HYPERPARAMETERS}
-    for values in product(*wanted.values()):
-        yield known | dict(zip(wanted, values, strict=True))
+def _own_problems(name: str, value: Any) -> list[str]:
+    """What is wrong with a value whatever stands beside it."""
+    if name not in STRUCTURE:
+        return _configuration_problems({**_COMPATIBLE, name: value})
+    try:
+        check_structure(name, value)
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def _configuration_problems(values: Mapping[str, Any]) -> list[str]:
+    try:
+        Configuration.from_mapping({"hidden_layers": (16,), **values})
+    except InputError as error:
+        return str(error).split("\n  - ")[1:] or [str(error)]
+    return []
+
+
+def _beside(name: str, parameters: Mapping[str, Parameter], conditions: Conditions) -> Iterator[dict[str, Any]]:
+    """What a value is checked beside: names that have one value alone, and each way to meet its condition.
+
+    In the place of what is wrong itself stands what goes with everything.
+    """
+    fixed = {other: p.values for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
+    known = {other: values for other, values in fixed.items() if isinstance(values[0], str)}
+    known |= {other: values for other, values in conditions.get(name, {}).items() if other in HYPERPARAMETERS}
+    for values in product(*known.values()):
+        beside = dict(zip(known, values, strict=True))
+        wrong = {other for other, value in beside.items() if _own_problems(other, value)}
+        sound = {other: value for other, value in beside.items() if other not in wrong}
+        yield sound | {other: value for other, value in _COMPATIBLE.items() if other in wrong}

@@ -209,11 +209,11 @@ class SearchSpace:
             if not any("'parameters'?" in problem for problem in problems):  # a name misspelt is one mistake
                 problems.append("a table [parameters] must hold the choices, but there is none")
             raise InputError(f"{source} is not valid:\n{_listed(problems)}")
-        parameters, conditions, found = read_parameters(table)
-        problems += [*found, *space_problems(table, parameters, conditions)]
+        read = read_parameters(table)
+        problems += [*read.problems, *space_problems(table, read.parameters, read.conditions, read.unclear)]
         if problems:
             raise InputError(f"{source} is not valid:\n{_listed(problems)}")
-        return cls(name, parameters, conditions)
+        return cls(name, read.parameters, read.conditions)
 
 
 def _listed(problems: Iterable[str]) -> str:

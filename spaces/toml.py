@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from data.errors import InputError
@@ -18,19 +19,38 @@ _EXPECTED = (
 Conditions = dict[str, tuple[Any, ...]]
 
 
-def read_parameters(table: Mapping[str, Any]) -> tuple[dict[str, Parameter], dict[str, Conditions], list[str]]:
-    """Parameters and conditions of a ``[parameters]`` table, and what is wrong with the others."""
-    parameters: dict[str, Parameter] = {}
-    conditions: dict[str, Conditions] = {}
-    problems = []
+@dataclass(frozen=True)
+class Table:
+    """What a ``[parameters]`` table says, as far as it can be read."""
+
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    conditions: dict[str, Conditions] = field(default_factory=dict)
+    unclear: set[str] = field(default_factory=set)
+    """Names with a condition that cannot be read."""
+    problems: list[str] = field(default_factory=list)
+
+
+def read_parameters(table: Mapping[str, Any]) -> Table:
+    """Parameters and conditions, and all that is wrong with how they are written."""
+    found = Table()
     for name, value in table.items():
+        rest = value
+        if isinstance(value, dict) and "when" in value:
+            rest = {key: item for key, item in value.items() if key != "when"}
+            try:
+                if when := _when(value["when"]):
+                    found.conditions[name] = when
+            except InputError as error:
+                found.unclear.add(name)
+                found.problems.append(f"{name}: {error}")
         try:
-            parameters[name], when = _parameter(name, value)
-            if when:
-                conditions[name] = when
+            found.parameters[name] = _parameter(name, rest)
+        except _RepeatedError as error:
+            found.parameters[name] = error.without
+            found.problems.append(f"{name}: {error}")
         except InputError as error:
-            problems.append(f"{name}: {error}")
-    return parameters, conditions, problems
+            found.problems.append(f"{name}: {error}")
+    return found
 
 
 def write_parameter(parameter: Parameter, conditions: Mapping[str, tuple[Any, ...]]) -> str:
@@ -60,16 +80,22 @@ def write_value(value: Any) -> str:
     return repr(float(value) if isinstance(value, float) else value)
 
 
-def _parameter(name: str, value: Any) -> tuple[Parameter, Conditions]:
+class _RepeatedError(InputError):
+    """A value that is listed twice: the others can still be checked."""
+
+    def __init__(self, message: str, without: Choice) -> None:
+        super().__init__(message)
+        self.without = without
+
+
+def _parameter(name: str, value: Any) -> Parameter:
     if not isinstance(value, dict):
-        return _choice(name, value), {}
-    table = dict(value)
-    when = _when(table.pop("when", {}))
-    if "values" in table:
-        if table.keys() != {"values"}:
-            raise InputError(f"{_EXPECTED}, but got {_keys(value)}")
-        return _choice(name, table["values"]), when
-    return _uniform(table), when
+        return _choice(name, value)
+    if "values" not in value:
+        return _uniform(value)
+    if value.keys() != {"values"}:
+        raise InputError(f"{_EXPECTED}, but got {_keys(value)}")
+    return _choice(name, value["values"])
 
 
 def _choice(name: str, value: Any) -> Choice:
@@ -77,7 +103,13 @@ def _choice(name: str, value: Any) -> Choice:
         return Choice((_plain(name, value),))
     if name == "hidden_layers" and value and not any(isinstance(item, list) for item in value):
         value = [value]
-    return Choice(tuple(_plain(name, item) for item in value))
+    values = tuple(_plain(name, item) for item in value)
+    try:
+        return Choice(values)
+    except InputError as error:
+        if not values:
+            raise
+        raise _RepeatedError(str(error), Choice(tuple(dict.fromkeys(values)))) from error
 
 
 def _when(table: Any) -> Conditions:

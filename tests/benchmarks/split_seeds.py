@@ -16,6 +16,8 @@ from typing import Any
 import pandas as pd
 
 from results import load_trials
+from results.comparison import compare
+from results.frames import ranked
 from results.stage_record import load_stage_scores
 from search.cluster import connected
 from search.sweep import resume_sweep, run_sweep
@@ -27,12 +29,12 @@ PAPER_BEST = Configuration(hidden_layers=(128, 16), clip_norm=1.5)
 
 
 def study_row(data: str, directory: Path, settings: dict[str, Any]) -> dict[str, object]:
-    """Best accuracy, on held-out rows too where there are some, epochs and wall seconds of a sweep."""
+    """Best accuracy, on held-out rows too where there are some, epochs and seconds of training of a sweep."""
     run = resume_sweep(directory) if directory.exists() else run_sweep(data, out=directory, **settings)
     if not run.complete:
         raise SystemExit(f"interrupted; the same command goes on with {directory}")
     trials = load_trials(directory)
-    best = trials.loc[trials["val_accuracy"].idxmax()]
+    best = ranked(trials).iloc[0]
     paper = trials.loc[trials["config_id"] == PAPER_BEST.config_id, "last_val_accuracy"]
     scores = load_stage_scores(directory).set_index("side")["accuracy"]
     return {
@@ -43,7 +45,7 @@ def study_row(data: str, directory: Path, settings: dict[str, Any]) -> dict[str,
         "held_out": scores.get("holdout"),
         "paper_best_last_epoch": paper.iloc[0] if settings["scheduler"] == "none" and len(paper) else None,
         "epochs": int(trials["epochs"].sum()),
-        "seconds": run.seconds,
+        "seconds": compare([directory]).studies["seconds"].iloc[0],  # a study that was resumed counts whole
     }
 
 

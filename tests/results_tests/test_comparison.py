@@ -81,6 +81,21 @@ def test_regret_is_against_the_exhaustive_study_of_the_same_rows_and_seed(tmp_pa
     assert table.loc[str(studies[2]), ["epochs_to_near", "seconds_to_near"]].tolist() == [6, 12.0]
 
 
+def test_a_search_of_another_space_is_measured_by_the_only_exhaustive_study(tmp_path: Path) -> None:
+    wide, full = load_space("wide").to_toml(), load_space("paper-full").to_toml()
+    studies = [
+        write(tmp_path / "grid", EXHAUSTIVE, scheduler="none"),
+        write(tmp_path / "wide", [(0, 1, [0.6], 100.0, 1.0)], space=wide),
+        write(tmp_path / "other rows", ASHA, space=wide, fingerprint="g"),
+        write(tmp_path / "asha", ASHA),
+    ]
+    expected = [0.0, pytest.approx(-0.1), pytest.approx(NAN, nan_ok=True), pytest.approx(0.1)]
+    assert compare(studies).studies["regret"].tolist() == expected
+    assert compare(studies).studies["epochs_to_near"][1] == 1
+    studies.append(write(tmp_path / "full", EXHAUSTIVE, scheduler="none", space=full))
+    assert compare(studies).studies["regret"].isna().tolist() == [False, True, True, False, False], "which one is it?"
+
+
 def test_an_incomplete_exhaustive_study_is_no_measure(tmp_path: Path) -> None:
     found = compare(
         [write(tmp_path / "full", EXHAUSTIVE, scheduler="none", complete=False), write(tmp_path / "asha", ASHA)]
@@ -122,6 +137,15 @@ def test_studies_that_differ_in_seed_alone_are_one_arm(tmp_path: Path) -> None:
     }
     assert arms["epochs"].tolist() == [3.0, 5.0, 5.0]
     assert arms["best"].tolist() == pytest.approx([0.4, 0.4, 0.4])
+
+
+def test_the_usual_sampler_is_the_same_by_its_name(tmp_path: Path) -> None:
+    shared = {"search": "optuna", "trials": 9}
+    studies = [
+        write(tmp_path / str(seed), ASHA, seed=seed, sampler=sampler, **shared)
+        for seed, sampler in enumerate((None, "tpe", "random"))
+    ]
+    assert compare(studies).arms["studies"].to_dict() == {0: 2, 1: 1}
 
 
 def test_arms_whose_names_would_be_equal_are_told_apart(tmp_path: Path) -> None:

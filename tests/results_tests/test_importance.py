@@ -151,6 +151,20 @@ def test_a_parameter_that_is_not_active_everywhere_is_not_weighed(tmp_path: Path
     assert rows.loc[("momentum", "(not active)"), "count"] == 2
 
 
+def test_interactions_are_what_the_main_effects_leave(tmp_path: Path) -> None:
+    """Two hidden layers help at dropout .3 alone, by .12: the sum of main effects spreads that over the table."""
+
+    def score(configuration: Configuration, epoch: int) -> float:
+        deep = len(configuration.hidden_layers) == 2
+        return 0.5 - configuration.dropout + 0.12 * (deep and configuration.dropout == 0.3)
+
+    additive, helped = (importance(write(tmp_path / str(n), score=s)) for n, s in enumerate((accuracy, score)))
+    assert additive.pairs["interaction"].tolist() == pytest.approx([0.0] * 6, abs=1e-12)
+    found = helped.pairs.set_index(["first", "second"])["interaction"]
+    assert found[("0.3", "16-8")] == pytest.approx(0.12 - 0.06 - 0.04 + 0.02)
+    assert found.sum() == pytest.approx(0.0, abs=1e-12)
+
+
 def test_figures_hold_the_tables_and_the_page_stands_alone(tmp_path: Path) -> None:
     found = importance(write(tmp_path / "s"))
     (bars,) = draw_importances(found).data

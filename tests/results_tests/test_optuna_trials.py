@@ -123,6 +123,11 @@ def test_optuna_dashboard_shows_it(study: Path, storage: str) -> None:
     shown = get(app, f"/api/studies/{summary['study_id']}")
     assert [trial["state"].upper() for trial in shown["trials"]] == [STATES.get(n, "COMPLETE") for n in range(12)]
     assert shown["has_intermediate_values"] and len(shown["trials"][0]["intermediate_values"]) == 4
+    accuracies = load_trials(study)["val_accuracy"]
+    history = {trial["number"]: trial["values"] for trial in shown["trials"] if trial["state"].upper() == "COMPLETE"}
+    assert history == {n: [accuracies[n]] for n in (0, 2, 8, 9, 10, 11)}
+    (weights,) = get(app, f"/api/studies/{summary['study_id']}/param_importances")["param_importances"]
+    assert max(weights, key=lambda weight: weight["importance"])["name"] == "dropout"
     assert {parameter["name"] for parameter in shown["union_search_space"]} == {
         *("hidden_layers", "dropout", "clip_norm", "batch_size")
     }

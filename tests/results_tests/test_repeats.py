@@ -58,6 +58,14 @@ def test_the_mean_chooses_and_its_best_repeat_is_first(tmp_path: Path) -> None:
     assert first == ids[1]
 
 
+def test_of_equal_means_the_first_is_what_is_promoted(tmp_path: Path) -> None:
+    """The one with the better repeat, as among the trials."""
+    with repeated(tmp_path / "s", [[0.5, 0.5], [0.25, 0.75], [0.25, 0.25]]) as study:
+        promoted, repeats = ranked(load_trials(study))["config_id"].iloc[0], load_repeats(study)
+    assert repeats["config_id"].iloc[0] == promoted == some_trials()[1].key.config_id
+    assert repeats["mean"].tolist() == [0.5, 0.5, 0.25]
+
+
 @pytest.mark.parametrize("missing", [None, NAN])
 def test_those_with_a_repeat_that_has_no_score_come_last(tmp_path: Path, missing: float | None) -> None:
     with repeated(tmp_path / "s", [[0.9, missing], [0.3, 0.4], [missing, missing]]) as study:

@@ -25,11 +25,20 @@ COMMANDS = {
     "compare": ["--curves", "--debug", "--figure", "--to", "studies"],
     "describe": ["--data", "--debug", "--mapping", "--to"],
     "export": ["--debug", "--to", "study"],
-    "importance": ["--debug", "--epochs", "--figure", "--to", "study"],
+    "importance": ["--debug", "--epochs", "--figure", "--pairs", "--to", "study"],
     "predict": ["--debug", "--mapping", "--out", "-o", "model", "tracks"],
     "prune": ["--debug", "--finished", "study"],
     "replay": [
-        *("--debug", "--grace-period", "--orders", "--reduction-factor", "--scheduler", "--seed", "--stack-size"),
+        *(
+            "--debug",
+            "--grace-period",
+            "--judge",
+            "--orders",
+            "--reduction-factor",
+            "--scheduler",
+            "--seed",
+            "--stack-size",
+        ),
         *("--to", "--tolerance", "--workers", "studies"),
     ],
     "report": ["--debug", "--to", "studies"],
@@ -359,6 +368,21 @@ class TestViews:
         assert run(["replay", "none", "--orders", "2", "--tolerance", "1"]) == 0
         said = capsys.readouterr().out
         assert "hyperband" in said and "fewest epochs that lose at most 1 on average: --scheduler " in said
+        assert " saved, " in said and ", rank " in said
+
+    def test_a_choice_is_judged_on_other_studies(
+        self, studies: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        trials = paper_trials(6)
+        with create_study(folder / "other", trials, scheduler="none", epochs=8) as study:
+            train_in(study, World())
+        asked = ["replay", "none", "--judge", "other", "--orders", "2", "--tolerance", "1", "--to", "both.csv"]
+        assert run(asked) == 0
+        assert "judged on 1 study: " in capsys.readouterr().out
+        table = pd.read_csv("both.csv")
+        whole = table[table["scheduler"] == "none"].iloc[0]
+        assert (whole["epochs"], whole["epochs_judged"]) == (96, 48)
+        assert run(["replay", "none", "--judge", "none"]) == 2
 
     def test_compare(self, studies: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["compare", *studies.split(), "--to", "arms.csv", "--figure", "figures.html"]) == 0
@@ -374,6 +398,8 @@ class TestViews:
         said = capsys.readouterr().out
         assert "12 of 12 configurations counted" in said and "the two strongest together" in said
         assert pd.read_csv("effects.csv")["parameter"].nunique() == 7
+        assert run(["importance", "asha", "--pairs", "pairs.csv"]) == 0
+        assert list(pd.read_csv("pairs.csv")) == ["first", "second", "count", "mean", "interaction"]
         assert Path("figures.html").stat().st_size > 1e6
 
     def test_export(self, studies: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +21,7 @@ from results.record import State, StudySettings, TrialKey, TrialRecord
 from results.study import Study
 from search.display import study_summary, summary_lines
 from search.optuna_search import GROUP, OptunaSearch, Told, judged
-from search.planning import foreseen_trials, longest_budget, pending_trials
+from search.planning import foreseen_trials, longest_budget, pending_trials, schedule_warning
 from search.segments import StackKey
 from search.suggesting import restored_search
 from spaces import Choice, Configuration, SearchSpace, Uniform, load_space
@@ -126,6 +129,64 @@ class TestSuggestions:
                 scores = [study.scores(8)[trial.key] for trial in study.trials()]
             means[name] = sum(scores[24:]) / 24 - sum(scores[:24]) / 24  # type: ignore[arg-type]
         assert means[sampler] > max(0.02, means["random"] + 0.01), means
+
+    def test_a_gaussian_process_suggests_by_its_model(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From ten configurations on that have ended, nothing is drawn at random; twice the same."""
+        models: list[tuple[int, bool]] = []
+        sound = optuna.samplers.GPSampler.sample_relative
+
+        def noted(sampler: Any, study: Any, trial: Any, space: Any) -> Any:
+            found = sound(sampler, study, trial, space)
+            ended = sum(t.state is TrialState.COMPLETE for t in study.get_trials(deepcopy=False))
+            models.append((ended, bool(space) and found.keys() == space.keys()))
+            return found
+
+        monkeypatch.setattr("optuna.samplers.GPSampler.sample_relative", noted)
+        runs = []
+        for name in ("one", "two"):
+            settings = {"space": "numbers", "sampler": "gp", "scheduler": "none", "trials": 14, "epochs": 1}
+            with searched(tmp_path / name, **settings) as study:
+                runs.append([trial.configuration for trial in study.trials()])
+        assert runs[0] == runs[1]
+        assert {by_model for ended, by_model in models if ended >= 10} == {True}
+        assert {by_model for ended, by_model in models if ended < 10} == {False}
+
+    def test_what_is_in_training_changes_what_is_suggested(self) -> None:
+        """The constant liar: points in training count as bad ones, so that others are suggested meanwhile."""
+        points = SPACES["numbers"].sample(20, 3)
+        curves = {TrialKey(point.config_id, 42): {8: 0.5 - point.dropout / 2} for point in points[:12]}
+
+        def suggested(training: Sequence[Configuration]) -> Configuration:
+            rows = [
+                TrialRecord(
+                    key=TrialKey(point.config_id, 42),
+                    position=place,
+                    configuration=point,
+                    budget=8,
+                    state=State.RUNNING if point in training else State.FINISHED,
+                )
+                for place, point in enumerate((*points[:12], *training))
+            ]
+            return OptunaSearch(StudySettings(data="", **asked("numbers")), rows, curves).suggest(2)[0].configuration
+
+        elsewhere = suggested(points[12:])
+        near = [replace(elsewhere, dropout=elsewhere.dropout + step / 1000) for step in range(1, 9)]
+        assert suggested(near) != elsewhere
+
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    def test_the_last_point_of_a_grid_is_found(self, seed: int) -> None:
+        choices = {"learning_rate": 20, "dropout": 15, "weight_decay": 15}
+        values = {name: Choice(tuple((1 + i) / 32 for i in range(count))) for name, count in choices.items()}
+        space = SearchSpace("many", {"hidden_layers": Choice(((8,),)), **values})
+        points = space.sample(4_500, seed)
+        rows = [
+            TrialRecord(key=TrialKey(point.config_id, 42), position=place, configuration=point, budget=8)
+            for place, point in enumerate(points[:-1])
+        ]
+        wanted = {**asked(trials=9_999), "space": space.to_toml(), "sampler": "random", "seed": seed}
+        search = OptunaSearch(StudySettings(data="", **wanted), rows)
+        assert [row.configuration for row in search.suggest(slots=2)] == [points[-1]]
+        assert search.ran_out and search.suggest(slots=2) == []
 
     def test_an_exhausted_grid_ends_the_search(self, tmp_path: Path) -> None:
         with searched(tmp_path / "s", space="tiny", trials=500) as study:
@@ -258,6 +319,10 @@ class TestSettings:
         [
             (asked(trials=None), "--search optuna needs --trials"),
             (asked(scheduler="halving"), "halving waits at a rung"),
+            (
+                asked("paper", sampler="gp"),
+                "trained to their end.*use --scheduler none",
+            ),
             (asked("paper", sampler="cmaes"), "hidden_layers, batch_norm, optimizer"),
             (asked("wide", sampler="cmaes"), "taper, batch_norm, activation"),
             ({"sampler": "tpe"}, "--sampler goes with --search optuna"),
@@ -283,3 +348,26 @@ class TestSettings:
         grid = StudySettings(data="", space=full["space"])
         assert longest_budget(grid) is None
         assert replace(grid, search="optuna", trials=7, repeats=3).suggested == 21
+
+
+@pytest.mark.parametrize(
+    ("space", "epochs", "words"),
+    [
+        (load_space("paper"), 50, None),
+        (load_space("wide"), 20, None),
+        (load_space("wide"), 5, "take 20 epochs .* but trainings 5:"),
+        (
+            SearchSpace.from_toml(
+                "[parameters]\nhidden_layers = [8]\nschedule = ['constant', 'cosine']\n"
+                "schedule_epochs = {values = [5], when = {schedule = 'cosine'}}"
+            ),
+            5,
+            None,
+        ),
+    ],
+)
+def test_a_schedule_of_another_length_than_the_training_is_told(
+    space: SearchSpace, epochs: int, words: str | None
+) -> None:
+    warning = schedule_warning(space, epochs)
+    assert warning is None if words is None else re.search(words, warning or "")

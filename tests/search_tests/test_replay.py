@@ -21,6 +21,7 @@ from search.replay import (
     Setting,
     _rungs,
     as_options,
+    judged,
     recommended,
     replay,
     simulate,
@@ -216,6 +217,22 @@ class TestReplay:
             assert best - regret in sweep.accuracy[rows[chosen]]
         pd.testing.assert_frame_equal(runs, replay([study], [setting], orders=30, seed=3))
         assert not runs.equals(replay([study], [setting], orders=30, seed=4))
+
+    def test_processes_make_no_difference(self, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = [Setting("asha", 2, 1), Setting("hyperband", 3), Setting("none")]
+        alone = replay([study], settings)
+        assert alone["order"].nunique() == 50 and len(alone) == 150
+        monkeypatch.setattr("search.replay._WORTH_PROCESSES", 0)
+        monkeypatch.setattr("search.replay.itertools.starmap", None)
+        pd.testing.assert_frame_equal(replay([study], settings), alone)
+
+    def test_chosen_on_some_and_judged_on_others(self, study: Path) -> None:
+        one = summarise(replay([study], orders=2))
+        other = one.assign(epochs=one["epochs"] + 1).sample(frac=1, random_state=0)
+        both = judged(one, other)
+        assert both["scheduler"].tolist() == one["scheduler"].tolist()
+        assert (both["epochs_judged"] - both["epochs"] == 1).all()
+        assert (both["regret_judged"] == both["regret"]).all() and (both["rank_judged"] == both["rank"]).all()
 
     def test_several_studies_are_averaged(self, study: Path) -> None:
         once, twice = (summarise(replay([study] * n, [Setting("asha", 2, 1)], orders=5)) for n in (1, 2))

@@ -20,6 +20,7 @@ from search.coordinator import Coordinator, Outcome
 from search.preparation import prepare
 from search.promotion import promote
 from search.sweep import Listener
+from spaces import Choice, SearchSpace
 from tests.search_tests.conftest import Sweep
 from tests.search_tests.small import EPOCHS, HALVING, check_record, curves, outcome, verdicts
 from tests.search_tests.test_rungs import TuneAsha
@@ -180,6 +181,14 @@ class TestFailure:
             errors = [row[0] for row in study.query("SELECT error FROM segments WHERE error IS NOT NULL")[1]]
         assert len(errors) == 6, "the stack twice, then each of its members twice"
         assert all("Traceback" in error for error in errors)
+
+
+def test_a_space_built_in_python(ray_session: int, small: Path, tmp_path: Path) -> None:
+    space = SearchSpace("mine", {"hidden_layers": Choice(((8,), (4,))), "dropout": Choice((0.0, 0.25))})
+    result = run_sweep(str(small / "tracks.csv"), out=tmp_path / "study", space=space, epochs=1)
+    assert result.complete and set(load_trials(tmp_path / "study")["dropout"]) == {0.0, 0.25}
+    with Study.open(tmp_path / "study") as study:
+        assert SearchSpace.from_toml(study.settings.space) == space
 
 
 OPTUNA = {"search": "optuna", "trials": 8, "scheduler": "asha", "reduction_factor": 2, "stack_size": 4}

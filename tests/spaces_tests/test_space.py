@@ -175,6 +175,11 @@ def test_a_space_from_a_file(tmp_path: Path) -> None:
     assert (space.name, space.size) == ("mine", 2)
 
 
+def test_a_space_built_in_python_is_taken_as_it_is() -> None:
+    space = SearchSpace("mine", {"hidden_layers": Choice(((8,),)), "dropout": Uniform(0.0, 0.5)})
+    assert load_space(space) is space
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -350,6 +355,39 @@ _SOUND = "hidden_layers = [[8]]"
         (
             [_SOUND, "schedul = ['cosine']", "schedule_epochs = {values = [5], when = {schedul = 'cosine'}}"],
             ["unknown parameter 'schedul' (did you mean 'schedule'?)"],
+        ),
+        (
+            [_SOUND, "learning_rate = 'a'", "optimizer = ['adma']", "dropout = [0.1, 0.2]", "clip_norm = [1.0]"],
+            [
+                "learning_rate > 0 must hold, but got 'a'",
+                "optimizer must be one of adam, adamw, sgd, but got 'adma' (did you mean 'adam'?)",
+            ],
+        ),
+        (
+            [_SOUND, "schedule_epochs = [5]", "optimizer = ['adma']", "momentum = [0.9]"],
+            [
+                "schedule_epochs goes with a schedule, but got 5 with 'constant'"
+                ' (in a space: when = {schedule = ["cosine", "one_cycle"]})',
+                "optimizer must be one of adam, adamw, sgd, but got 'adma' (did you mean 'adam'?)",
+            ],
+        ),
+        (
+            [_SOUND, "momentum = {values = [2.0, 0.5], when = 3}"],
+            [
+                'momentum: when must be a table such as {optimizer = "sgd"}',
+                "0 <= momentum < 1 must hold, but got 2.0",
+            ],
+        ),
+        (
+            [_SOUND, "dropout = [0.5, 0.5, 7.0]"],
+            [
+                "dropout: the values of a choice must differ, but got [0.5, 0.5, 7.0]",
+                "0 <= dropout < 1 must hold, but got 7.0",
+            ],
+        ),
+        (
+            [_SOUND, "optimizer = ['sgd', 'adam']", "momentum = {values = [0.9, 3.0], when = {optimizer = 'adamw'}}"],
+            ["momentum: optimizer never is 'adamw'", "0 <= momentum < 1 must hold, but got 3.0"],
         ),
     ],
 )
