@@ -32,7 +32,7 @@ COMMANDS = {
         *("--debug", "--grace-period", "--orders", "--reduction-factor", "--scheduler", "--seed", "--stack-size"),
         *("--to", "--tolerance", "--workers", "studies"),
     ],
-    "report": ["--debug", "--to", "studies"],
+    "report": ["--accuracy", "--debug", "--to", "studies"],
     "resume": [
         *("--address", "--cpus", "--debug", "--epochs", "--gpus-per-segment", "--json", "--out", "--quiet"),
         *("--resources-per-segment", "study"),
