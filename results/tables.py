@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,6 +17,7 @@ from data.files import read_regular
 from results.agreement import Recorded, by_split, read_studies
 from results.paper import BEST_OF_GRID, PAPER, PAPER_CHOICES, PAPER_STATISTICS, STATISTICS, PaperChoice, PaperEntry
 from results.schema import SCORES
+from spaces import Configuration
 
 
 def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
@@ -108,8 +109,7 @@ def _chosen(study: Recorded, stage: str) -> dict[str, Any] | None:
     if stage == "sweep":
         if study.incumbent is None or study.settings.features != "audio":
             return None
-        values = json.loads(study.incumbent.to_json())
-        return values | {"epochs": values.get("epochs") or study.settings.epochs}
+        return asdict(study.incumbent) | {"epochs": study.incumbent.epochs or study.settings.epochs}
     if stage == "simple":
         return _simple_network(study)
     own = study.scores[(study.scores["variant"] == stage) & (study.scores["side"] == "validation")]
@@ -121,7 +121,8 @@ def _simple_network(study: Recorded) -> dict[str, Any] | None:
     if study.settings.stages is None or not path.exists():
         return None
     try:
-        return {**json.loads(read_regular(path))["configuration"], "epochs": study.settings.stages.epochs}
+        configuration = Configuration.from_mapping(json.loads(read_regular(path))["configuration"])
+        return asdict(configuration) | {"epochs": study.settings.stages.epochs}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged or not a model's: {error}") from error
 

@@ -44,13 +44,13 @@ def report_tables(report: Report) -> list[Table]:
         ("transfer against scratch: final accuracy", _final(report.final)),
         ("transfer against scratch: epochs to a validation accuracy", readable_epochs(report.epochs)),
         ("transfer against scratch: pairs of one seed", readable_saved(report.pairs)),
-        ("hyperparameters", report.choices.drop(columns=["section", "split"]).round(4)),
+        ("hyperparameters", report.choices.drop(columns="section")),
     ]
     return [*tables, *(frame_table(_once(frame), title, decimals=4) for title, frame in found if len(frame))]
 
 
 def _scorecard_table(card: pd.DataFrame, split: str) -> Table:
-    shown = card.drop(columns=["section", "split"])
+    shown = card.drop(columns=["section", "split"]).rename(columns={"difference": "differs"})
     title = f"scorecard, split {split} (ours: on the validation rows that chose the model, as in the paper)"
     return frame_table(_once(shown), title, decimals=4)
 
@@ -62,7 +62,7 @@ def _final(final: pd.DataFrame) -> pd.DataFrame:
     shown = final[["split", "variant"]].copy()
     for name in ("best", "last", "ahead"):
         shown[name] = [_with_spread(*pair) for pair in zip(final[name], final[f"{name} spread"], strict=True)]
-    return shown.rename(columns={"ahead": "ahead of scratch, by pairs"}).assign(runs=final["runs"])
+    return shown.rename(columns={"ahead": "ahead (pairs)"}).assign(runs=final["runs"])
 
 
 def _with_spread(mean: float, spread: float) -> str:

@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from data.columns import GIVEAWAYS, PAPER_NUMBERS
 from data.tracks import load_tracks
-from results.description import (
-    STATISTICS,
-    correlation_heatmap,
-    describe,
-    genre_pie,
-    write_description,
-)
+from results.description import correlation_heatmap, describe, genre_pie, write_description
 from results.figures import HeatmapData, PieData, draw_heatmap, draw_pie
+from results.paper import PAPER_STATISTICS
+from results.tables import statistics_beside_paper, statistics_line
+from search.display import frame_table
+from search.report_text import correlation_triangle, genres_with_bars
 from tests.data_tests.tables import edited, table, tracks_of
 
 EVIL = "</script><script>alert(1)</script>"
