@@ -10,11 +10,10 @@ import pandas as pd
 
 from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR
 from data.tracks import Tracks
-from results.exports import markdown_table, plain_number, write_file, write_table
+from results.exports import html_table, markdown_table, write_file, write_table
 from results.figures import HeatmapData, PieData, draw_heatmap, draw_pie, figure_html, page
+from results.paper import STATISTICS
 from results.variables import PAPER_VARIABLES, Variable
-
-STATISTICS = ("mean", "std", "min", "25%", "50%", "75%", "max")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,7 +110,7 @@ def as_page(description: Description) -> str:
     figures = {"Correlation matrix": figure_html(draw_heatmap(correlation_heatmap(description)), "correlations")}
     if len(description.genres):
         figures["Genre distribution"] = figure_html(draw_pie(genre_pie(description)), "genres")
-    sections = [(heading, figures.get(heading, "") + _html_table(frame)) for heading, frame in _sections(description)]
+    sections = [(heading, figures.get(heading, "") + html_table(frame)) for heading, frame in _sections(description)]
     return page(f"Tracks of {description.source}", sections)
 
 
@@ -123,10 +122,6 @@ def _sections(description: Description) -> list[tuple[str, pd.DataFrame]]:
         ("Table 2: statistics", description.statistics),
         ("Correlation matrix", description.correlations),
     ]
-
-
-def _html_table(frame: pd.DataFrame) -> str:
-    return frame.to_html(index=False, border=0, justify="left", float_format=plain_number, na_rep="–")
 
 
 def _number_names(tracks: Tracks) -> list[str]:

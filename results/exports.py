@@ -60,6 +60,15 @@ def markdown_table(frame: pd.DataFrame, decimals: int = 2) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rules, *rows))
 
 
+def html_table(frame: pd.DataFrame, decimals: int = 2) -> str:
+    """A dataframe, without its index, as an HTML table; user text is escaped."""
+
+    def number(value: float) -> str:
+        return plain_number(value, decimals)
+
+    return str(frame.to_html(index=False, border=0, justify="left", float_format=number, na_rep="–"))
+
+
 def plain_number(value: float, decimals: int = 2) -> str:
     """A number as people read it: whole numbers as such, ``–`` for none."""
     if pd.isna(value):

@@ -65,7 +65,7 @@ def draw_pie(data: PieData) -> go.Figure:
         textinfo="label+percent",
         hovertemplate="%{label}: %{value:,} tracks (%{percent})<extra></extra>",
     )
-    return _laid_out(go.Figure(pie), data.title, height=480)
+    return laid_out(go.Figure(pie), data.title, height=480)
 
 
 def draw_heatmap(data: HeatmapData) -> go.Figure:
@@ -86,7 +86,7 @@ def draw_heatmap(data: HeatmapData) -> go.Figure:
         texttemplate="%{z:.2f}" if len(labels) <= _ANNOTATED_COLUMNS else None,
         hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
     )
-    figure = _laid_out(go.Figure(heatmap), data.title, height=220 + 36 * len(labels))
+    figure = laid_out(go.Figure(heatmap), data.title, height=220 + 36 * len(labels))
     figure.update_xaxes(type="category", tickangle=-45, automargin=True)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return figure
@@ -123,7 +123,8 @@ def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def _laid_out(figure: go.Figure, title: str, height: int) -> go.Figure:
+def laid_out(figure: go.Figure, title: str, height: int) -> go.Figure:
+    """A figure in the look that all share."""
     return figure.update_layout(
         title=plotly_texts([title])[0], template="plotly_white", height=height, margin={"t": 60, "r": 20}
     )

@@ -11,6 +11,8 @@ from results.record import CheckpointRef, State, TrialKey, TrialRecord
 from spaces import Configuration
 
 METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
+SCORES = ("accuracy", "precision", "recall", "f1")
+"""Of a stage's model: weighted averages over the genres but for the first."""
 
 _SCHEMA = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.schema import METRICS
+from results.schema import METRICS, SCORES
 from results.study import Study
 
 Score = tuple[str, int, str, int | None, Mapping[str, float], Mapping[str, Any]]
@@ -46,7 +46,15 @@ def commit_stage(study: Study, record: StageRecord) -> None:
         study.write_rows(
             "stage_scores",
             [
-                (stage, variant, seed, side, epoch, *_four(scores), json.dumps(dict(detail), ensure_ascii=False))
+                (
+                    stage,
+                    variant,
+                    seed,
+                    side,
+                    epoch,
+                    *_four(scores),
+                    json.dumps(dict(detail), ensure_ascii=False),
+                )
                 for variant, seed, side, epoch, scores, detail in record.scores
             ],
         )
@@ -54,7 +62,7 @@ def commit_stage(study: Study, record: StageRecord) -> None:
 
 
 def _four(scores: Mapping[str, float]) -> tuple[float, ...]:
-    return tuple(scores[name] for name in ("accuracy", "precision", "recall", "f1"))
+    return tuple(scores[name] for name in SCORES)
 
 
 def stages_done(study: Study) -> set[str]:

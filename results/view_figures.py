@@ -5,10 +5,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from results.comparison import Comparison, band
-from results.exports import plain_number
+from results.exports import html_table
 from results.figures import figure_html, page, plotly_texts
 from results.importance import Importance
 
@@ -24,7 +22,8 @@ def comparison_page(comparison: Comparison) -> str:
         (f"Best so far against {title}", figure_html(draw_progress(comparison, against), against))
         for against, title in _AXES.items()
     ]
-    tables = [("Arms", _html(comparison.arms)), ("Studies", _html(comparison.studies))]
+    named = {"Arms": comparison.arms, "Studies": comparison.studies}
+    tables = [(heading, html_table(frame, decimals=4)) for heading, frame in named.items()]
     return page("Studies compared", [*sections, *tables])
 
 
@@ -61,7 +60,7 @@ def importance_page(found: Importance) -> str:
     counted = f"<p>{html.escape(found.counted_text())}.</p>"
     sections = [
         ("Importance (fANOVA)", counted + figure_html(draw_importances(found), "importances")),
-        ("Main effects", figure_html(draw_effects(found), "effects") + _html(found.effects)),
+        ("Main effects", figure_html(draw_effects(found), "effects") + html_table(found.effects, decimals=4)),
     ]
     if len(found.pairs):
         heading = f"{' and '.join(found.strongest)} together"
@@ -123,11 +122,3 @@ def draw_pairs(found: Importance) -> go.Figure:
     figure = go.Figure(heatmap).update_layout(template="plotly_white", height=220 + 60 * len(table))
     figure.update_xaxes(type="category", title=first)
     return figure.update_yaxes(type="category", title=second)
-
-
-def _html(frame: pd.DataFrame) -> str:
-    return str(
-        frame.to_html(
-            index=False, border=0, justify="left", float_format=lambda value: plain_number(value, 4), na_rep="–"
-        )
-    )

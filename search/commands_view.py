@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -78,25 +79,27 @@ def describe(
     data: options.Data = "synthetic",
     mapping: options.Mapping = None,
     to: Annotated[
-        Path | None, typer.Option(help="Write the tables and figures into this folder, too.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder of the tables and figures; runs/description-TABLE by default.", metavar="DIR"),
     ] = None,
     debug: options.Debug = False,
 ) -> None:
-    """The variables, the genres, Table 2 and the correlations of a table of tracks."""
+    """The variables, the genres, Table 2 and the correlations of a table of tracks, here and as files."""
     from data.tracks import load_tracks
     from results.description import describe as describe_tracks
     from results.description import write_description
-    from search.display import frame_table
+    from search.report_text import print_description
 
     described = describe_tracks(load_tracks(data, mapping=mapping, require_genre=False))
-    OUT.print(frame_table(described.variables, "variables (Table 1)"))
-    OUT.print(frame_table(described.genres, "genres"))
-    upright = described.statistics.set_index("statistic").T.rename_axis("variable").reset_index()
-    OUT.print(frame_table(upright, "statistics (Table 2)", decimals=2))
-    OUT.print(frame_table(described.correlations, "correlations", decimals=2))
-    if to is not None:
-        paths = write_description(described, to)
-        OUT.print(f"{len(paths)} files written to {to}", markup=False)
+    print_description(described)
+    directory = to or Path("runs") / f"description-{_stem(data)}"
+    paths = write_description(described, directory)
+    OUT.print(f"{len(paths)} files written to {directory}", markup=False)
+
+
+def _stem(data: str) -> str:
+    """A table's name without its folder and suffix, as the name of a folder."""
+    return re.sub(r"[^\w-]+", "-", Path(data).stem).strip("-") or "table"
 
 
 def predict(
@@ -120,18 +123,21 @@ def predict(
 
 def report(
     studies: Annotated[
-        list[Path], typer.Argument(help="One study, or several that differ in seed.", metavar="STUDY...")
+        list[Path],
+        typer.Argument(help="One study, or several of different seeds, splits or features.", metavar="STUDY..."),
     ],
     to: Annotated[
         Path | None, typer.Option(help="Folder of the report; the first study's by default.", metavar="DIR")
     ] = None,
+    accuracy: Annotated[
+        list[float] | None,
+        typer.Option(help="Time transfer to this accuracy; may be repeated.", metavar="A"),
+    ] = None,
     debug: options.Debug = False,
 ) -> None:
-    """The scorecard: the paper's numbers beside ours, averaged over the studies; also as Markdown, CSV and HTML."""
-    from results.report import write_report
-    from search.display import report_tables
+    """The paper's numbers beside ours, averaged over the studies; also as Markdown, CSV, HTML and figures."""
+    from results.report import build_report, write_report
+    from search.report_text import print_report
 
-    paths = write_report(studies, to or studies[0])
-    for table in report_tables(studies):
-        OUT.print(table)
-    OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
+    built = build_report(studies, accuracy)
+    print_report(built, write_report(built, to or studies[0]))

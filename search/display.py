@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,20 +134,3 @@ def stages_table(stages: pd.DataFrame) -> Table:
     """What each stage took."""
     shown = stages.assign(seconds=stages["seconds"].round(1), peak_megabytes=stages["peak_megabytes"].round())
     return frame_table(shown.rename(columns={"peak_megabytes": "peak MB"}), "stages")
-
-
-def report_tables(studies: Sequence[Path]) -> list[Table]:
-    """The scorecard, and transfer against scratch where there is any."""
-    from results.report import wide_scorecard
-    from results.tables import scorecard
-    from results.transfer import load_transfer
-
-    card = wide_scorecard(scorecard(studies))
-    narrow = card.drop(columns=["section", "split", *(name for name in card if str(name).startswith("paper's"))])
-    title = f"scorecard, split {card['split'].iloc[0]} (the paper's P, R and F1 are in scorecard.md)"
-    tables = [frame_table(narrow, title, decimals=4)]
-    transfer = load_transfer(studies)
-    if not transfer.empty:
-        upright = transfer.set_index("variant").T.rename_axis("over all seeds").reset_index()
-        tables.append(frame_table(upright, "transfer against scratch", decimals=4))
-    return tables

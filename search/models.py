@@ -12,12 +12,11 @@ from torch import Tensor
 
 from data.encoding import encode_features
 from data.features import Features
+from results.schema import SCORES
 from results.study import Study
 from spaces import Configuration
 from trainables.checkpoint import ModelCard, save_model
 from trainables.mlp import Architecture
-
-SCORES = ("accuracy", "precision", "recall", "f1")
 
 
 def architecture_for(configuration: Configuration, features: Features) -> Architecture:

@@ -75,14 +75,13 @@ def _print_counts(result: SweepResult) -> None:
 
 def _print_stages(study: Path) -> None:
     """After a whole run: what each stage took, and the scorecard, which is written beside the study's figures."""
-    from results.report import write_report
+    from results.report import build_report, write_report
     from results.stage_record import load_stages
-    from search.display import report_tables, stages_table
+    from search.display import stages_table
+    from search.report_text import print_report
 
     stages = load_stages(study)
     if not stages.empty:
         OUT.print(stages_table(stages))
-        paths = write_report([study], study)
-        for table in report_tables([study]):
-            OUT.print(table)
-        OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
+        report = build_report([study])
+        print_report(report, write_report(report, study))

@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from data.columns import GIVEAWAYS, PAPER_NUMBERS
 from data.tracks import load_tracks
-from results.description import (
-    STATISTICS,
-    correlation_heatmap,
-    describe,
-    genre_pie,
-    write_description,
-)
+from results.description import correlation_heatmap, describe, genre_pie, write_description
 from results.figures import HeatmapData, PieData, draw_heatmap, draw_pie
+from results.paper import PAPER_STATISTICS
+from results.tables import statistics_beside_paper, statistics_line
+from search.display import frame_table
+from search.report_text import correlation_triangle, genres_with_bars
 from tests.data_tests.tables import edited, table, tracks_of
 
 EVIL = "</script><script>alert(1)</script>"
@@ -128,11 +127,30 @@ def test_records_check_themselves(tmp_path):
 def test_the_papers_table(real_data: Path):
     path = real_data / "train.csv"
     description = describe(load_tracks(path))
-    raw = pd.read_csv(path, sep="\t")
-    expected = raw.describe().loc[list(STATISTICS), list(description.numbers)].round(2)
-    assert expected.shape == (7, 13)
-    assert set(description.numbers) == set(raw.select_dtypes("number").columns)
-    ours = description.statistics.set_index("statistic").round(2)
-    pd.testing.assert_frame_equal(ours, expected, check_names=False, atol=1e-9, rtol=0)
+    assert {*PAPER_STATISTICS} == {*description.numbers}
+    beside = statistics_beside_paper(description.statistics)
+    assert len(beside) == 7 * 13
+    assert (beside["ours"] == beside["paper"]).all()
+    assert (beside["difference"] == 0).all()
+    assert statistics_line(beside).startswith("Table 2: 91 of 91 figures")
     counts = dict(zip(description.genres["genre"], description.genres["tracks"], strict=True))
     assert counts == {"rap": 4594, "pop": 4406, "r&b": 4345, "latin": 4122, "rock": 3961}
+
+
+def test_a_table_that_is_not_the_papers_says_where_it_is_farthest(tmp_path):
+    frame = edited(table(6), duration_ms=dict.fromkeys(range(6), "200000"))
+    beside = statistics_beside_paper(describe(tracks_of(frame, tmp_path)).statistics)
+    cells = beside.set_index(["variable", "statistic"])
+    assert cells.loc[("duration_ms", "max"), "difference"] == 200000 - 517810
+    assert "-317,810.00, in the max of duration_ms" in statistics_line(beside)
+
+
+def test_the_terminals_tables_are_at_most_100_columns_wide(tmp_path):
+    description = describe(tracks_of(table(30, genres=("b", "a", "c")), tmp_path))
+    triangle = correlation_triangle(description.correlations)
+    assert triangle.iloc[2, 2] == f"{description.correlations.iloc[2, 2]:.2f}".replace("0.", ".", 1)
+    assert triangle.iloc[0, 1] == triangle.iloc[1, 2] == ""
+    bars = genres_with_bars(description.genres.assign(share=[0.5, 0.25, 0.25]))
+    assert [len(bar) for bar in bars[""]] == [40, 20, 20]
+    for frame in (triangle, bars):
+        assert Console(width=1000).measure(frame_table(frame, "")).maximum <= 100

@@ -41,7 +41,7 @@ COMMANDS = {
         ),
         *("--to", "--tolerance", "--workers", "studies"),
     ],
-    "report": ["--debug", "--to", "studies"],
+    "report": ["--accuracy", "--debug", "--to", "studies"],
     "resume": [
         *("--address", "--cpus", "--debug", "--epochs", "--gpus-per-segment", "--json", "--out", "--quiet"),
         *("--resources-per-segment", "study"),

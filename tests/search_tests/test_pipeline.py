@@ -12,9 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from data.errors import InputError
 from data.features import Features
+from results.paper import PAPER_CHOICES
 from results.record import StageSettings
-from results.report import write_report
+from results.report import build_report, write_report
 from results.stage_record import StageRecord, load_stage_curves, load_stage_scores, load_stages
 from results.study import Study
 from results.tables import scorecard
@@ -155,12 +157,24 @@ def test_the_scorecard_holds_the_papers_numbers_beside_ours(study: Path, tmp_pat
     assert accuracy["holdout"].notna().all()
     ours = accuracy.loc["text only"]
     assert ours["difference"] == pytest.approx(ours["validation"] - 0.4536)
-    pd.testing.assert_frame_equal(
-        scorecard([study, study]).drop(columns=["seeds", "spread"]), card.drop(columns=["seeds", "spread"])
-    )
-    paths = write_report([study], tmp_path)
-    assert {path.name for path in paths} == {"scorecard.csv", "scorecard.md", "report.html"}
-    assert "audio + text, from scratch" in (tmp_path / "scorecard.md").read_text()
+    with pytest.raises(InputError, match="named twice"):
+        scorecard([study, study])
+    report = build_report([study])
+    assert set(report.choices["model"]) == {choice.model for choice in PAPER_CHOICES}
+    simple = report.choices[report.choices["model"] == "simple network"].set_index("setting")
+    assert simple["agree"].drop("epochs").eq(1).all()
+    assert simple.loc["epochs", "difference"] == 3 - 100
+    assert len(report.statistics) == 91
+    paths = {path.relative_to(tmp_path).as_posix() for path in write_report(report, tmp_path)}
+    assert paths == {
+        *("scorecard.csv", "choices.csv", "table-2.csv", "transfer-epochs.csv", "transfer-pairs.csv"),
+        *("scorecard.md", "report.html"),
+        *(f"figures/{name}.html" for name in ("simple", "figure-4a", "figure-4b", "transfer")),
+    }
+    text = (tmp_path / "scorecard.md").read_text()
+    assert "audio + text, from scratch" in text
+    assert "nothing was chosen by" in text
+    assert "Only 2 runs of each on the split random" in text
 
 
 def test_the_baselines_record_their_whole_grid_and_the_point_they_chose(study: Path) -> None:
