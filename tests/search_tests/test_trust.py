@@ -214,6 +214,7 @@ def test_a_checkpoint_is_a_plain_name(name: str, study: Path, capsys: pytest.Cap
     [
         "CREATE TRIGGER t AFTER UPDATE ON facts BEGIN DELETE FROM trials; END",
         "CREATE VIEW v AS SELECT 1",
+        "CREATE VIRTUAL TABLE v USING fts5(a)",
     ],
 )
 def test_a_database_that_does_things_by_itself_is_refused(
@@ -223,6 +224,65 @@ def test_a_database_that_does_things_by_itself_is_refused(
     for words in (["status"], ["trials"], ["resume"], ["prune"]):
         assert run([*words, str(study)]) == 2
         assert "triggers or views" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("table", ["facts", "trials", "curves"])
+def test_a_view_in_the_place_of_a_table_is_never_read(
+    table: str, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It could take for ever, and Ctrl-C does not reach into SQLite."""
+    _sql(study, f"DROP TABLE {table}")
+    forever = "WITH RECURSIVE r(name, value) AS (SELECT 'a', 'b' UNION ALL SELECT name, value FROM r) SELECT * FROM r"
+    _sql(study, f"CREATE VIEW {table} AS {forever}")
+    for words in (["status"], ["trials"], ["resume"], ["prune"]):
+        assert run([*words, str(study)]) == 2
+        assert "triggers or views" in capsys.readouterr().err
+    _sql(study, f"DROP VIEW {table}")
+    assert run(["status", str(study)]) == 2
+    assert f"no table '{table}'" in capsys.readouterr().err
+
+
+def hot_journal(study: Path, names: Path | None) -> Path:
+    """What a process leaves that was killed in a transaction; ``names`` as if that had spanned a second database."""
+    content = (study / "study.db").read_bytes()
+    page, journal = int.from_bytes(content[16:18], "big"), study / "study.db-journal"
+    header = bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", 0, 0, len(content) // page, 512, page)
+    tail = b""
+    if names is not None:
+        name = str(names).encode()
+        tail = struct.pack(">I", 2**30 // page + 1) + name
+        tail += struct.pack(">2I", len(name), sum(name)) + header[:8]
+    journal.write_bytes(header.ljust(512, b"\0") + tail)
+    return journal
+
+
+@pytest.mark.parametrize("command", ["status", "trials", "resume", "prune"])
+def test_a_journal_that_names_another_file_deletes_nothing(
+    command: str, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite deletes the file that it names, once it has rolled back."""
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    journal = hot_journal(study, precious)
+    copy = shutil.copytree(study, tmp_path / "copy")
+    assert run([command, str(study)]) == 2
+    assert f"{journal} names another file" in capsys.readouterr().err
+    assert precious.read_text() == "mine"
+    _sql(Path(copy), "SELECT count(*) FROM facts")
+    assert not precious.exists(), "the journal is none that SQLite would follow"
+
+
+def test_a_journal_of_a_killed_driver_is_rolled_back_by_who_may_write(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = hot_journal(study, None)
+    assert run(["status", str(study)]) == 2
+    assert f"genresweep resume {study}" in capsys.readouterr().err
+    with Study.open_for_writing(study) as opened:
+        assert len(opened.trials()) > 0
+    assert not journal.exists()
+    assert run(["status", str(study)]) == 0
 
 
 def _sql(study: Path, statement: str, *values: str) -> None:
