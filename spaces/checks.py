@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, product
+from itertools import chain, islice, product
 from typing import Any
 
 from data.errors import InputError, did_you_mean
@@ -15,6 +15,8 @@ PARAMETERS = (*HYPERPARAMETERS, *STRUCTURE)
 """Names that a space may use."""
 _RANGES = (*FLOATS, "taper")
 """Those that may lie anywhere between two bounds."""
+_MOST_WAYS = 100
+"""To meet a condition; all texts that a configuration may have give 72."""
 
 
 def space_problems(
@@ -103,6 +105,11 @@ def _beside(
         return
     fixed = {other: p.values[0] for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
     known = {other: value for other, value in fixed.items() if isinstance(value, str)}
-    wanted = {other: values for other, values in conditions.get(name, {}).items() if other in HYPERPARAMETERS}
-    for values in product(*wanted.values()):
+    # no number excludes another hyperparameter: only texts need be combined, of which few are known
+    wanted = {
+        other: [value for value in values if isinstance(value, str)] or values[:1]
+        for other, values in conditions.get(name, {}).items()
+        if other in HYPERPARAMETERS
+    }
+    for values in islice(product(*wanted.values()), _MOST_WAYS):
         yield known | dict(zip(wanted, values, strict=True))
