@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
+from results.schema import misfits
 
 _RESTORE = "Restore it from a copy, or begin the study anew"
-_TABLES = {"facts", "trials", "curves", "decisions", "segments"}
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 """What ends a rollback journal that names a further file, which SQLite would delete."""
 
@@ -101,8 +101,9 @@ def _refuse_damage(connection: sqlite3.Connection, directory: Path) -> None:
         if foreign:
             raise InputError(f"{path} holds triggers or views ({foreign[0]!r}), which no study has: do not trust it")
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if missing := sorted(_TABLES - {name for kind, name, _ in held if kind == "table"}):
-            found = f"it has no table {missing[0]!r}"
+        for table, misfit in misfits().items():
+            if connection.execute(f"SELECT 1 FROM {table} WHERE {misfit} LIMIT 1").fetchone():
+                found = f"the table {table!r} holds values of another type"
     except sqlite3.DatabaseError as error:
         found = str(error)
     if found != "ok":
