@@ -24,6 +24,7 @@ from data.errors import InputError
 TWIN_FILE = Path(__file__).with_name("synthetic_twin.json")
 DEFAULT_ROWS = 26_262
 MINIMUM_ROWS = 100
+MAXIMUM_ROWS = 10_000_000
 NUMBERS = (*(name for name in PAPER_NUMBERS if name != "key"), "year")
 DECIMALS = {
     "track_popularity": 0,

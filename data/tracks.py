@@ -169,12 +169,15 @@ def read_source(source: str | Path) -> tuple[pd.DataFrame, str]:
 
 
 def _synthetic(label: str) -> tuple[pd.DataFrame, str]:
-    from data.synthetic import DEFAULT_ROWS, synthetic_frame
+    from data.synthetic import DEFAULT_ROWS, MAXIMUM_ROWS, synthetic_frame
 
     _, colon, text = label.partition(":")
-    rows = int(text) if text.isascii() and text.isdigit() else (0 if colon else DEFAULT_ROWS)
-    if rows < 1:
-        raise InputError(f"--data {label}: ROWS must be a whole number from 1, such as synthetic:20000")
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAXIMUM_ROWS))
+    rows = int(text) if is_number else (0 if colon else DEFAULT_ROWS)
+    if not 1 <= rows <= MAXIMUM_ROWS:
+        raise InputError(
+            f"--data {label}: ROWS must be a whole number from 1 to {MAXIMUM_ROWS:,}, such as synthetic:20000"
+        )
     return synthetic_frame(rows), f"synthetic:{rows}"
 
 

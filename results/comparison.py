@@ -124,7 +124,7 @@ class _Read:
 
     @classmethod
     def of(cls, name: str, study: Study) -> _Read:
-        with study.snapshot():
+        with study.snapshot(), study.reading():
             states, progress = [trial.state for trial in study.trials()], _progress(study)
         if progress["best"].isna().all():
             raise InputError(f"{name} has no score yet: there is nothing to compare")

@@ -14,7 +14,8 @@ import pandas as pd
 from data.errors import InputError, did_you_mean
 from data.files import write_atomically
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the full-width forms, which some spreadsheets take for the others."""
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> Path:

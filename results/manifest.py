@@ -40,12 +40,37 @@ class Manifest:
             document = json.loads(read_regular(path))
             if document.pop("schema") > SCHEMA_VERSION:
                 raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
-            return cls(**{**document, "settings": StudySettings.from_mapping(document["settings"])})
+            manifest = cls(**{**document, "settings": StudySettings.from_mapping(document["settings"])})
+            _check(manifest)
+            return manifest
         except FileNotFoundError as error:
             raise InputError(
                 f"{directory} is not a study: it holds no manifest.json. `genresweep status` lists the studies in runs/"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} is damaged or not a study's: {error}") from error
+
+
+_FACTS: Mapping[str, type] = {"source": str, "synthetic": bool, "inputs": list, "genres": list, "input_sizes": dict}
+"""What is read of the facts about the data; without ``input_sizes`` the inputs are counted."""
+
+
+def _check(manifest: Manifest) -> None:
+    for name, expected in {"data": dict, "versions": dict, "semantics": int, "created": str}.items():
+        _check_type(name, getattr(manifest, name), expected)
+    if missing := sorted(_FACTS.keys() - manifest.data.keys() - {"input_sizes"}):
+        raise ValueError(f"data lacks {missing[0]!r}")
+    for name, value in manifest.data.items():
+        _check_type(name, value, _FACTS.get(name, object))
+    for name in ("inputs", "genres"):
+        for entry in manifest.data.get(name, []):
+            _check_type(name, entry, str)
+    for size in manifest.data.get("input_sizes", {}).values():
+        _check_type("input_sizes", size, int)
+
+
+def _check_type(name: str, value: object, expected: type) -> None:
+    if not isinstance(value, expected):
+        raise ValueError(f"{name} must be {expected.__name__}, but got {value!r:.80}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
+from results.schema import misfits
 
 _RESTORE = "Restore it from a copy, or begin the study anew"
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
+"""What ends a rollback journal that names a further file, which SQLite would delete."""
 
 
 def connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -24,9 +28,15 @@ def connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
     path = (directory / "study.db").resolve()
     if not path.is_file():
         raise InputError(f"{directory} is not a study: it holds no study.db")
+    _refuse_journal(path.with_name(f"{path.name}-journal"))
     try:
         connection = _open(path, "ro" if read_only else "rw")
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise InputError(
+                f"{directory / 'study.db'} was left in the middle of a change: `genresweep resume {directory}` takes "
+                "that back, and goes on"
+            ) from error
         if not read_only or error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
             raise
         connection = _in_memory(path)
@@ -42,7 +52,8 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=30, check_same_thread=False)
     with _closed_on_error(connection):
         connection.execute("PRAGMA trusted_schema=OFF")
-        connection.execute("SELECT count(*) FROM facts").fetchone()
+        # a view in a table's place could take for ever
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return connection
 
 
@@ -69,20 +80,34 @@ def _in_memory(path: Path) -> sqlite3.Connection:
     return memory
 
 
+def _refuse_journal(journal: Path) -> None:
+    """``InputError`` for a journal whose rollback would delete another file; a plain one is a killed driver's."""
+    if not journal.exists():
+        return
+    if not journal.is_file():
+        raise InputError(f"{journal} is no file: do not trust this study")
+    with journal.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - len(_NAMES_ANOTHER)))
+        if file.read() == _NAMES_ANOTHER:
+            raise InputError(f"{journal} names another file, which no study's does: do not trust it")
+
+
 def _refuse_damage(connection: sqlite3.Connection, directory: Path) -> None:
     path = directory / "study.db"
     try:
+        held = connection.execute("SELECT type, name, rootpage FROM sqlite_master").fetchall()
+        # a virtual table has no page of its own
+        foreign = [name for kind, name, page in held if kind not in ("table", "index") or not page]
+        if foreign:
+            raise InputError(f"{path} holds triggers or views ({foreign[0]!r}), which no study has: do not trust it")
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        foreign = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchall()
+        for table, misfit in misfits().items():
+            if connection.execute(f"SELECT 1 FROM {table} WHERE {misfit} LIMIT 1").fetchone():
+                found = f"the table {table!r} holds values of another type"
     except sqlite3.DatabaseError as error:
-        found, foreign = str(error), []
+        found = str(error)
     if found != "ok":
-        connection.close()
         raise InputError(f"{path} is damaged: {' '.join(str(found).split())}. {_RESTORE}")
-    if foreign:
-        connection.close()
-        name = foreign[0]["name"]
-        raise InputError(f"{path} holds triggers or views ({name!r}), which no study has: do not trust it")
 
 
 def lock(directory: Path) -> Any:

@@ -118,10 +118,11 @@ def _times(study: Study) -> dict[TrialKey, tuple[float, float]]:
     """When each configuration first began and last ended to train, in seconds since 1970."""
     found: dict[TrialKey, tuple[float, float]] = {}
     _, rows = study.query("SELECT members, started, started + seconds FROM segments WHERE error IS NULL")
-    for members, started, ended in rows:
-        for config_id, seed in json.loads(members):
-            before = found.get(TrialKey(config_id, seed), (started, ended))
-            found[TrialKey(config_id, seed)] = min(before[0], started), max(before[1], ended)
+    with study.reading():
+        for members, started, ended in rows:
+            for config_id, seed in json.loads(members):
+                before = found.get(TrialKey(config_id, seed), (started, ended))
+                found[TrialKey(config_id, seed)] = min(before[0], started), max(before[1], ended)
     return found
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from spaces import Configuration
 from spaces.paper import PAPER
+
+
+def check_types(record: Any) -> None:
+    """``ValueError`` where a field of a reference, or of settings, holds something of another type than it says."""
+    for name, expected in _TYPES[type(record)].items():
+        value = getattr(record, name)
+        if not isinstance(value, expected) and not (expected is float and type(value) is int):
+            raise ValueError(f"{name} must be {getattr(expected, '__name__', expected)}, but got {value!r:.80}")
 
 
 class State(StrEnum):
@@ -170,4 +179,36 @@ class StudySettings:
     def from_mapping(cls, values: dict[str, Any]) -> StudySettings:
         """The inverse of ``to_json``, after ``json.loads``; settings that an older study lacks keep their defaults."""
         stages = values.get("stages")
-        return cls(**{**values, "stages": StageSettings(**stages) if stages else None})
+        settings = cls(**{**values, "stages": StageSettings(**stages) if stages else None})
+        for part in (settings, *([settings.stages] if settings.stages else [])):
+            check_types(part)
+            _check_values(vars(part))
+        if settings.trials is None and settings.search != "grid":
+            raise ValueError(f"a search that is {settings.search} has trials")
+        return settings
+
+
+_TYPES: Mapping[type, Mapping[str, Any]] = {
+    record: get_type_hints(record) for record in (CheckpointRef, StageSettings, StudySettings)
+}
+_NAMES = {
+    "search": ("grid", "random", "optuna"),
+    "sampler": ("tpe", "random", "gp", "cmaes", None),
+    "features": ("audio", "text", "fusion"),
+    "scheduler": ("asha", "halving", "none"),
+    "split": ("random", "track", "album"),
+    "device": ("cpu", "cuda"),
+}
+_LEAST = {
+    **dict.fromkeys(("trials", "repeats", "grace_period", "epochs", "stack_size"), 1),
+    **dict.fromkeys(("patience", "transfer_epochs", "transfer_seeds"), 1),
+    **{"reduction_factor": 2, "seed": 0, "holdout": 0},
+}
+
+
+def _check_values(values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if name in _NAMES and value not in _NAMES[name]:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, _NAMES[name]))}, but got {value!r:.80}")
+        if name in _LEAST and value is not None and not value >= _LEAST[name]:
+            raise ValueError(f"{name} must be at least {_LEAST[name]}, but got {value!r:.80}")

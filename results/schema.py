@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from results.record import CheckpointRef, State, TrialKey, TrialRecord
+from results.record import CheckpointRef, Decision, State, TrialKey, TrialRecord, check_types
 from spaces import Configuration
 
 METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
@@ -56,6 +58,25 @@ def create_database(path: Path, trials: Iterable[TrialRecord]) -> None:
         connection.close()
 
 
+@functools.cache
+def misfits() -> dict[str, str]:
+    """For each table the condition of a row that holds another type than a column says: SQLite takes any."""
+    with closing(sqlite3.connect(":memory:")) as memory:
+        memory.executescript(_SCHEMA)
+        tables = [name for (name,) in memory.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: " OR ".join(
+                f"typeof({column}) NOT IN ({_ALLOWED[kind]}{'' if filled or key else ', ' + repr('null')})"
+                for _, column, kind, filled, _, key in memory.execute(f"PRAGMA table_info({name})")
+            )
+            for name in tables
+            if not name.startswith("sqlite_")
+        }
+
+
+_ALLOWED = {"TEXT": "'text'", "INTEGER": "'integer'", "REAL": "'real', 'integer'"}
+
+
 def insert_trials(connection: sqlite3.Connection, trials: Iterable[TrialRecord]) -> None:
     """Append configurations; ``sqlite3.IntegrityError`` where one stands already."""
     connection.executemany(
@@ -88,6 +109,7 @@ def trial_of(row: sqlite3.Row) -> TrialRecord:
             row=row["checkpoint_row"],
             epoch=row["checkpoint_epoch"],
         )
+        check_types(checkpoint)
     return TrialRecord(
         key=TrialKey(row["config_id"], row["seed"]),
         position=row["position"],
@@ -97,4 +119,15 @@ def trial_of(row: sqlite3.Row) -> TrialRecord:
         reason=row["reason"],
         epoch=row["epoch"],
         checkpoint=checkpoint,
+    )
+
+
+def decision_of(row: sqlite3.Row) -> Decision:
+    """The record of a row of ``decisions``."""
+    return Decision(
+        key=TrialKey(row["config_id"], row["seed"]),
+        epoch=row["epoch"],
+        score=row["score"],
+        cutoff=row["cutoff"],
+        promoted=bool(row["promoted"]),
     )

@@ -21,7 +21,10 @@ from data.storage import join
 from results.manifest import Manifest
 from results.opening import connect, lock, refuse_links
 from results.record import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
-from results.schema import METRICS, condition, create_database, insert_trials, trial_of
+from results.schema import METRICS, condition, create_database, decision_of, insert_trials, trial_of
+
+ANSWERED = "answered"
+"""The fact that holds the suggestions that were answered from the record."""
 
 
 class StudyError(Exception):
@@ -128,12 +131,30 @@ class Study:
 
     def facts(self) -> dict[str, str]:
         """Small named facts: the driver (empty when there is none), and the incumbent once it is promoted."""
-        return {row["name"]: row["value"] for row in self._connection.execute("SELECT name, value FROM facts")}
+        with self.reading():
+            return {row["name"]: row["value"] for row in self._connection.execute("SELECT name, value FROM facts")}
+
+    def answered(self) -> list[tuple[int, str]]:
+        """Suggestions answered from the record: how many configurations there were by then, and which it was."""
+        with self.reading():
+            return [(int(place), str(config_id)) for place, config_id in json.loads(self.facts().get(ANSWERED, "[]"))]
 
     def set_fact(self, name: str, value: str) -> None:
         """Record a fact, replacing an older one of that name."""
         with self.transaction():
             self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What cannot be read of the record, or makes no sense there, is an ``InputError``."""
+        try:
+            yield
+        except InputError:
+            raise
+        except (ValueError, TypeError, OverflowError, RecursionError, sqlite3.Error) as error:
+            if getattr(error, "sqlite_errorcode", None) is not None:  # the disk's fault, not that of a value
+                raise
+            raise InputError(f"{self.directory / 'study.db'} is damaged: {error}") from error
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -161,30 +182,18 @@ class Study:
 
     def trials(self) -> list[TrialRecord]:
         """Every configuration, in the order of the search space."""
-        rows = self._connection.execute("SELECT * FROM trials ORDER BY position, seed")
-        try:
-            return [trial_of(row) for row in rows]
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{self.directory / 'study.db'} is damaged: {error}") from error
+        with self.reading():
+            return [trial_of(row) for row in self._connection.execute("SELECT * FROM trials ORDER BY position, seed")]
 
     def decisions(self) -> list[Decision]:
         """Every decision of the rungs, in the order in which they were taken."""
-        rows = self._connection.execute("SELECT * FROM decisions ORDER BY sequence")
-        return [
-            Decision(
-                key=TrialKey(row["config_id"], row["seed"]),
-                epoch=row["epoch"],
-                score=row["score"],
-                cutoff=row["cutoff"],
-                promoted=bool(row["promoted"]),
-            )
-            for row in rows
-        ]
+        with self.reading():
+            return [decision_of(row) for row in self._connection.execute("SELECT * FROM decisions ORDER BY sequence")]
 
     def scores(self, epoch: int) -> dict[TrialKey, float | None]:
         """Validation accuracy of every configuration at an epoch."""
-        rows = self._connection.execute("SELECT config_id, seed, val_accuracy FROM curves WHERE epoch = ?", (epoch,))
-        return {TrialKey(row["config_id"], row["seed"]): row["val_accuracy"] for row in rows}
+        _, rows = self.query(f"SELECT config_id, seed, val_accuracy FROM curves WHERE epoch = {int(epoch)}")
+        return {TrialKey(config_id, seed): score for config_id, seed, score in rows}
 
     def write_rows(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         """Append whole rows to a table, inside a transaction; rows that stand already are replaced."""
@@ -194,18 +203,21 @@ class Study:
 
     def best_accuracy(self) -> float:
         """Best validation accuracy of any epoch so far; NaN before the first."""
-        (found,) = self._connection.execute("SELECT max(val_accuracy) FROM curves").fetchone()
-        return float("nan") if found is None else float(found)
+        with self.reading():
+            (found,) = self._connection.execute("SELECT max(val_accuracy) FROM curves").fetchone()
+            return float("nan") if found is None else float(found)
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of a read-only query over the record."""
-        cursor = self._connection.execute(sql)
-        return [column[0] for column in cursor.description], [tuple(row) for row in cursor]
+        with self.reading():
+            cursor = self._connection.execute(sql)
+            return [column[0] for column in cursor.description], [tuple(row) for row in cursor]
 
     def last_segment_number(self) -> int:
         """The highest number of a segment so far; 0 before the first. Lower ones may be missing after a kill."""
-        rows = self._connection.execute("SELECT max(CAST(segment_id AS INTEGER)) FROM segments")
-        return int(rows.fetchone()[0] or 0)
+        with self.reading():
+            rows = self._connection.execute("SELECT max(CAST(segment_id AS INTEGER)) FROM segments")
+            return int(rows.fetchone()[0] or 0)
 
     def mark_running(self, keys: Iterable[TrialKey]) -> None:
         """Note that these configurations are being trained."""

@@ -18,7 +18,7 @@ import ray
 
 from data.errors import InputError
 from results.study import StudyError
-from search.environment import PACKAGES
+from search.environment import LOOPBACK, PACKAGES, settle_access
 from search.placement import Node, Places, Resources, check_feasible
 from search.probe import Probe, environment, refusal
 from search.watchdog import scratch_prefix, watching
@@ -112,12 +112,20 @@ def _trust(probe: Probe, node: str) -> None:
 
 
 def cluster_address(address: str | None) -> str:
-    """Where Ray is: the option, else ``RAY_ADDRESS``, else ``local``; ``InputError`` for an address of Ray Client."""
+    """Where Ray is: the option, else ``RAY_ADDRESS``, else ``local``.
+
+    Raises ``InputError`` for an address of Ray Client, and for ``local`` where Ray's ports would be open to all.
+    """
     found = address or os.environ.get("RAY_ADDRESS") or "local"
     if found.startswith("ray://"):
         raise InputError(
             f"--address {found}: expected auto or HOST:PORT; through ray:// the sweep would run on the head, and the "
             "study with it: run the command on a node of the cluster (ray exec, ray job submit) with --address auto"
+        )
+    if found == "local" and LOOPBACK not in os.environ:  # too late to set it: Ray has been imported
+        raise InputError(
+            f"--address local: RAY_ADDRESS={os.environ.get('RAY_ADDRESS')} names a cluster, beside which a Ray on this "
+            "machine would listen to the whole network: unset RAY_ADDRESS, or drop --address local"
         )
     return found
 
@@ -125,6 +133,7 @@ def cluster_address(address: str | None) -> str:
 def _start_or_join(arguments: Mapping[str, Any]) -> None:
     """``ray.init``; ``InputError`` where no cluster answers, or one of another version."""
     host, _, port = arguments["address"].rpartition(":")
+    settle_access(arguments["address"])
     try:
         if host:  # Ray itself would knock for a minute and a half
             socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -58,7 +57,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
     """What ``genresweep status`` says of one study, as plain values."""
     with Study.open(directory) as study:
         trials, facts, settings = study.trials(), study.facts(), study.settings
-        frame = load_trials(study)
+        frame, answered = load_trials(study), len(study.answered())
         source = study.manifest.data["source"]
     best = top_trials(frame, 1).dropna(subset=["val_accuracy"])
     states = Counter(str(trial.state) for trial in trials)
@@ -70,7 +69,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "search": settings.search,
         "sampler": (settings.sampler or "tpe") if settings.search == "optuna" else None,
         "asked_for": settings.suggested or len(trials),
-        "answered": len(json.loads(facts.get("answered", "[]"))),
+        "answered": answered,
         "ran_out": bool(facts.get("ran_out")),
         "configurations": len(trials),
         "ended": ended,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 from pathlib import Path
 
 PACKAGES = ("data", "spaces", "trainables", "results", "search")
@@ -20,10 +21,10 @@ _ALWAYS = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Where it is 0, and was so before Ray was imported, every port of a Ray that this process starts is on loopback."""
 _ON_THIS_MACHINE = {
-    # Binds every port of a Ray that this process starts to the loopback address.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "disabled",
+    LOOPBACK: "0",
     # Workers that Ray starts in advance lack our code, so that Ray would end them unused.
     "RAY_prestart_worker_first_driver": "0",
 }
@@ -32,9 +33,21 @@ _ON_THIS_MACHINE = {
 def settle() -> None:
     """Set what genresweep relies on; what the user has set for a Ray on this machine stays."""
     os.environ.update(_ALWAYS)
-    if not os.environ.get("RAY_ADDRESS"):
+    if os.environ.get("RAY_ADDRESS", "") in ("", "local"):
         for name, value in _ON_THIS_MACHINE.items():
             os.environ.setdefault(name, value)
+
+
+def settle_access(address: str) -> None:
+    """Before ``ray.init``: other users of this machine reach loopback, so a Ray here wants a token of this process.
+
+    Ray asks for one wherever it starts by itself, unless ``RAY_AUTH_MODE`` says otherwise, and would write its own to
+    the user's home. Of a cluster the user says whether it has one.
+    """
+    if address != "local":
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    elif "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def check_packages() -> None:

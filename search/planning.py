@@ -12,6 +12,10 @@ from data.files import absolute_path
 from data.storage import checked_location, is_uri, join
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace, Uniform
+from spaces.configuration import MOST_EPOCHS
+from spaces.space import LARGEST_GRID
+
+_MOST_ROWS = 1_000_000
 
 
 def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], features: Features) -> None:
@@ -117,6 +121,23 @@ def _check_search(settings: StudySettings, space: SearchSpace) -> None:
         raise InputError(f"--search {settings.search} needs --trials, the number of configurations")
     if settings.search == "optuna":
         _check_optuna(settings, space)
+    _check_size(settings, space)
+
+
+def _check_size(settings: StudySettings, space: SearchSpace) -> None:
+    check_epochs(settings.epochs)
+    count = settings.trials or min(space.size or 0, LARGEST_GRID)
+    if count * settings.repeats > _MOST_ROWS:
+        raise InputError(
+            f"{count:,} configurations, each trained {settings.repeats:,} times, are more than the {_MOST_ROWS:,} rows "
+            "that a study may have: ask for fewer --trials or --repeats"
+        )
+
+
+def check_epochs(epochs: int) -> None:
+    """``InputError`` where a study's configurations could not have so many."""
+    if not 1 <= epochs <= MOST_EPOCHS:
+        raise InputError(f"--epochs must be from 1 to {MOST_EPOCHS:,}, but got {epochs}")
 
 
 def _check_optuna(settings: StudySettings, space: SearchSpace) -> None:

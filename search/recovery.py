@@ -63,7 +63,8 @@ def clear_leftovers(study: Study) -> None:
     for name in checkpoint_files(study).keys() - committed:
         delete_file(join(study.checkpoints, name))
     for path in study.directory.rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink()
 
 
 def checkpoint_files(study: Study) -> dict[str, int]:
@@ -87,7 +88,9 @@ def _history(study: Study) -> Mapping[TrialKey, list[CheckpointRef]]:
     """Every checkpoint that ever held each configuration."""
     found = defaultdict(list)
     _, rows = study.query("SELECT checkpoint, sha256, members, last_epoch FROM segments WHERE checkpoint IS NOT NULL")
-    for file, sha256, members, last_epoch in rows:
-        for row, (config_id, seed) in enumerate(json.loads(members)):
-            found[TrialKey(config_id, seed)].append(CheckpointRef(file=file, sha256=sha256, row=row, epoch=last_epoch))
+    with study.reading():
+        for file, sha256, members, last_epoch in rows:
+            for row, (config_id, seed) in enumerate(json.loads(members)):
+                reference = CheckpointRef(file=file, sha256=sha256, row=row, epoch=last_epoch)
+                found[TrialKey(config_id, seed)].append(reference)
     return found

@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from results.record import Decision, TrialKey, TrialRecord
-from results.study import Study
+from results.study import ANSWERED, Study
 from search.coordinator import Coordinator, Outcome
 from search.optuna_search import OptunaSearch
 from search.rungs import Rungs
 from search.segments import Segment, SegmentQueue
 
-ANSWERED = "answered"
-"""The fact that holds the suggestions that were answered from the record."""
 RAN_OUT = "ran_out"
 """The fact, not empty, of a search that ended for want of points, with fewer configurations than asked for."""
 
@@ -69,5 +67,4 @@ def restored_search(study: Study) -> OptunaSearch:
     for config_id, seed, epoch, accuracy in rows:
         curves.setdefault(TrialKey(config_id, seed), {})[epoch] = accuracy
     facts = study.facts()
-    answered = [(place, config_id) for place, config_id in json.loads(facts.get(ANSWERED, "[]"))]
-    return OptunaSearch(study.settings, study.trials(), curves, answered, ran_out=bool(facts.get(RAN_OUT)))
+    return OptunaSearch(study.settings, study.trials(), curves, study.answered(), ran_out=bool(facts.get(RAN_OUT)))

@@ -28,7 +28,14 @@ from search.costs import CostModel
 from search.endings import graceful_stop, last_words, logging_to
 from search.listener import Listener
 from search.placement import Places, Resources
-from search.planning import absolute, check_batches, longest_budget, pending_trials, space_differences
+from search.planning import (
+    absolute,
+    check_batches,
+    check_epochs,
+    longest_budget,
+    pending_trials,
+    space_differences,
+)
 from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
 from search.reach import check_reach
 from search.rungs import Rungs, make_rungs
@@ -267,6 +274,7 @@ def _extend(study: Study, epochs: int) -> None:
     if study.settings.search == "optuna" and "incumbent" not in study.facts():
         raise InputError(f"an Optuna search is extended when it has ended: first genresweep resume {study.directory}")
     trials = study.trials()
+    check_epochs(epochs)
     shorter = [trial for trial in trials if trial.budget > epochs]
     if shorter:
         raise InputError(f"--epochs {epochs} is less than the study's {shorter[0].budget}: it can only be extended")

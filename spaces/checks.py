@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain, product
+from itertools import chain, islice, product
 from typing import Any
 
 from data.errors import InputError, did_you_mean
@@ -15,6 +15,8 @@ PARAMETERS = (*HYPERPARAMETERS, *STRUCTURE)
 """Names that a space may use."""
 _RANGES = (*FLOATS, "taper")
 """Those that may lie anywhere between two bounds."""
+_MOST_WAYS = 100
+"""To meet a condition; all texts that a configuration may have give 72."""
 
 
 _COMPATIBLE = {"optimizer": "sgd", "schedule": "cosine"}
@@ -124,9 +126,14 @@ def _beside(name: str, parameters: Mapping[str, Parameter], conditions: Conditio
     In the place of what is wrong itself stands what goes with everything.
     """
     fixed = {other: p.values for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
-    known = {other: values for other, values in fixed.items() if isinstance(values[0], str)}
-    known |= {other: values for other, values in conditions.get(name, {}).items() if other in HYPERPARAMETERS}
-    for values in product(*known.values()):
+    known: dict[str, tuple[Any, ...]] = {other: values for other, values in fixed.items() if isinstance(values[0], str)}
+    # no number excludes another hyperparameter: only texts need be combined, of which few are known
+    known |= {
+        other: tuple(value for value in values if isinstance(value, str)) or values[:1]
+        for other, values in conditions.get(name, {}).items()
+        if other in HYPERPARAMETERS
+    }
+    for values in islice(product(*known.values()), _MOST_WAYS):
         beside = dict(zip(known, values, strict=True))
         wrong = {other for other, value in beside.items() if _own_problems(other, value)}
         sound = {other: value for other, value in beside.items() if other not in wrong}

@@ -17,6 +17,8 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
 ENCODINGS = ("standardised", "quantile", "piecewise_linear")
 
+MOST_EPOCHS = 100_000
+"""Of one network; more is a slip of the pen, and would be planned for ever."""
 _ID_LENGTH = 12
 
 
@@ -124,7 +126,10 @@ class Configuration:
                 f"schedule_epochs must be at least 1, but got {self.schedule_epochs!r}",
             ),
             (_positive_or_none(self.patience), f"patience must be at least 1, but got {self.patience!r}"),
-            (_positive_or_none(self.epochs), f"epochs must be at least 1, but got {self.epochs!r}"),
+            (
+                _positive_or_none(self.epochs) and (self.epochs or 1) <= MOST_EPOCHS,
+                f"epochs must be from 1 to {MOST_EPOCHS:,}, but got {self.epochs!r}",
+            ),
         ]
 
     def _joint_rules(self) -> list[tuple[bool, str]]:

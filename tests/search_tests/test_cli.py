@@ -178,6 +178,7 @@ WRONG = [
                 ("optimizer must be one of", "'adem'", "clip_norm > 0"),
                 SPACE.replace('"adam"', '"adem"').replace('"none"', "-1"),
             ),
+            ("too many epochs", ("epochs must be from 1 to 100,000",), SPACE + "epochs = 100001\n"),
             (
                 "continuous",
                 ("--search random --trials N",),
@@ -206,6 +207,15 @@ WRONG = [
     Wrong("two views at once", "trials study --curves --repeats", ("exclude each other",), _study),
     Wrong("more than there are", f"{GOOD} --search random --trials 500", ("12 points", "500")),
     Wrong("a seed too large", f"{GOOD} --seed 99999999999", ("seed", "99999999999")),
+    Wrong("too many epochs", f"{GOOD} --epochs 99999999999999999999", ("--epochs", "100,000")),
+    Wrong("too many repeats", f"{GOOD} --repeats 99999999", ("99,999,999 times", "1,000,000", "--repeats")),
+    Wrong(
+        "too many trials",
+        "sweep --data tracks.csv --space wide --search random --trials 99999999999 --out study",
+        ("99,999,999,999 configurations", "1,000,000", "--trials"),
+    ),
+    Wrong("too many synthetic rows", "sweep --data synthetic:99999999999 --out study", ("10,000,000",)),
+    Wrong("synthetic rows without end", f"sweep --data synthetic:{'9' * 5000} --out study", ("10,000,000",)),
     Wrong("no synthetic rows", "sweep --data synthetic:many --out study", ("synthetic:20000",)),
     Wrong("a text model without text", f"{GOOD} --text-model .", ("--text-model goes with --features text",)),
     Wrong(

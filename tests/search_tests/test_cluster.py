@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,16 @@ def test_an_option_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert cluster_address(None) == "10.0.0.1:6379"
     assert cluster_address("auto") == "auto"
+
+
+def test_a_ray_of_its_own_is_refused_where_its_ports_would_be_open(small: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(small / "tracks.csv"), "--space", str(small / "space.toml"), "--address", "local"]
+    command = [sys.executable, "-m", "search.cli", "sweep", *arguments, "--out", str(tmp_path / "study"), "--quiet"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"RAY_ADDRESS": "10.0.0.1:6379"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert "unset RAY_ADDRESS" in ended.stderr
+    assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.parametrize("way", ["option", "environment"])

@@ -6,6 +6,7 @@ Prints the address; then each line of standard input kills the newest ``worker``
 
 from __future__ import annotations
 
+import os
 import sys
 
 import search  # noqa: F401  settles Ray's environment before it is imported
@@ -14,6 +15,7 @@ import search  # noqa: F401  settles Ray's environment before it is imported
 def main() -> None:
     from ray.cluster_utils import Cluster
 
+    os.environ["RAY_AUTH_MODE"] = "disabled"
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1)]
     cluster.wait_for_nodes()

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import typer
 from hypothesis import strategies as st
 
 from data.columns import PAPER_NUMBERS
 from search.cli import app
 from spaces.configuration import HYPERPARAMETERS
+from spaces.structure import STRUCTURE
 from tests.data_tests.tables import GENRES, table
 
 BASES = {(rows, kinds): table(rows, genres=GENRES[:kinds]) for rows in (0, 1, 2, 7, 40, 60) for kinds in (1, 2, 5)}
@@ -114,10 +117,12 @@ _PARQUET: dict[str, Callable[[int], list[Any]]] = {
 
 def _parquet(frame: pd.DataFrame, column: str, kind: str) -> bytes:
     buffer = io.BytesIO()
-    frame = frame.loc[:, ~frame.columns.duplicated()].reset_index(drop=True)
-    if column in frame.columns:
-        frame[column] = pd.Series(_PARQUET[kind](len(frame)), dtype=object)
-    frame.to_parquet(buffer)
+    names = [str(name) for name in frame.columns]
+    columns = [
+        pa.array(_PARQUET[kind](len(frame)) if name == column else list(frame.iloc[:, place]))
+        for place, name in enumerate(names)
+    ]
+    pq.write_table(pa.Table.from_arrays(columns, names=names), buffer)  # pandas writes no name twice
     return buffer.getvalue()
 
 
@@ -145,14 +150,23 @@ def _list(values: list[str]) -> str:
 
 
 _LISTS = st.lists(st.one_of(_SCALARS, st.lists(_SCALARS, max_size=3).map(_list)), max_size=4).map(_list)
+_WHEN = st.dictionaries(
+    st.sampled_from(["depth", "width", "optimizer", "schedule", "dropout", "dropuot"]),
+    st.one_of(_SCALARS, _LISTS, st.sampled_from(["'sgd'", "['sgd', 'adam']", "[2]"])),
+    max_size=2,
+).map(lambda when: "{" + ", ".join(f"{name} = {value}" for name, value in when.items()) + "}")
 _VALUES = st.one_of(
     _SCALARS,
     _LISTS,
     st.integers(1, 1200).map(lambda count: f"[{', '.join(f'0.{n:05d}' for n in range(1, count))}]"),
+    st.tuples(_LISTS, _WHEN).map(lambda v: f"{{values = {v[0]}, when = {v[1]}}}"),
+    st.tuples(_SCALARS, _SCALARS, _WHEN).map(lambda v: f"{{low = {v[0]}, high = {v[1]}, when = {v[2]}}}"),
+    st.sampled_from(["{values = [0.5], when = {optimizer = 'sgd'}}", "{values = [1, 2], when = {depth = [2]}}"]),
     st.tuples(_SCALARS, _SCALARS, _SCALARS).map(lambda v: f"{{low = {v[0]}, high = {v[1]}, log = {v[2]}}}"),
 )
 _KEYS = st.one_of(
-    st.sampled_from([*HYPERPARAMETERS, "droput", "seed", "epoch"]), st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
+    st.sampled_from([*HYPERPARAMETERS, *STRUCTURE, "droput", "seed", "epoch"]),
+    st.from_regex(r"[a-z_]{1,8}", fullmatch=True),
 )
 
 
@@ -161,7 +175,8 @@ def spaces(draw: st.DrawFn) -> str:
     """TOML of a search space, or what is none."""
     if draw(st.integers(0, 9)) == 0:
         return draw(st.text(max_size=200))
-    sound = {"hidden_layers": "[[8]]", "batch_size": "8"} if draw(st.booleans()) else {}
+    layers = draw(st.sampled_from([{"hidden_layers": "[[8]]"}, {"depth": "[1, 2]", "width": "[4, 8]"}]))
+    sound = {**layers, "batch_size": "8"} if draw(st.booleans()) else {}
     lines = {**sound, **draw(st.dictionaries(_KEYS, _VALUES, max_size=4))}
     head = draw(
         st.sampled_from(["[parameters]", "[parameters]", 'name = "x"\n[parameters]', "", "[[parameters]]", "name = 3"])
@@ -189,6 +204,10 @@ _WORDS = st.one_of(
         ["", "0", "1", "2", "-1", "1e3", "nan", "inf", "0.5", "auto", "none", "grid", "random", "--", "-h"]
     ),
     st.sampled_from(["audio", "text", "album", "track", "cuda", "99999999999999999999", "true", "paper", "wide", "."]),
+    st.sampled_from(
+        ["optuna", "tpe", "cmaes", "gp", "asha", "halving", "local", "ray://a:1", "a:1", "{}", '{"spot": 1}']
+    ),
+    st.sampled_from(["s3://", "s3://a:b@c/d", "gs://a?b=c", "synthetic:", "synthetic:100", f"synthetic:{'9' * 5000}"]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.integers().map(str),
 )
@@ -196,7 +215,18 @@ _OPTIONS = st.sampled_from(
     [
         *("--search", "--trials", "--features", "--scheduler", "--reduction-factor", "--grace-period", "--epochs"),
         *("--seed", "--split", "--holdout", "--stack-size", "--cpus", "--space", "--mapping", "--data", "--serach"),
-        *("--json", "--quiet", "--name", "--device"),
+        *(
+            "--json",
+            "--quiet",
+            "--name",
+            "--device",
+            "--repeats",
+            "--sampler",
+            "--text-model",
+            "--address",
+            "--storage",
+        ),
+        *("--out", "--gpus-per-segment", "--resources-per-segment"),
     ]
 )
 
