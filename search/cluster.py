@@ -140,13 +140,20 @@ def _start_or_join(arguments: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Ray replaces the handler of SIGTERM when it starts and when it ends; this puts ours back."""
+    """Ray replaces the handler of SIGTERM when it starts and when it ends; this puts ours back.
+
+    Raises ``KeyboardInterrupt``, as ours does, where Ray's own has heard the signal.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit as end:
+        if end.code != signal.SIGTERM:
+            raise
+        raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, handler)
 

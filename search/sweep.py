@@ -154,7 +154,7 @@ def resume_sweep(
 @contextmanager
 def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study, Prepared]]:
     """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
-    from search.recovery import clear_leftovers, rewind
+    from search.recovery import clear_leftovers, revive, rewind
 
     with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
@@ -170,6 +170,7 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
             if epochs is not None:
                 _extend(study, epochs)
             study.release_running()
+            revive(study)
             clear_leftovers(study)
             rewind(study)
             yield study, prepared

@@ -10,9 +10,9 @@ from pandas.testing import assert_frame_equal
 from results.frames import load_trials
 from results.study import Study
 from tests.search_tests.conftest import Launch, Sweep
-from tests.search_tests.laws import check_ended, check_same
+from tests.search_tests.laws import check_broken_off, check_ended, check_same
 from tests.search_tests.small import HALVING, check_record, curves
-from tests.search_tests.test_faults import sweep_arguments
+from tests.search_tests.test_faults import finish, sweep_arguments
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
@@ -62,6 +62,20 @@ def test_one_member_of_a_stack_cannot_be_trained(
     with Study.open(study) as opened:
         errors = [error for (error,) in opened.query("SELECT error FROM segments WHERE error IS NOT NULL")[1]]
     assert errors and all(reason in error for error in errors)
+
+
+def test_every_worker_dies_and_a_sound_machine_makes_up_for_it(
+    launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
+) -> None:
+    study, code = tmp_path / "study", "def train_segment(*_, **__):\n    os._exit(1)"
+    first = sweep_arguments(small, study, "halving")
+    ended = launch(*first, plan={"worker": code}).wait()
+    assert ended.code == 1, ended.err
+    assert "workers die one after another" in ended.err
+    check_broken_off(ended, study)
+    assert "failed" in set(load_trials(study)["state"]), "the case is about those that were given up"
+    finish(launch, study, first)
+    check_same(study, sweep(**HALVING, stack_size=16))
 
 
 def test_memory_that_runs_out_once_costs_nothing(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
