@@ -21,7 +21,7 @@ from results.study import StudyError
 from search.environment import PACKAGES
 from search.placement import Node, Places, Resources, check_feasible
 from search.probe import Probe, environment, refusal
-from search.watchdog import scratch_prefix, watching
+from search.watchdog import clear_scratch, scratch_prefix, watching
 
 _PATIENCE = 10.0
 """Seconds that a cluster's head may take to accept a connection."""
@@ -65,6 +65,7 @@ def connected(
     if ray.is_initialized():
         yield _places(resources, needs, _probes[-1] if _probes else None)
         return
+    clear_scratch()
     with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
         stage_code(Path(staged))
         with _own_sigterm():

@@ -21,7 +21,7 @@ from data.storage import is_uri, parent
 from data.store import put_encodings
 from results.manifest import Manifest
 from results.record import State, StudySettings, TrialRecord
-from results.study import Study
+from results.study import Study, refuse_existing
 from search.cluster import cluster_address, connected
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
@@ -103,11 +103,7 @@ class Draft:
     def check(cls, data: str, directory: Path, space: str, settings: Mapping[str, Any]) -> Draft:
         """The quick part, in which most mistakes show."""
         asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
-        if directory.exists():
-            raise InputError(
-                f"{directory} exists already: go on with `genresweep resume {directory}`, "
-                "or choose another --name or --out"
-            )
+        refuse_existing(directory)
         draft = cls(directory, asked, pending_trials(asked), read_tables(asked))
         if asked.storage is not None:
             check_vacant(asked.storage)

@@ -20,7 +20,7 @@ from search.promotion import choose_incumbent
 from search.pruning import prune
 from search.recovery import clear_leftovers, revive, rewind, rewind_incumbent
 from search.segments import Segment
-from tests.search_tests.simulated import World, create_study, curves_of, made_up_score, paper_trials, train_in
+from tests.search_tests.simulated import World, create_study, curves_of, die, made_up_score, paper_trials, train_in
 
 
 class Written(World):
@@ -108,6 +108,31 @@ class TestRewind:
             for path in Path(study.checkpoints).iterdir():
                 path.unlink()
             assert rewind(study) == []
+
+
+class TestLogCutShort:
+    @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])
+    def test_whole_commits_are_lost_and_trained_again(self, tmp_path: Path, share: float) -> None:
+        """The tail of ``study.db-wal`` never reached the disk, or is rubbish."""
+        with begun(tmp_path / "whole", 10**6, scheduler="halving"):
+            pass
+        study = begun(tmp_path / "s", 8, scheduler="halving")
+        epochs = {t.key: t.epoch for t in study.trials()}
+        database, log = tmp_path / "s" / "study.db", tmp_path / "s" / "study.db-wal"
+        before, content = database.read_bytes(), log.read_bytes()
+        die(study)  # closing it has emptied the log into the database
+        database.write_bytes(before)
+        kept = int(share * len(content))
+        log.write_bytes(content[:kept] + b"\x01" * (len(content) - kept))
+        with Study.open_for_writing(tmp_path / "s") as study:
+            found = {t.key: t.epoch for t in study.trials()}
+            assert all(found[key] <= epochs[key] for key in epochs) and (found == epochs) == (share == 1.0)
+            assert curves_of(study) == {key: [*range(1, epoch + 1)] for key, epoch in found.items()}
+            study.release_running()
+            clear_leftovers(study)
+            assert rewind(study) == []
+            train_in(study, Written(study))
+        pd_equal(tmp_path / "s", tmp_path / "whole")
 
 
 class Starved(Written):
