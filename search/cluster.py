@@ -129,6 +129,7 @@ def _start_or_join(arguments: Mapping[str, Any]) -> None:
     try:
         if host:  # Ray itself would knock for a minute and a half
             socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        ray._private.worker.print_to_stdstream = _log_raylet
         ray.init(**arguments)
     except (OSError, RuntimeError, ValueError) as error:
         if arguments["address"] == "local":
@@ -137,6 +138,11 @@ def _start_or_join(arguments: Mapping[str, Any]) -> None:
             f"--address {arguments['address']}: no Ray cluster that this command can join (expected Ray "
             f"{ray.__version__} there): {' '.join(str(error).split())[:300]}"
         ) from error
+
+
+def _log_raylet(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    """Ray's long lines on workers that died belong into the study's log: on standard output they are in the way."""
+    logging.getLogger("genresweep").info("Ray: %s", "\n".join(data["lines"]))
 
 
 @contextmanager
