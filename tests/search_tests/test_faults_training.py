@@ -98,3 +98,32 @@ def test_a_network_that_diverges_is_recorded_and_the_rest_go_on(
     assert len(wild) == 4 and set(wild["state"]) == {"diverged"} and (wild["epochs"] == 1).all()
     assert wild["reason"].str.contains("not a finite number at epoch 1").all()
     check_same(study, sweep(stack_size=16))
+
+
+LATER = """
+_sound = train_segment
+
+def train_segment(configurations, state, *rest, first_epoch, **options):
+    for row, configuration in enumerate(configurations):
+        if first_epoch > 1 and configuration.learning_rate == 1e-2 and configuration.optimizer == "adam":
+            state.parameters[row] = float("nan")
+    return _sound(configurations, state, *rest, first_epoch=first_epoch, **options)
+"""
+
+
+def test_a_network_that_diverges_later_keeps_its_best_epoch(
+    launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    ended = launch(*sweep_arguments(small, study, "halving"), plan={"worker": LATER}).wait()
+    assert ended.code == 0, ended.err
+    trials = load_trials(study)
+    late = trials[(trials["state"] == "diverged") & (trials["epochs"] > 1)]
+    assert len(late) and (late["best_epoch"] == 1).all() and late["val_accuracy"].notna().all()
+    assert late["reason"].str.contains("not a finite number at epoch 2").all()
+    whole = curves(sweep(stack_size=16)).set_index(["config_id", "epoch"])
+    found = curves(study).set_index(["config_id", "epoch"])
+    sound = found.drop(index=[(config_id, 2) for config_id in late["config_id"]])
+    assert_frame_equal(sound, whole.loc[sound.index], check_exact=True)
+    check_record(study)
+    check_ended(study)
