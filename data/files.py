@@ -5,8 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import shutil
+import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 
 def absolute_path(path: str | Path) -> Path:
@@ -27,6 +33,30 @@ def write_atomically(path: Path, content: bytes) -> str:
     finally:
         temporary.unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()
+
+
+def flush_names(folder: Path) -> None:
+    """Flush the names in a folder to disk, so that a rename outlasts a loss of power; not every file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def own_mark() -> str:
+    """What tells this process's temporary files from others' in a folder that machines may share."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def clear_abandoned(folder: Path, prefix: str, suffix: str = "") -> None:
+    """Delete the folders ``prefix MARK suffix...`` whose mark is of a process of this machine that has ended."""
+    named = re.compile(re.escape(f"{prefix}{socket.gethostname()}-") + r"(\d+)" + re.escape(suffix))
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            if (found := named.match(path.name)) and not psutil.pid_exists(int(found[1])):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def read_regular(path: Path) -> bytes:

@@ -32,6 +32,7 @@ class State(StrEnum):
                            -> diverged        its loss is no longer a number (not retried)
                            -> failed          its training raised (retried once, then alone)
         running -> pending                    between two segments
+        failed  -> pending                    by ``resume``, where its worker had died or memory had run out
     """
 
     PENDING = "pending"

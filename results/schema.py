@@ -47,12 +47,13 @@ CREATE TABLE stage_scores (
 """
 
 
-def create_database(path: Path, trials: Iterable[TrialRecord]) -> None:
-    """A new database with these configurations."""
+def create_database(path: Path, trials: Iterable[TrialRecord], driver: str) -> None:
+    """A new database with these configurations, being written by ``driver``."""
     connection = sqlite3.connect(path)
     try:
         with connection:
             connection.executescript(_SCHEMA)
+            connection.execute("INSERT INTO facts VALUES ('driver', ?)", (driver,))
             insert_trials(connection, trials)
     finally:
         connection.close()

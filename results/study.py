@@ -6,6 +6,7 @@ driver runs, and in plain journal mode once it has finished, so that it then ope
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
+from data.files import clear_abandoned, flush_names, own_mark, write_atomically
 from data.storage import join
 from results.manifest import Manifest
 from results.opening import connect, lock, refuse_links
@@ -47,25 +49,24 @@ class Study:
 
         Raises ``InputError`` where something of that name exists or the place cannot be written.
         """
-        if directory.exists():
-            raise InputError(
-                f"{directory} exists already: go on with `genresweep resume {directory}`, "
-                "or choose another --name or --out"
-            )
-        draft = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+        refuse_existing(directory)
+        draft = draft_of(directory)
         try:
             draft.mkdir(parents=True)
             (draft / "checkpoints").mkdir()
-            (draft / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-            create_database(draft / "study.db", trials)
+            write_atomically(draft / "manifest.json", manifest.to_json().encode())
+            create_database(draft / "study.db", trials, _driver())
+            flush_names(draft)
+            held = lock(draft)  # before anyone can see the study
             draft.rename(directory)
+            flush_names(directory.parent)
         except (OSError, sqlite3.Error) as error:
-            shutil.rmtree(draft, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                refuse_existing(directory)
             raise InputError(f"the study {directory} cannot be created: {error}") from error
-        except BaseException:
+        finally:
             shutil.rmtree(draft, ignore_errors=True)
-            raise
-        return cls.open_for_writing(directory)
+        return cls._begin_writing(directory, held)
 
     @classmethod
     def open_for_writing(cls, directory: Path) -> Study:
@@ -75,6 +76,10 @@ class Study:
         held = lock(directory)
         if held is None:
             raise InputError(f"{directory} is being written by {_holder(directory)}: wait for it, or stop it")
+        return cls._begin_writing(directory, held)
+
+    @classmethod
+    def _begin_writing(cls, directory: Path, held: Any) -> Study:
         with ExitStack() as undo:
             undo.callback(held.close)
             try:
@@ -83,7 +88,7 @@ class Study:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=NORMAL")
                 study = cls(directory, connection, held)
-                study.set_fact("driver", f"process {os.getpid()} on {socket.gethostname()}")
+                study.set_fact("driver", _driver())
             except (sqlite3.Error, StudyError) as error:
                 raise InputError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
             undo.pop_all()
@@ -288,6 +293,40 @@ class Study:
                 segment.error,
             ),
         )
+
+
+def refuse_existing(directory: Path) -> None:
+    """``InputError`` where a new study's directory exists already; it names who is writing there."""
+    if not directory.exists():
+        return
+    if _is_held(directory):
+        raise InputError(
+            f"{directory} exists already and is being written by {_holder(directory)}: wait for it, "
+            "or choose another --name or --out"
+        )
+    raise InputError(
+        f"{directory} exists already: go on with `genresweep resume {directory}`, or choose another --name or --out"
+    )
+
+
+def draft_of(directory: Path) -> Path:
+    """Where a study is put together, to be renamed to ``directory``; what killed commands left of theirs is deleted."""
+    clear_abandoned(directory.parent, f".{directory.name}.", ".tmp")
+    return directory.with_name(f".{directory.name}.{own_mark()}.tmp")
+
+
+def _driver() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _is_held(directory: Path) -> bool:
+    try:
+        free = lock(directory)
+    except OSError:  # no study
+        return False
+    if free is not None:
+        free.close()
+    return free is None
 
 
 def _holder(directory: Path) -> str:

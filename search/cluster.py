@@ -21,7 +21,7 @@ from results.study import StudyError
 from search.environment import LOOPBACK, PACKAGES, settle_access
 from search.placement import Node, Places, Resources, check_feasible
 from search.probe import Probe, environment, refusal
-from search.watchdog import scratch_prefix, watching
+from search.watchdog import clear_scratch, scratch_prefix, watching
 
 _PATIENCE = 10.0
 """Seconds that a cluster's head may take to accept a connection."""
@@ -65,6 +65,7 @@ def connected(
     if ray.is_initialized():
         yield _places(resources, needs, _probes[-1] if _probes else None)
         return
+    clear_scratch()
     with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
         stage_code(Path(staged))
         with _own_sigterm():
@@ -137,6 +138,7 @@ def _start_or_join(arguments: Mapping[str, Any]) -> None:
     try:
         if host:  # Ray itself would knock for a minute and a half
             socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        ray._private.worker.print_to_stdstream = _log_raylet
         ray.init(**arguments)
     except (OSError, RuntimeError, ValueError) as error:
         if arguments["address"] == "local":
@@ -147,15 +149,27 @@ def _start_or_join(arguments: Mapping[str, Any]) -> None:
         ) from error
 
 
+def _log_raylet(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    """Ray's long lines on workers that died belong into the study's log: on standard output they are in the way."""
+    logging.getLogger("genresweep").info("Ray: %s", "\n".join(data["lines"]))
+
+
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Ray replaces the handler of SIGTERM when it starts and when it ends; this puts ours back."""
+    """Ray replaces the handler of SIGTERM when it starts and when it ends; this puts ours back.
+
+    Raises ``KeyboardInterrupt``, as ours does, where Ray's own has heard the signal.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit as end:
+        if end.code != signal.SIGTERM:
+            raise
+        raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, handler)
 

@@ -28,6 +28,16 @@ class Outcome:
     facts: dict[str, str] = field(default_factory=dict)
 
 
+WORKER_DIED = "its worker died twice"
+"""The error of a segment that ended without a word."""
+
+
+def is_machines_fault(reason: str | None) -> bool:
+    """Whether a training that failed so may end well on a machine with more memory, or a sound one."""
+    kind = (reason or "").partition(":")[0]
+    return kind == WORKER_DIED or "MemoryError" in kind or "can't allocate memory" in (reason or "")
+
+
 class Coordinator:
     """Hands out segments and takes up their reports.
 

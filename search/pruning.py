@@ -9,6 +9,7 @@ from data.storage import delete_file, join
 from results.frames import load_trials
 from results.record import State
 from results.study import Study
+from search.coordinator import is_machines_fault
 from search.promotion import choose_incumbent
 from search.recovery import checkpoint_files
 from search.snapshots import check_owner
@@ -25,8 +26,9 @@ class Pruned:
 def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
     """Delete every checkpoint but the newest of each configuration that can still be trained on.
 
-    Those are the unfinished ones and, with ``keep_finished``, those that a later ``resume --epochs`` would extend. The
-    best so far keeps its own and its repeats', to be promoted from. ``InputError`` where a driver holds the study.
+    Those are the unfinished ones, those that failed by the machine's fault and, with ``keep_finished``, those that a
+    later ``resume --epochs`` would extend. The best so far keeps its own and its repeats', to be promoted from.
+    ``InputError`` where a driver holds the study.
     """
     with Study.open_for_writing(directory) as study:
         check_owner(study, claimed=True)
@@ -40,6 +42,7 @@ def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
             and (
                 not trial.state.is_final
                 or (keep_finished and trial.state is State.FINISHED)
+                or (trial.state is State.FAILED and is_machines_fault(trial.reason))
                 or trial.key.config_id == best_id
             )
         }

@@ -12,6 +12,7 @@ from data.storage import delete_file, join, list_files
 from results.frames import load_trials
 from results.record import CheckpointRef, State, TrialKey, TrialRecord
 from results.study import Study
+from search.coordinator import is_machines_fault
 from search.promotion import choose_incumbent
 from search.snapshots import check_owner
 from trainables.checkpoint import CheckpointError, verify
@@ -25,6 +26,21 @@ def rewind(study: Study) -> list[TrialRecord]:
     The epochs after it are forgotten and will be trained again, to the same numbers. Returns what was rewound.
     """
     return _take_back(study, [trial for trial in study.trials() if not trial.state.is_final])
+
+
+def revive(study: Study) -> list[TrialRecord]:
+    """Let those wait again that failed for want of memory or with their worker: a sound machine may train them.
+
+    Decisions of the rungs stand; who comes late to one is judged by its cutoff. Returns what was revived.
+    """
+    failed = [trial for trial in study.trials() if trial.state is State.FAILED and is_machines_fault(trial.reason)]
+    revived = [replace(trial, state=State.PENDING, reason=None) for trial in failed]
+    if revived:
+        with study.transaction():
+            study.update_trials(revived)
+            study.forget_stages(("sweep", "fusion", "transfer"))
+        _log.warning("%d configurations are tried again whose worker died or had too little memory", len(revived))
+    return revived
 
 
 def rewind_incumbent(study: Study) -> bool:

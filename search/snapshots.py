@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import secrets
 import shutil
 import socket
@@ -35,7 +34,7 @@ from data.storage import (
 )
 from results.manifest import Manifest
 from results.opening import connect, refuse_links
-from results.study import Study, StudyError
+from results.study import Study, StudyError, draft_of
 
 OWNER, PREDECESSOR = "storage_driver", "storage_predecessor"
 """Facts of a record: its own token in ``driver.json``, and the one of the record that it was fetched from."""
@@ -257,7 +256,7 @@ def fetch(storage: str, directory: Path) -> None:
             f"{directory} exists already: go on with `genresweep resume {directory}` where it is this study, "
             "or choose another --out"
         )
-    draft = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+    draft = draft_of(directory)
     try:
         (draft / "checkpoints").mkdir(parents=True)
         _fetch_into(draft, storage)

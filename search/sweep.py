@@ -21,7 +21,7 @@ from data.storage import is_uri, parent
 from data.store import put_encodings
 from results.manifest import Manifest
 from results.record import State, StudySettings, TrialRecord
-from results.study import Study
+from results.study import Study, refuse_existing
 from search.cluster import cluster_address, connected
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
@@ -111,11 +111,7 @@ class Draft:
     def check(cls, data: str, directory: Path, space: str | SearchSpace, settings: Mapping[str, Any]) -> Draft:
         """The quick part, in which most mistakes show."""
         asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
-        if directory.exists():
-            raise InputError(
-                f"{directory} exists already: go on with `genresweep resume {directory}`, "
-                "or choose another --name or --out"
-            )
+        refuse_existing(directory)
         draft = cls(directory, asked, pending_trials(asked), read_tables(asked))
         if asked.storage is not None:
             check_vacant(asked.storage)
@@ -164,7 +160,7 @@ def resume_sweep(
 @contextmanager
 def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study, Prepared]]:
     """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
-    from search.recovery import clear_leftovers, rewind
+    from search.recovery import clear_leftovers, revive, rewind
 
     with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
@@ -180,6 +176,7 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
             if epochs is not None:
                 _extend(study, epochs)
             study.release_running()
+            revive(study)
             clear_leftovers(study)
             rewind(study)
             yield study, prepared

@@ -19,7 +19,7 @@ from ray.tune.search import Searcher
 
 from data.store import FeatureHandle
 from results.study import Study, StudyError
-from search.coordinator import Coordinator, Outcome
+from search.coordinator import WORKER_DIED, Coordinator, Outcome
 from search.listener import Listener
 from search.placement import Slots, trust_all
 from search.segments import Segment
@@ -28,6 +28,8 @@ from trainables.sweep_trainable import PAUSE, SegmentTrainable
 
 _ANY_NUMBER = 1_000_000
 """Of trials that Tune may keep pending: the searcher hands out no more than there are places for."""
+_DEATHS = 4
+"""Of segments with their workers, for each place, that are believed to be the configurations' own fault."""
 _IDLE_SECONDS = 60.0
 """With too little work for so long, an autoscaling cluster's idle workers are let go, and their nodes with them."""
 
@@ -54,6 +56,7 @@ class SegmentSearcher(Searcher):
         coordinator.spread_over(self._slots.wanted)
         self._segments: dict[str, Segment] = {}
         self._parked: set[str] = set()
+        self._deaths = 0
         self.stopping = False
         self.failure: Exception | None = None
 
@@ -113,7 +116,7 @@ class SegmentSearcher(Searcher):
         if segment is None or self.failure is not None:
             return
         try:
-            report = json.loads(result["report"]) if result and not error else {"error": "its worker died twice"}
+            report = json.loads(result["report"]) if result and not error else {"error": WORKER_DIED}
             if "stop" in report:
                 raise StudyError(report["stop"])
             if "error" in report:
@@ -122,11 +125,25 @@ class SegmentSearcher(Searcher):
                 self._trust(report["node"])
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
+            self._count_deaths(report)
         except Exception as failure:
             # raised here, it would be one more failed trial to Tune: the end of the run raises it
             self.failure = failure
             return
         self._show(self._listener.segment, self._coordinator, outcome)
+
+    def _count_deaths(self, report: Mapping[str, Any]) -> None:
+        """``StudyError`` where so many workers have died since a segment was trained that it is the machine's fault."""
+        if "error" not in report:
+            self._deaths = 0
+        elif report["error"] == WORKER_DIED:
+            self._deaths += 1
+        if self._deaths > _DEATHS * max(_DEATHS, self._slots.now):
+            raise StudyError(
+                f"workers die one after another: {self._deaths} segments lost theirs and none was trained. "
+                "Is there too little memory, or is a node broken? Those that failed with their workers are tried again "
+                "when the study goes on"
+            )
 
     def _show(self, event: Callable[..., None], *facts: object) -> None:
         try:

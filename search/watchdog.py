@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import shutil
 import socket
@@ -17,7 +18,12 @@ from pathlib import Path
 import psutil
 import ray
 
+from data.files import clear_abandoned, own_mark
+
 _VITAL = ("raylet", "gcs_server")
+_SCRATCH = "genresweep-"
+
+_log = logging.getLogger("genresweep")
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,17 @@ def watching(last_words: Callable[[str], None] | None) -> Iterator[None]:
 
 def scratch_prefix() -> str:
     """What the names of this process's temporary folders begin with."""
-    return f"genresweep-{os.getpid()}-"
+    return f"{_SCRATCH}{own_mark()}-"
+
+
+def clear_scratch() -> None:
+    """Delete the temporary folders of commands that were killed."""
+    clear_abandoned(Path(tempfile.gettempdir()), _SCRATCH, "-")
 
 
 def _started_here() -> Vital | None:
-    own = {child.name(): child for child in psutil.Process().children(recursive=True) if child.name() in _VITAL}
+    named = {_name(child): child for child in psutil.Process().children(recursive=True)}
+    own = {name: named[name] for name in _VITAL if name in named}
     return Vital({name: functools.partial(_alive, process) for name, process in own.items()}, 3.0) if own else None
 
 
@@ -78,14 +90,31 @@ def _elsewhere() -> Vital:
 def _watch(vital: Vital, finished: threading.Event, last_words: Callable[[str], None]) -> None:
     children: set[psutil.Process] = set()
     while not finished.wait(1.0):
-        # those of a dead raylet are no longer found among the descendants
-        children.update(psutil.Process().children(recursive=True))
-        if vital.dead() and not finished.wait(vital.grace) and (dead := vital.dead()):
+        try:
+            _look(vital, finished, last_words, children)
+        except Exception:
+            _log.exception("a look at Ray failed; the next one follows")
+
+
+def _look(
+    vital: Vital, finished: threading.Event, last_words: Callable[[str], None], children: set[psutil.Process]
+) -> None:
+    # those of a dead raylet are no longer found among the descendants
+    children.update(psutil.Process().children(recursive=True))
+    if vital.dead() and not finished.wait(vital.grace) and (dead := vital.dead()):
+        with contextlib.suppress(OSError):  # nobody listens
             last_words(f"Ray died: its {' and '.join(dead)} ended")
-            _end(children)
-            for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix()}*"):
-                shutil.rmtree(folder, ignore_errors=True)
-            os._exit(1)
+        _end(children)
+        for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix()}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:  # it has just ended
+        return ""
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -26,7 +26,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if chains:
             kinds = Counter(kind for chain in chains for kind in chain)
             counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-            terminalreporter.write_line(f"{outcome}: {len(chains)} studies with {kinds.total()} faults ({counts})")
+            studies = ", ".join(name for report in reports for name in _noted(report, "chain"))
+            terminalreporter.write_line(
+                f"{outcome}: {len(chains)} studies ({studies}) with {kinds.total()} faults ({counts})"
+            )
         if inputs:
             terminalreporter.write_line(f"{outcome}: {inputs} made-up inputs")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from data.errors import InputError
 from results.frames import load_curves, load_trials
 from results.manifest import Manifest
 from results.record import CheckpointRef, Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
-from results.schema import METRICS
+from results.schema import METRICS, create_database
 from results.study import Study, StudyError
 from spaces import Configuration
 
@@ -85,6 +87,40 @@ class TestCreate:
         with pytest.raises(InputError, match="exists already.*genresweep resume"):
             new_study(path)
         assert sorted(p.name for p in tmp_path.rglob("*")) == before
+
+    def test_who_is_writing_what_exists_is_named(self, tmp_path: Path) -> None:
+        with (
+            new_study(tmp_path / "s"),
+            pytest.raises(InputError, match=f"exists already and is being written by process {os.getpid()} on "),
+        ):
+            new_study(tmp_path / "s")
+
+    def test_the_slower_of_two_makers_hears_of_the_other(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Both have found the place free, and one has its study there when the other is about to."""
+
+        def overtaken(*arguments: Any) -> None:
+            monkeypatch.undo()
+            shutil.copytree(tmp_path / "elsewhere", tmp_path / "s")
+            winner.append(Study.open_for_writing(tmp_path / "s"))
+            create_database(*arguments)
+
+        winner: list[Study] = []
+        new_study(tmp_path / "elsewhere").close()
+        monkeypatch.setattr("results.study.create_database", overtaken)
+        with pytest.raises(InputError, match=f"is being written by process {os.getpid()} on "):
+            new_study(tmp_path / "s")
+        winner[0].close()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "s"]
+
+    def test_what_a_killed_maker_has_left_is_deleted(self, tmp_path: Path) -> None:
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        left = [f".s.{socket.gethostname()}-{ended.pid}.tmp", f".t.{socket.gethostname()}-{ended.pid}.tmp"]
+        others = [f".s.{socket.gethostname()}-{os.getppid()}.tmp", f".s.other-{ended.pid}.tmp"]
+        for name in (*left, *others):
+            (tmp_path / name / "checkpoints").mkdir(parents=True)
+        new_study(tmp_path / "s").close()
+        assert {path.name for path in tmp_path.iterdir()} == {"s", left[1], *others}
 
     def test_whole_or_not_at_all(self, tmp_path: Path) -> None:
         twice = (*some_trials(), some_trials()[0])

@@ -67,7 +67,8 @@ def check_segments(study: Path, *, once: bool = True) -> None:
 
 
 def check_tidy(study: Path) -> None:
-    """No half-written file, no checkpoint of nobody, no log of the database, no driver."""
+    """No half-written file, no study half made, no checkpoint of nobody, no log of the database, no driver."""
+    assert [path.name for path in study.parent.glob(f".{study.name}.*.tmp")] == []
     assert [path.name for path in study.rglob(".*")] == []
     assert sorted(path.name for path in study.glob("study.db*")) == ["study.db"]
     assert unclaimed(study) == set()
@@ -93,8 +94,11 @@ def check_interrupted(ended: Ended, study: Path) -> None:
         assert State.PENDING in states and State.RUNNING not in states
 
 
-def check_broken_off(ended: Ended, study: Path) -> None:
-    """However it ended: the right words, a whole record, and no more is lost than was in flight."""
+def check_broken_off(ended: Ended, study: Path, *, drivers: int = 1) -> None:
+    """However it ended: the right words, a whole record, and no more is lost than was in flight.
+
+    With two ``drivers`` the workers of an earlier one may have outlived it.
+    """
     if ended.code != -signal.SIGKILL:
         assert ended.code in (0, 1, 130), ended.err
         check_words(ended)
@@ -107,8 +111,7 @@ def check_broken_off(ended: Ended, study: Path) -> None:
     check_segments(study, once=False)
     for config_id, epochs in zip(trials["config_id"], trials["epochs"], strict=True):
         assert rows.loc[rows["config_id"] == config_id, "epoch"].tolist() == list(range(1, epochs + 1))
-    # of this driver, and of an earlier one whose workers may have outlived it
-    assert len([name for name in unclaimed(study) if not name.startswith(".")]) <= 2 * (SLOTS + 1)
+    assert len([name for name in unclaimed(study) if not name.startswith(".")]) <= drivers * (SLOTS + 1)
 
 
 def check_no_temporary_files(ended: Ended, study: Path) -> None:

@@ -97,6 +97,15 @@ class Command:
         else:
             self.process.send_signal(number)
 
+    def listens(self) -> bool:
+        """Whether it has a handler for ``SIGTERM`` by now."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return False
+        caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
     def until(self, happened: Callable[[], bool]) -> None:
         """Wait for something while it runs."""
         self.until_any(lambda: happened() or self.process.poll() is not None)

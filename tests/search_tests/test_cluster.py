@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import ray
 
 from data.errors import InputError
 from search.cluster import cluster_address
@@ -36,6 +38,18 @@ def test_ray_client_is_refused_with_the_reason(way: str, monkeypatch: pytest.Mon
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001" if way == "environment" else "")
     with pytest.raises(InputError, match="the sweep would run on the head"):
         cluster_address("ray://head:10001" if way == "option" else None)
+
+
+def test_what_the_raylet_says_goes_to_the_log(
+    ray_session: int, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where Ray itself calls it, and not a line on standard output."""
+    worker = ray._private.worker
+    assert "print_to_stdstream" in worker.listen_error_messages.__code__.co_names
+    with caplog.at_level(logging.INFO, logger="genresweep"):
+        worker.print_to_stdstream({"lines": ["A worker died"], "pid": "raylet", "is_err": False}, ignore_prefix=False)
+    assert "A worker died" in caplog.text
+    assert "died" not in "".join(capfd.readouterr())
 
 
 def test_where_no_cluster_answers_nothing_is_written(small: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import check_broken_off, check_same
 from tests.search_tests.processes import SLOW, WORKER, Command, segments
 from tests.search_tests.small import HALVING
-from tests.search_tests.test_faults import finish, sweep_arguments
+from tests.search_tests.test_faults import finish, scratch, sweep_arguments
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
@@ -41,8 +40,7 @@ def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Swee
     first = sweep_arguments(small, study, "halving")
     command = launch(*first, plan={"worker": SLOW}, AWS_SECRET_ACCESS_KEY=SECRET)
     training(command, study)
-    scratch = f"genresweep-{command.process.pid}-*"
-    assert list(Path(tempfile.gettempdir()).glob(scratch)), "the case is about folders like these"
+    assert scratch(command), "the case is about folders like these"
     assert command.kill_started(name)
     before = load_curves(study)
     ended = command.wait()
@@ -50,7 +48,7 @@ def test_ray_dies_and_the_command_says_so(name: str, launch: Launch, sweep: Swee
     assert "genresweep: Ray died: its " in ended.err
     check_broken_off(ended, study)
     assert len(load_curves(study)) >= len(before)
-    assert list(Path(tempfile.gettempdir()).glob(scratch)) == []
+    assert scratch(command) == []
     assert SECRET not in ended.out + ended.err
     assert not any(SECRET.encode() in path.read_bytes() for path in study.rglob("*") if path.is_file())
     finish(launch, study, first)

@@ -10,9 +10,9 @@ from pandas.testing import assert_frame_equal
 from results.frames import load_trials
 from results.study import Study
 from tests.search_tests.conftest import Launch, Sweep
-from tests.search_tests.laws import check_ended, check_same
+from tests.search_tests.laws import check_broken_off, check_ended, check_same
 from tests.search_tests.small import HALVING, check_record, curves
-from tests.search_tests.test_faults import sweep_arguments
+from tests.search_tests.test_faults import finish, sweep_arguments
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
@@ -64,6 +64,20 @@ def test_one_member_of_a_stack_cannot_be_trained(
     assert errors and all(reason in error for error in errors)
 
 
+def test_every_worker_dies_and_a_sound_machine_makes_up_for_it(
+    launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
+) -> None:
+    study, code = tmp_path / "study", "def train_segment(*_, **__):\n    os._exit(1)"
+    first = sweep_arguments(small, study, "halving")
+    ended = launch(*first, plan={"worker": code}).wait()
+    assert ended.code == 1, ended.err
+    assert "workers die one after another" in ended.err
+    check_broken_off(ended, study)
+    assert "failed" in set(load_trials(study)["state"]), "the case is about those that were given up"
+    finish(launch, study, first)
+    check_same(study, sweep(**HALVING, stack_size=16))
+
+
 def test_memory_that_runs_out_once_costs_nothing(launch: Launch, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study, flag = tmp_path / "study", tmp_path / "flag"
     what = f"if not os.path.exists({str(flag)!r}): open({str(flag)!r}, 'w').close(); exec(_MEMORY)"
@@ -84,3 +98,32 @@ def test_a_network_that_diverges_is_recorded_and_the_rest_go_on(
     assert len(wild) == 4 and set(wild["state"]) == {"diverged"} and (wild["epochs"] == 1).all()
     assert wild["reason"].str.contains("not a finite number at epoch 1").all()
     check_same(study, sweep(stack_size=16))
+
+
+LATER = """
+_sound = train_segment
+
+def train_segment(configurations, state, *rest, first_epoch, **options):
+    for row, configuration in enumerate(configurations):
+        if first_epoch > 1 and configuration.learning_rate == 1e-2 and configuration.optimizer == "adam":
+            state.parameters[row] = float("nan")
+    return _sound(configurations, state, *rest, first_epoch=first_epoch, **options)
+"""
+
+
+def test_a_network_that_diverges_later_keeps_its_best_epoch(
+    launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    ended = launch(*sweep_arguments(small, study, "halving"), plan={"worker": LATER}).wait()
+    assert ended.code == 0, ended.err
+    trials = load_trials(study)
+    late = trials[(trials["state"] == "diverged") & (trials["epochs"] > 1)]
+    assert len(late) and (late["best_epoch"] == 1).all() and late["val_accuracy"].notna().all()
+    assert late["reason"].str.contains("not a finite number at epoch 2").all()
+    whole = curves(sweep(stack_size=16)).set_index(["config_id", "epoch"])
+    found = curves(study).set_index(["config_id", "epoch"])
+    sound = found.drop(index=[(config_id, 2) for config_id in late["config_id"]])
+    assert_frame_equal(sound, whole.loc[sound.index], check_exact=True)
+    check_record(study)
+    check_ended(study)

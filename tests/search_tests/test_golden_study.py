@@ -47,6 +47,8 @@ def test_it_reads_as_it_was_written(golden: Path, capsys: pytest.CaptureFixture[
     assert len(trials) == trials["config_id"].nunique() == 6
     assert set(trials["state"]) == {"pending", "running", "diverged"} and (trials["budget"] == EPOCHS).all()
     assert trials["epochs"].sum() == len(curves) > 0
+    assert trials.to_csv(index=False) == (GOLDEN / "trials.csv").read_text()
+    assert curves.to_csv(index=False) == (GOLDEN / "curves.csv").read_text()
     assert curves[list(METRICS)].notna().any().all()
     for arguments in (["status"], ["status", "--json"], ["trials"], ["trials", "--curves"]):
         assert run([*arguments, str(golden)]) == 0, capsys.readouterr().err

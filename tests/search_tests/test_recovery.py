@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,12 @@ from results.frames import load_trials
 from results.record import CheckpointRef, State, TrialKey
 from results.schema import METRICS
 from results.study import Study
+from search.coordinator import WORKER_DIED
 from search.promotion import choose_incumbent
 from search.pruning import prune
-from search.recovery import clear_leftovers, rewind, rewind_incumbent
-from tests.search_tests.simulated import World, create_study, curves_of, paper_trials, train_in
+from search.recovery import clear_leftovers, revive, rewind, rewind_incumbent
+from search.segments import Segment
+from tests.search_tests.simulated import World, create_study, curves_of, die, made_up_score, paper_trials, train_in
 
 
 class Written(World):
@@ -106,6 +110,89 @@ class TestRewind:
             assert rewind(study) == []
 
 
+class TestLogCutShort:
+    @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])
+    def test_whole_commits_are_lost_and_trained_again(self, tmp_path: Path, share: float) -> None:
+        """The tail of ``study.db-wal`` never reached the disk, or is rubbish."""
+        with begun(tmp_path / "whole", 10**6, scheduler="halving"):
+            pass
+        study = begun(tmp_path / "s", 8, scheduler="halving")
+        epochs = {t.key: t.epoch for t in study.trials()}
+        database, log = tmp_path / "s" / "study.db", tmp_path / "s" / "study.db-wal"
+        before, content = database.read_bytes(), log.read_bytes()
+        die(study)  # closing it has emptied the log into the database
+        database.write_bytes(before)
+        kept = int(share * len(content))
+        log.write_bytes(content[:kept] + b"\x01" * (len(content) - kept))
+        with Study.open_for_writing(tmp_path / "s") as study:
+            found = {t.key: t.epoch for t in study.trials()}
+            assert all(found[key] <= epochs[key] for key in epochs) and (found == epochs) == (share == 1.0)
+            assert curves_of(study) == {key: [*range(1, epoch + 1)] for key, epoch in found.items()}
+            study.release_running()
+            clear_leftovers(study)
+            assert rewind(study) == []
+            train_in(study, Written(study))
+        pd_equal(tmp_path / "s", tmp_path / "whole")
+
+
+class Starved(Written):
+    """A world in which workers die that train some of the configurations."""
+
+    starved: Collection[TrialKey] = ()
+    reason = WORKER_DIED
+
+    def error(self, segment: Segment) -> str | None:
+        return self.reason if set(segment.keys) & set(self.starved) else None
+
+
+class TestRevive:
+    @pytest.mark.parametrize("scheduler", ["none", "halving"])
+    @pytest.mark.parametrize("reason", [WORKER_DIED, "numpy._core._exceptions._ArrayMemoryError: Unable to allocate"])
+    def test_on_a_sound_machine_all_ends_as_if_nothing_had_happened(
+        self, tmp_path: Path, scheduler: str, reason: str
+    ) -> None:
+        with begun(tmp_path / "whole", 10**6, scheduler=scheduler):
+            pass
+        with begun(tmp_path / "s", 0, scheduler=scheduler) as study:
+            world = Starved(study)
+            world.starved, world.reason = [trial.key for trial in study.trials()], f"Traceback\n  ...\n{reason}"
+            train_in(study, world)
+            assert {(t.state, t.reason) for t in study.trials()} == {(State.FAILED, reason)}
+            assert {t.key for t in revive(study)} == set(world.starved)
+            train_in(study, Written(study))
+            assert revive(study) == []
+        pd_equal(tmp_path / "s", tmp_path / "whole")
+
+    def test_who_comes_late_to_a_rung_is_judged_by_its_cutoff(self, tmp_path: Path) -> None:
+        """Two of six die before the first rung: one that would have passed it, one that would not."""
+        trials = sorted(paper_trials(6), key=lambda trial: made_up_score(trial.key, 1))
+        starved = [trials[0].key, trials[-1].key]
+        with begun(tmp_path / "s", 0, scheduler="halving") as study:
+            world = Starved(study)
+            world.starved = starved
+            train_in(study, world)
+            before = study.decisions()
+            cutoff = next(d.cutoff for d in before if d.epoch == 1)
+            assert cutoff is not None and made_up_score(starved[0], 1) < cutoff <= made_up_score(starved[1], 1)
+            assert {t.key for t in revive(study)} == set(starved)
+            train_in(study, Written(study))
+            after = study.decisions()
+            assert after[: len(before)] == before
+            late = {d.key: d for d in after[len(before) :] if d.epoch == 1}
+            assert {key: d.promoted for key, d in late.items()} == {starved[0]: False, starved[1]: True}
+            assert {d.cutoff for d in late.values()} == {cutoff}
+            assert all(t.state in (State.STOPPED, State.FINISHED) for t in study.trials())
+            assert all(curves_of(study)[t.key] == [*range(1, t.epoch + 1)] for t in study.trials())
+
+    def test_whose_training_raised_stays_failed(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "s", 0, scheduler="none") as study:
+            world = Starved(study)
+            world.starved, world.reason = [study.trials()[2].key], "ValueError: a bad member"
+            train_in(study, world)
+            assert revive(study) == []
+            assert [t.reason for t in study.trials() if t.state is State.FAILED] == ["ValueError: a bad member"]
+
+
 class TestIncumbentLost:
     @pytest.mark.parametrize("scheduler", ["asha", "halving"])
     @pytest.mark.parametrize("ended", [State.STOPPED, State.FINISHED])
@@ -190,6 +277,15 @@ class TestPrune:
         kept = trials[best].checkpoint
         assert kept is not None
         assert [path.name for path in (tmp_path / "s" / "checkpoints").iterdir()] == [kept.file]
+
+    def test_keeps_what_a_sound_machine_may_train_on(self, tmp_path: Path) -> None:
+        with begun(tmp_path / "s", 4, scheduler="halving") as study:
+            trial = next(t for t in study.trials() if t.epoch and not t.state.is_final)
+            assert trial.checkpoint is not None
+            with study.transaction():
+                study.update_trials([replace(trial, state=State.FAILED, reason=WORKER_DIED)])
+        prune(tmp_path / "s", keep_finished=False)
+        assert (tmp_path / "s" / "checkpoints" / trial.checkpoint.file).is_file()
 
     def test_half_written_files_go_too(self, tmp_path: Path) -> None:
         with begun(tmp_path / "s", 4) as study:

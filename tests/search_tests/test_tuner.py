@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from ray.tune.search import Searcher
 
+from results.record import State
 from results.study import Study, StudyError
-from search.coordinator import Coordinator
+from search.coordinator import WORKER_DIED, Coordinator
 from search.costs import CostModel
 from search.listener import Listener
 from search.placement import Slots, trust_all
 from search.rungs import NoRungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher
-from tests.search_tests.simulated import create_study, paper_trials
+from tests.search_tests.simulated import World, create_study, paper_trials
 from trainables.sweep_trainable import PAUSE
 
 
@@ -58,6 +59,34 @@ def test_the_first_failure_ends_the_run_and_is_not_raised_into_tune(tmp_path: Pa
     searcher.on_trial_complete("b", {"report": json.dumps({"stop": "another"})})
     assert isinstance(searcher.failure, StudyError) and "no space left" in str(searcher.failure)
     assert searcher.suggest("c") == Searcher.FINISHED
+
+
+def _die(searcher: SegmentSearcher, trial: str) -> None:
+    assert isinstance(searcher.suggest(trial), dict)
+    searcher.on_trial_complete(trial, error=True)
+
+
+def test_workers_that_die_one_after_another_end_the_run(tmp_path: Path) -> None:
+    """Two slots: sixteen in a row may be the configurations' own fault."""
+    searcher, study = _searcher(tmp_path, configurations=32), Study.open(tmp_path / "s")
+    for number in range(16):
+        _die(searcher, f"{number}")
+    assert searcher.failure is None
+    _die(searcher, "the last")
+    assert isinstance(searcher.failure, StudyError) and "workers die one after another: 17" in str(searcher.failure)
+    assert searcher.suggest("more") == Searcher.FINISHED
+    assert {trial.reason for trial in study.trials() if trial.state is State.FAILED} <= {WORKER_DIED}
+    study.close()
+
+
+def test_a_segment_that_is_trained_shows_that_the_machine_is_sound(tmp_path: Path) -> None:
+    searcher, world = _searcher(tmp_path, configurations=32), World()
+    for turn in range(4):
+        for number in range(12):
+            _die(searcher, f"{turn}-{number}")
+        assert isinstance(searcher.suggest("sound"), dict)
+        searcher.on_trial_complete("sound", {"report": json.dumps(world.report(searcher._segments["sound"]))})
+    assert searcher.failure is None
 
 
 def test_what_an_unknown_node_has_trained_is_not_committed(tmp_path: Path) -> None:
