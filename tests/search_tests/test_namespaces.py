@@ -57,6 +57,7 @@ def test_both_addresses_train_though_one_has_none_of_the_code(
     assert nodes.trained(tmp_path / "study") == {nodes.head, nodes.worker}
 
 
+@pytest.mark.faults
 def test_a_custom_resource_keeps_segments_to_the_node_that_has_it(
     nodes: Namespaces, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
 ) -> None:
