@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Ended:
 
 
 class Command:
-    """A running ``genresweep``; what it starts can be found by a mark in its environment."""
+    """A running ``genresweep``, begun ``within`` another command; what it starts has a mark in its environment."""
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Command:
         folder: Path,
         plan: Plan | None = None,
         module: str = "search.cli",
+        within: Sequence[str] = (),
         **variables: str,
     ) -> None:
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
@@ -64,7 +65,7 @@ class Command:
         environment |= {MARK: self.mark, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **variables}
         program = [module] if plan is None else ["tests.search_tests.saboteur", json.dumps(plan)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *program, *map(str, arguments)],
+            [*within, sys.executable, "-m", *program, *map(str, arguments)],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """``python -m tests.search_tests.ray_head autoscaling|jobs FOLDER``: a head by ``ray start``, on this machine.
 
-``autoscaling``: a head without CPUs; Ray's own autoscaler starts up to two workers of one CPU each by its fake
-provider. ``jobs``: a head of one CPU whose dashboard takes jobs; it needs ``ray[default]``. Prints the address of the
-cluster, or of the dashboard. Whoever starts it ends what it has started.
+``autoscaling``: a head without CPUs; Ray's own autoscaler, in the version that ``ray up`` runs, starts up to two
+workers of one CPU each by its fake provider. ``jobs``: a head of one CPU whose dashboard takes jobs; it needs
+``ray[default]``. Prints the address of the cluster, or of the dashboard. Whoever starts it ends what it has started.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID, FakeMultiNodeProvider
 
 IDLE_MINUTES = 0.1
 
@@ -27,10 +29,12 @@ def config(address: str) -> dict[str, object]:
         "upscaling_speed": 1.0,
         "idle_timeout_minutes": IDLE_MINUTES,
         "provider": {
-            "type": "fake_multinode",
+            # the provider that Ray calls fake_multinode, under which name Ray looks for a file that its wheel lacks
+            "type": "external",
+            "module": f"{FakeMultiNodeProvider.__module__}.FakeMultiNodeProvider",
             "gcs_address": address,
-            # all of them have this machine's address, by which an autoscaler knows which of them are idle
-            "use_node_id_as_ip": True,
+            "head_node_id": FAKE_HEAD_NODE_ID,
+            "launch_multiple": True,
             "disable_node_updaters": True,
             "disable_launch_config_check": True,
         },
@@ -68,8 +72,9 @@ def main(kind: str, folder: Path) -> None:
     if kind == "autoscaling":
         file = folder / "autoscaling.json"
         file.write_text(json.dumps(config(address)))
-        # the type of the node is set by ``ray up``, too
-        environment |= {"RAY_FAKE_CLUSTER": "1", "RAY_NODE_TYPE_NAME": "ray.head.default"}
+        # what ``ray up`` sets, too: the newer autoscaler, and who the node is
+        environment |= {"RAY_enable_autoscaler_v2": "1", "RAY_NODE_TYPE_NAME": "ray.head.default"}
+        environment |= {"RAY_FAKE_CLUSTER": "1", "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID}
         environment["AUTOSCALER_UPDATE_INTERVAL_S"] = "1"
         options += ["--num-cpus=0", "--include-dashboard=false", f"--autoscaling-config={file}"]
     else:

@@ -5,6 +5,7 @@ One node is killed in the middle by default; the rest runs with ``-m faults``.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -132,7 +133,9 @@ def head(launch: Launch, tmp_path: Path) -> Iterator[Callable[[str], tuple[Comma
     started: list[Command] = []
 
     def start(kind: str) -> tuple[Command, str]:
-        started.append(launch(kind, tmp_path, module="tests.search_tests.ray_head"))
+        # as on the nodes of cluster.yaml
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        started.append(launch(kind, tmp_path, module="tests.search_tests.ray_head", PATH=path))
         assert started[-1].process.stdout is not None
         address = started[-1].process.stdout.readline().strip()
         assert address, "the head did not start"
@@ -163,9 +166,9 @@ def test_pending_segments_make_a_cluster_grow_and_idleness_makes_it_shrink(
 def test_a_sweep_is_a_job(head: Head, sweep: Sweep, small: Path, tmp_path: Path) -> None:
     pytest.importorskip("aiohttp", reason="jobs need ray[default]")
     (_, address), study = head("jobs"), tmp_path / "study"
-    program = Path(sys.executable).parent
-    sweep_it = [program / "genresweep", *sweep_arguments(small, study, "halving"), "--quiet"]
-    command = [program / "ray", "job", "submit", "--address", address, "--", *sweep_it]
+    sweep_it = ["genresweep", *sweep_arguments(small, study, "halving"), "--quiet"]
+    submit = [Path(sys.executable).with_name("ray"), "job", "submit", "--address", address]
+    command = [*submit, "--", *sweep_it]
     code, said = _submit(list(map(str, command)))
     assert code == 0, said
     check_record(study)
