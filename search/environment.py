@@ -29,12 +29,24 @@ _ON_THIS_MACHINE = {
 }
 
 
+_settled: dict[str, str] = {}
+"""What ``settle`` has set for a Ray on this machine."""
+
+
 def settle() -> None:
     """Set what genresweep relies on; what the user has set for a Ray on this machine stays."""
     os.environ.update(_ALWAYS)
     if not os.environ.get("RAY_ADDRESS"):
-        for name, value in _ON_THIS_MACHINE.items():
-            os.environ.setdefault(name, value)
+        _settled.update({name: value for name, value in _ON_THIS_MACHINE.items() if name not in os.environ})
+        os.environ.update(_settled)
+
+
+def unsettle() -> None:
+    """Take back what is meant for a Ray on this machine, before a cluster is joined that may ask for a token."""
+    for name, value in _settled.items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
+    _settled.clear()
 
 
 def check_packages() -> None:

@@ -44,7 +44,7 @@ class SegmentSearcher(Searcher):
         study: Study,
         slots: Callable[[], Slots],
         listener: Listener,
-        trust: Callable[[str], None] = trust_all,
+        trust: Callable[[str], bool] = trust_all,
     ) -> None:
         super().__init__()
         self._coordinator, self._study = coordinator, study
@@ -85,8 +85,8 @@ class SegmentSearcher(Searcher):
 
     @property
     def _lets_go(self) -> bool:
-        """Whether there has been too little work for all places of an autoscaling cluster for long."""
-        return self._slots.wanted > self._slots.now and time.monotonic() - self._busy > _IDLE_SECONDS
+        """Whether there has been too little work for all places of a cluster that shrinks for long."""
+        return self._slots.grows and time.monotonic() - self._busy > _IDLE_SECONDS
 
     def _follow(self, slots: Slots) -> None:
         """Spread the work over the places that there are now."""
@@ -116,10 +116,11 @@ class SegmentSearcher(Searcher):
             report = json.loads(result["report"]) if result and not error else {"error": "its worker died twice"}
             if "stop" in report:
                 raise StudyError(report["stop"])
+            if "error" not in report and not self._trust(report["node"]):
+                report = {"error": "its node left before it could be asked what it runs"}
             if "error" in report:
                 outcome = self._coordinator.fail(segment, report["error"])
             else:
-                self._trust(report["node"])
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
         except Exception as failure:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from search import environment
 from search.cluster import stage_code
-from search.environment import PACKAGES
+from search.environment import PACKAGES, settle, unsettle
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,3 +31,24 @@ def test_workers_get_the_packages_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PACKAGES)
     assert not list(tmp_path.rglob("__pycache__"))
     assert (tmp_path / "data" / "synthetic_twin.json").is_file()
+
+
+def test_a_cluster_that_is_joined_decides_itself_whether_it_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what was set for a Ray on this machine is taken back, and set again afterwards."""
+    ours = environment._ON_THIS_MACHINE
+    monkeypatch.setattr(environment, "_settled", {})
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for name in ours:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_prestart_worker_first_driver", "1")
+    users = {"RAY_prestart_worker_first_driver": "1"}
+
+    def present() -> dict[str, str]:
+        return {name: os.environ[name] for name in ours if name in os.environ}
+
+    settle()
+    assert present() == {**ours, **users}
+    unsettle()
+    assert present() == users
+    settle()
+    assert present() == {**ours, **users}
