@@ -68,9 +68,9 @@ def connected(
     clear_scratch()
     with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
         stage_code(Path(staged))
-        with _own_sigterm():
-            _start_or_join(_arguments(resources, staged))
         try:
+            with _own_sigterm():
+                _start_or_join(_arguments(resources, staged))
             if not local:
                 _probes.append(Probe(environment(Path(staged))))
             with watching(last_words):
@@ -102,14 +102,16 @@ def _probed(probe: Probe) -> list[Node]:
     return nodes
 
 
-def _trust(probe: Probe, node: str) -> None:
-    """Wait for a node's answer where it has trained before it could be asked; ``StudyError`` unless it is the same."""
-    if node in probe.accepted:
-        return
-    probe.ask(ray.nodes())
-    complaints = probe.complaints()
+def _trust(probe: Probe, node: str) -> bool:
+    """Wait for a node's answer where it has trained before it could be asked; ``StudyError`` where that is another.
+
+    False where the node has left before it could answer.
+    """
     if node not in probe.accepted:
-        raise StudyError(refusal(complaints or [f"{node[:8]}: has left before it could be asked"]))
+        probe.ask(ray.nodes())
+        if complaints := probe.complaints(node=node):
+            raise StudyError(refusal(complaints))
+    return node in probe.accepted
 
 
 def cluster_address(address: str | None) -> str:
@@ -143,10 +145,23 @@ def _start_or_join(arguments: Mapping[str, Any]) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         if arguments["address"] == "local":
             raise
-        raise InputError(
-            f"--address {arguments['address']}: no Ray cluster that this command can join (expected Ray "
-            f"{ray.__version__} there): {' '.join(str(error).split())[:300]}"
-        ) from error
+        raise InputError(_not_joined(arguments["address"], error)) from error
+
+
+def _not_joined(address: str, error: Exception) -> str:
+    """What is said where ``ray.init`` failed."""
+    causes = [" ".join(str(each).split())[:300] for each in (error, error.__cause__) if each is not None]
+    if causes[0].startswith("Failed to merge the Job's runtime env"):
+        return (
+            "this job was submitted with a runtime environment of its own, as --working-dir makes one, and genresweep "
+            "ships its code by another: submit without --working-dir and --runtime-env, or set "
+            "RAY_OVERRIDE_JOB_RUNTIME_ENV=1, which puts genresweep's in its place"
+        )
+    return (
+        f"--address {address}: no Ray cluster that this command can join (expected Ray {ray.__version__} there): "
+        f"{': '.join(causes)}\nRun the command on a node of the cluster (ray exec, ray job submit), and set "
+        "RAY_AUTH_MODE=token where the cluster asks for a token"
+    )
 
 
 def _log_raylet(data: Mapping[str, Any], ignore_prefix: bool) -> None:

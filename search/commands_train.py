@@ -66,6 +66,7 @@ def run(
     )
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = out or Path("runs") / (name or f"run-{datetime.now():%Y%m%d-%H%M%S}")
+    _warn_of_shared_disk(directory)
     with interruptible(directory), _listener(quiet) as listener:
         result = run_study(
             data,
@@ -151,8 +152,9 @@ def sweep(
     directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
     if not quiet:
         _warn_of_schedules(space, epochs)
+    _warn_of_shared_disk(directory)
     if dry_run:
-        _print_estimate(data, directory, space, settings, cpus, as_json)
+        _print_estimate(data, directory, space, settings, resources, as_json)
         return
     from search.sweep import run_sweep
 
@@ -181,6 +183,7 @@ def resume(
 
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = _fetched(study, out)
+    _warn_of_shared_disk(directory)
     with interruptible(directory), _listener(quiet) as listener:
         result = resume_study(directory, epochs=epochs, resources=resources, listener=listener)
     finish(result, as_json)
@@ -212,8 +215,15 @@ def prune(
     OUT.print(f"{pruned.files} checkpoints deleted, {pruned.megabytes:.1f} MB freed", highlight=False)
 
 
+def _warn_of_shared_disk(directory: Path) -> None:
+    from search.local_disk import warning
+
+    if (said := warning(directory)) is not None:
+        ERR.print(said)
+
+
 def _print_estimate(
-    data: str, directory: Path, space: str, settings: dict[str, Any], cpus: int | None, as_json: bool
+    data: str, directory: Path, space: str, settings: dict[str, Any], resources: Resources, as_json: bool
 ) -> None:
     import os
 
@@ -227,7 +237,11 @@ def _print_estimate(
     records = foreseen_trials(asked)
     prepared = prepare(asked)
     check_batches(asked, records, prepared.features)
-    found = estimate(asked, records, prepared, workers=cpus or os.cpu_count() or 1)
+    found = estimate(asked, records, prepared, workers=resources.cpus or os.cpu_count() or 1)
+    if resources.address is not None and resources.cpus is None:
+        ERR.print(
+            "--dry-run asks no cluster: this is for as many CPUs as this machine has; --cpus N for another number"
+        )
     if as_json:
         print_json(asdict(found))
         return

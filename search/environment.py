@@ -42,11 +42,9 @@ def settle_access(address: str) -> None:
     """Before ``ray.init``: other users of this machine reach loopback, so a Ray here wants a token of this process.
 
     Ray asks for one wherever it starts by itself, unless ``RAY_AUTH_MODE`` says otherwise, and would write its own to
-    the user's home. Of a cluster the user says whether it has one.
+    the user's home. A cluster has its own ways: Ray finds out, or the user says it.
     """
-    if address != "local":
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    elif "RAY_AUTH_TOKEN_PATH" not in os.environ:
+    if address == "local" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 

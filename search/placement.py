@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from data.errors import InputError
+from search.console import ERR
 
 Node = Mapping[str, Any]
 """A node as ``ray.nodes()`` describes it."""
@@ -77,6 +79,8 @@ class Slots:
     """That fit on the nodes there are; 0 while no node can hold one."""
     wanted: int
     """Among which the work is spread, at least 1: on an autoscaling cluster more than fit, so that it grows."""
+    grows: bool = False
+    """Whether an autoscaler adds nodes, and takes idle ones away."""
 
 
 def slots_of(nodes: Sequence[Node], needs: Mapping[str, float], limit: int | None) -> Slots:
@@ -88,17 +92,20 @@ def slots_of(nodes: Sequence[Node], needs: Mapping[str, float], limit: int | Non
     now = min(fitting, limit or fitting)
     if not _grows(nodes):
         return Slots(now, max(1, now))
-    return Slots(now, max(1, now, limit or 2 * fitting))
+    return Slots(now, max(1, now, limit or 2 * fitting), grows=True)
 
 
 def check_feasible(nodes: Sequence[Node], needs: Mapping[str, float]) -> None:
     """``InputError`` where no node can hold a segment and none will be added."""
-    if _fitting(nodes, needs) or _grows(nodes):
-        return
+    if not _fitting(nodes, needs) and not _grows(nodes):
+        raise InputError(_infeasible(nodes, needs))
+
+
+def _infeasible(nodes: Sequence[Node], needs: Mapping[str, float]) -> str:
     has = "\n".join(
         f"  - {node['NodeManagerAddress']}: {_listed(node['Resources'])}" for node in nodes if node["Alive"]
     )
-    raise InputError(
+    return (
         f"no node can hold a segment, which takes {_listed(needs)}; the nodes have:\n{has}\n"
         "ask for less (--device, --gpus-per-segment, --resources-per-segment), or start a node that has it"
     )
@@ -136,14 +143,25 @@ _INTERVAL = 1.0
 """Seconds between two looks at a cluster's nodes; twenty times as long as a look takes, where that is more."""
 
 
-def trust_all(node: str) -> None:
+_WARNS = 60.0
+"""Seconds without a place after which an autoscaling cluster may never bring one, and between two warnings of it."""
+
+
+def trust_all(node: str) -> bool:
     """Where all nodes are this machine."""
+    return True
+
+
+def _warn(said: str) -> None:
+    logging.getLogger("genresweep").warning("%s", said)
+    ERR.print(said)
 
 
 class Places:
     """The slots of a cluster, looked up anew as it changes; ``look`` returns its nodes.
 
-    ``trust`` takes a node's id, and raises where what that node trains cannot be taken for what this one would.
+    ``trust`` takes a node's id, and raises where what that node trains cannot be taken for what this one would; false
+    where that cannot be known, since it has left. ``warn`` is told what is missing where no node has come for a minute.
     """
 
     def __init__(
@@ -151,10 +169,12 @@ class Places:
         look: Callable[[], Sequence[Node]],
         needs: Mapping[str, float],
         limit: int | None,
-        trust: Callable[[str], None] = trust_all,
+        trust: Callable[[str], bool] = trust_all,
+        warn: Callable[[str], None] = _warn,
     ) -> None:
         self._look, self.needs, self._limit, self.trust = look, needs, limit, trust
-        self._next = 0.0
+        self._warn = warn
+        self._next, self._warned = 0.0, time.monotonic()
         self._slots = Slots(1, 1)
 
     def on_cpus(self) -> Places:
@@ -166,7 +186,13 @@ class Places:
         """As of about a second ago."""
         began = time.monotonic()
         if began >= self._next:
-            self._slots = slots_of(self._look(), self.needs, self._limit)
+            nodes = self._look()
+            self._slots = slots_of(nodes, self.needs, self._limit)
+            if self._slots.now:
+                self._warned = began
+            elif began - self._warned >= _WARNS:
+                self._warned = began
+                self._warn(f"waiting for a node that can train: {_infeasible(nodes, self.needs)}")
             ended = time.monotonic()
             self._next = ended + max(_INTERVAL, 20 * (ended - began))
         return self._slots

@@ -17,8 +17,8 @@ from typing import Any
 from search.environment import PACKAGES
 
 CODE, PYTHON = "genresweep's code", "Python"
-_LIBRARIES = ("ray", "torch", "numpy", "numba")
-"""A learning curve is the same to the bit on one set of these."""
+_LIBRARIES = ("ray", "torch", "numpy", "numba", "scikit-learn", "xgboost", "sentence-transformers", "safetensors")
+"""A study is the same on one set of these: its learning curves to the bit, its baselines, embeddings, checkpoints."""
 _PATIENCE = 60.0
 """Seconds for a node to fetch the code and start a worker: it takes about 5."""
 
@@ -80,15 +80,18 @@ class Probe:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             self._waiting[task.options(scheduling_strategy=there).remote()] = node
 
-    def complaints(self, patience: float = _PATIENCE) -> list[str]:
-        """One line for each node that answered otherwise than expected, or, where ``patience`` is given, not at all."""
+    def complaints(self, patience: float = _PATIENCE, node: str | None = None) -> list[str]:
+        """One line for each node that answered otherwise than expected, or, where ``patience`` is given, not at all.
+
+        With ``node``, an id, only that one is waited for.
+        """
         import ray
 
         found: list[str] = []
         deadline = time.monotonic() + patience
-        while self._waiting:
+        while waiting := [each for each, asked in self._waiting.items() if node in (None, asked["NodeID"])]:
             left = max(0.0, deadline - time.monotonic())
-            answered, late = ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=left)
+            answered, late = ray.wait(waiting, num_returns=len(waiting), timeout=left)
             for reference in answered:
                 found += self._judge(self._waiting.pop(reference), reference)
             if not answered or not patience:
@@ -103,9 +106,9 @@ class Probe:
         try:
             complaints = self._differences(node, ray.get(reference))
         except ray.exceptions.RayError as error:
-            if not _lives(node):  # one that has left meanwhile trains nothing
+            if not lives(node["NodeID"]):  # one that has left meanwhile trains nothing
                 return []
-            complaints = [f"{_named(node)}: cannot run our code: {_cause(error)}"]
+            complaints = [f"{_named(node)}: cannot run our code: {cause(error)}"]
         if complaints and self._asked[node["NodeID"]] < _TIMES:
             self._put([node])
             return []
@@ -136,11 +139,13 @@ def _named(node: Mapping[str, Any]) -> str:
     return f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
 
 
-def _lives(node: Mapping[str, Any]) -> bool:
+def lives(node: str) -> bool:
+    """Whether the node of an id is in the cluster."""
     import ray
 
-    return any(other["Alive"] for other in ray.nodes() if other["NodeID"] == node["NodeID"])
+    return any(other["Alive"] for other in ray.nodes() if other["NodeID"] == node)
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
+    """The last line of an error, which names it."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]

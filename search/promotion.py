@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def promote(study: Study, features: Features) -> Incumbent:
     trials = load_trials(study)
     key = choose_incumbent(trials)
     if key is None:
-        raise StudyError("no configuration has been trained to a score: there is nothing to promote")
+        raise StudyError(f"no configuration has been trained to a score: there is nothing to promote{_why(study)}")
     own = trials[trials["config_id"] == key.config_id].dropna(subset=["val_accuracy"])
     best_epochs = zip(own["val_accuracy"], own["best_epoch"], strict=True)
     at_best = dict(zip(own["seed"], best_epochs, strict=True))
@@ -82,6 +83,12 @@ def promote(study: Study, features: Features) -> Incumbent:
     study.set_fact("incumbent", key.config_id)
     mean, spread = own["val_accuracy"].agg(["mean", "std"])
     return Incumbent(key, best.epoch, best.validation["val_accuracy"], directory, mean, spread)
+
+
+def _why(study: Study) -> str:
+    """The reason that most configurations ended with; nothing where none has one."""
+    reasons = Counter(trial.reason for trial in study.trials() if trial.reason)
+    return "".join(f" ({count} ended with: {reason})" for reason, count in reasons.most_common(1))
 
 
 @dataclass(frozen=True)

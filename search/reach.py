@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,23 +12,49 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data.errors import InputError
 from data.storage import delete_file, join, read_file, write_file
+from results.study import StudyError
+from search.probe import cause, lives
 
 _PATIENCE = 120.0
 """Seconds that a node may take to answer: a new one installs the code first."""
 
-_log = logging.getLogger("genresweep")
+
+class Reached:
+    """Trusts the nodes that ``trust`` does and that reach a folder: those that join later are asked at their first
+    report.
+
+    Making one asks those that there are, as ``check_reach`` does.
+    """
+
+    def __init__(self, folder: str, trust: Callable[[str], bool]) -> None:
+        self._folder, self._trust = folder, trust
+        self._reached = check_reach(folder)
+
+    def __call__(self, node: str) -> bool:
+        """False where the node has left; ``StudyError`` where it cannot be trusted."""
+        if not self._trust(node):
+            return False
+        if node not in self._reached:
+            try:
+                self._reached |= check_reach(self._folder, joined=node)
+            except InputError as error:
+                raise StudyError(str(error)) from None
+        return node in self._reached
 
 
-def check_reach(folder: str) -> None:
+def check_reach(folder: str, joined: str | None = None) -> set[str]:
     """``InputError`` where another node of the cluster cannot read what was written here, or the reverse.
 
-    Nodes without CPUs train nothing, and are not asked.
+    Nodes without CPUs train nothing, and are not asked; with ``joined``, an id, only that one is. Returns the ids of
+    the nodes that reach it, this one among them.
     """
-    here = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
-    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")] if here else []
-    others = [node for node in nodes if node["NodeID"] != here]
+    if not ray.is_initialized():
+        return set()
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    others = [node for node in nodes if node["NodeID"] != here and joined in (None, node["NodeID"])]
     if not others:
-        return
+        return {here}
     token = secrets.token_hex(8)
     names = [_probe_name(token), *(_probe_name(token, node["NodeID"]) for node in others)]
     try:
@@ -38,6 +63,7 @@ def check_reach(folder: str) -> None:
         unseen = [node for node in reasons if not reasons[node] and not _holds(folder, _probe_name(token, node), token)]
         reasons = {**reasons, **dict.fromkeys(unseen, "what it wrote there cannot be read here")}
         _refuse(folder, {n["NodeManagerAddress"]: why for n in others if (why := reasons.get(n["NodeID"]))})
+        return {here, *reasons}
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error}") from None
     finally:
@@ -71,7 +97,8 @@ def _ask(folder: str, token: str, nodes: Sequence[Mapping[str, Any]]) -> dict[st
         try:
             found[node] = ray.get(call) if call in ready else f"did not answer in {_PATIENCE:.0f} s"
         except ray.exceptions.RayError as error:
-            _log.warning("node %s could not be asked for %s: %s", node, folder, error)
+            if lives(node):  # one that has left meanwhile trains nothing
+                found[node] = f"cannot run our code: {cause(error)}"
     return found
 
 

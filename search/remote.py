@@ -42,15 +42,18 @@ def _as_they_end(
     """Number and result of each call, of nodes that are trusted alone; never more calls at once than places."""
     task = ray.remote(_located).options(name=function.__name__, **_options(places.needs))
     left = deque(enumerate(calls))
-    waiting: dict[Any, int] = {}
+    waiting: dict[Any, tuple[int, tuple[Any, ...]]] = {}
     while left or waiting:
         while left and len(waiting) < places.slots().wanted:
             number, call = left.popleft()
-            waiting[task.remote(function, call)] = number
+            waiting[task.remote(function, call)] = number, call
         for reference in ray.wait(list(waiting), timeout=_LOOK_SECONDS)[0]:
+            number, call = waiting.pop(reference)
             node, result = _result(reference)
-            places.trust(node)
-            yield waiting.pop(reference), result
+            if places.trust(node):
+                yield number, result
+            else:  # the node has left before it could be asked what it runs
+                left.append((number, call))
 
 
 def _result(reference: Any) -> Any:

@@ -181,7 +181,7 @@ class _Copier:
             cause = _taken_over(self._storage, driver)
             self._study.withdraw(cause)
             raise StudyError(cause)
-        for path in (path for folder in MODELS for path in sorted((self._study.directory / folder).rglob("*"))):
+        for path in (path for folder in MODELS for path in _card_last(self._study.directory / folder)):
             self._copy_model(path)
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
@@ -218,6 +218,11 @@ class _Copier:
             except (OSError, sqlite3.Error) as error:
                 _log.warning("the record could not be copied, and will be tried again: %s", error)
             wait = max(_SECONDS, _SHARE * (time.monotonic() - started))
+
+
+def _card_last(folder: Path) -> list[Path]:
+    """What is in a folder, weights before the card that speaks of them."""
+    return sorted(folder.rglob("*"), key=lambda path: (path.suffix == ".json", path))
 
 
 def _number(name: str) -> int:

@@ -37,7 +37,7 @@ from search.planning import (
     space_differences,
 )
 from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
-from search.reach import check_reach
+from search.reach import Reached, check_reach
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
 from search.snapshots import check_vacant, release, reserve, snapshots
@@ -257,8 +257,8 @@ def _train(
     from search.tuner import SegmentSearcher, run_segments
 
     with connected(resources, study.settings.device, last_words(study.directory)) as places:
-        check_reach(study.checkpoints)
-        searcher = SegmentSearcher(coordinator, study, places.slots, listener, places.trust)
+        trust = Reached(study.checkpoints, places.trust)
+        searcher = SegmentSearcher(coordinator, study, places.slots, listener, trust)
         listener.started(study, places.slots().now)
         handles = put_encodings(prepared.features, prepared.input_sizes)
         with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):

@@ -46,7 +46,7 @@ class SegmentSearcher(Searcher):
         study: Study,
         slots: Callable[[], Slots],
         listener: Listener,
-        trust: Callable[[str], None] = trust_all,
+        trust: Callable[[str], bool] = trust_all,
     ) -> None:
         super().__init__()
         self._coordinator, self._study = coordinator, study
@@ -88,8 +88,8 @@ class SegmentSearcher(Searcher):
 
     @property
     def _lets_go(self) -> bool:
-        """Whether there has been too little work for all places of an autoscaling cluster for long."""
-        return self._slots.wanted > self._slots.now and time.monotonic() - self._busy > _IDLE_SECONDS
+        """Whether there has been too little work for all places of a cluster that shrinks for long."""
+        return self._slots.grows and time.monotonic() - self._busy > _IDLE_SECONDS
 
     def _follow(self, slots: Slots) -> None:
         """Spread the work over the places that there are now."""
@@ -119,10 +119,11 @@ class SegmentSearcher(Searcher):
             report = json.loads(result["report"]) if result and not error else {"error": WORKER_DIED}
             if "stop" in report:
                 raise StudyError(report["stop"])
+            if "error" not in report and not self._trust(report["node"]):
+                report = {"error": f"{WORKER_DIED}: its node left before it could be asked what it runs"}
             if "error" in report:
                 outcome = self._coordinator.fail(segment, report["error"])
             else:
-                self._trust(report["node"])
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
             self._count_deaths(report)
@@ -136,7 +137,7 @@ class SegmentSearcher(Searcher):
         """``StudyError`` where so many workers have died since a segment was trained that it is the machine's fault."""
         if "error" not in report:
             self._deaths = 0
-        elif report["error"] == WORKER_DIED:
+        elif report["error"].startswith(WORKER_DIED):
             self._deaths += 1
         if self._deaths > _DEATHS * max(_DEATHS, self._slots.now):
             raise StudyError(

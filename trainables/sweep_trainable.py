@@ -59,8 +59,8 @@ class SegmentTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Train the segment, or report why that was not possible.
 
-        A member whose training raises is looked for by the driver; a disk that cannot be written or a checkpoint that
-        is damaged is nobody's fault, and stops the study.
+        A member whose training raises is looked for by the driver; a disk that cannot be written, a checkpoint that is
+        damaged or a library that cannot be imported is no member's fault, and stops the study.
         """
         if self.config["segment"] == PAUSE:
             time.sleep(_PAUSE_SECONDS)
@@ -70,6 +70,8 @@ class SegmentTrainable(tune.Trainable):
             report = self._train_and_save(segment)
         except (OSError, CheckpointError) as error:
             report = {"stop": f"a segment's checkpoint cannot be read or written: {error}"}
+        except ImportError as error:
+            report = {"stop": f"{socket.gethostname()} cannot import what training needs: {error}"}
         except Exception:
             report = {"error": traceback.format_exc()}
         return {"report": json.dumps(report), "done": True}

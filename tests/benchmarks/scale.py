@@ -5,20 +5,21 @@
 
 Measures segments per second with empty segments, the start of a worker, the broadcast of features to the nodes of a
 cluster on this machine, and three real sweeps; adds all to ``OUT/scale.json`` and prints the tables of
-``tests.benchmarks.scale_formula``. Every part runs in a process of its own.
+``tests.benchmarks.scale_model``. Every part runs in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.files import write_atomically
-from tests.benchmarks.scale_formula import Measured, predict
+from tests.benchmarks.scale_model import Measured, Search, predict
 from tests.benchmarks.scale_tasks import import_torch, touch
 
 Record = dict[str, Any]
@@ -178,6 +179,7 @@ def real_sweep(cpus: int, scheduler: str, epochs: int, space: str = "paper") -> 
     return {
         "cpus": cpus,
         "scheduler": scheduler,
+        "budget": epochs,
         "configurations": sum(result.states.values()),
         "epochs": result.epochs,
         "seconds": result.seconds,
@@ -206,20 +208,21 @@ def parts(asked: argparse.Namespace) -> dict[str, Callable[[], Record]]:
 
 
 def measured_by(found: Record) -> Measured:
-    """The formula's numbers; the driver's rate is that with the most workers."""
+    """The model's numbers; the driver's rate is that with the most workers."""
     busiest = max((part for name, part in found.items() if name.startswith("empty-")), key=lambda p: p["workers"])
-    single, sweep = found["empty-1"], found["sweep-none-1"]
+    single, sweep, spread = found["empty-1"], found["sweep-none-1"], found["broadcast"]
+    rounds = math.ceil(math.log2(spread["nodes"] + 1))
     return Measured(
         ray_start=single["ray_start"],
         worker_start=found["worker-start"]["median"],
         segment_overhead=1 / single["per_second"],
         driver_rate=busiest["per_second"],
-        broadcast_rate=found["broadcast"]["per_second"],
+        broadcast_rate=spread["per_second"] / spread["nodes"] * rounds,
         epoch_seconds=sweep["worker_seconds"] / sweep["epochs"],
     )
 
 
-def print_tables(found: Record, console: Console) -> None:
+def print_tables(found: Record, console: Console, powers: Sequence[int] = (3, 4, 5, 6)) -> None:
     """All that can be said from what has been measured."""
     for name, part in found.items():
         shown = {key: value for key, value in part.items() if key not in ("when", "load_before")}
@@ -231,29 +234,30 @@ def print_tables(found: Record, console: Console) -> None:
     measured = measured_by(found)
     console.print(str(measured), markup=False)
     console.print(_check(found, measured))
-    for says, epochs in (("ASHA, 2.75 epochs each", 2.75), ("exhaustive, 20 epochs each", 20.0)):
-        console.print(_forecast(measured, says, epochs))
+    for says, factor in (("ASHA", 4), ("exhaustive", None)):
+        console.print(_forecast(measured, says, factor, powers))
 
 
 def _check(found: Record, measured: Measured) -> Table:
-    table = Table("sweep", "predicted s", "found s", "predicted / found", title="The formula against real sweeps, here")
+    table = Table("sweep", "predicted s", "found s", "predicted / found", title="The model against real sweeps, here")
     for name, part in found.items():
         if name.startswith("sweep-"):
-            each = part["epochs"] / part["configurations"]
-            expected = predict(measured, part["configurations"], each, 1, part["cpus"]).makespan
+            factor = None if part["scheduler"] == "none" else 4
+            asked = Search(configurations=part["configurations"], epochs=part["budget"], reduction_factor=factor)
+            expected = predict(measured, asked, 1, part["cpus"]).makespan
             ratio = expected / part["seconds"]
             table.add_row(name, f"{expected:.1f}", f"{part['seconds']:.1f}", f"{ratio:.2f}")
     return table
 
 
-def _forecast(measured: Measured, says: str, epochs: float) -> Table:
+def _forecast(measured: Measured, says: str, factor: int | None, powers: Sequence[int]) -> Table:
     nodes = (1, 10, 100, 1_000)
-    title = f"Makespan, efficiency, first bottleneck: {says}, nodes of 8 cores"
+    title = f"Makespan, efficiency, first bottleneck: {says}, up to 20 epochs each, nodes of 8 cores"
     table = Table("configurations", *(f"{count:,} nodes" for count in nodes), title=title)
-    for power in range(3, 7):
+    for power in powers:
         cells = []
         for count in nodes:
-            found = predict(measured, 10**power, epochs, count, 8)
+            found = predict(measured, Search(configurations=10**power, reduction_factor=factor), count, 8)
             cells.append(f"{_duration(found.makespan)}, {found.efficiency:.0%}, {found.bottleneck}")
         table.add_row(f"{10**power:,}", *cells)
     return table

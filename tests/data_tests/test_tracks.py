@@ -239,7 +239,7 @@ def test_join_needs_equal_columns(tmp_path):
 
 
 def test_synthetic_words(monkeypatch):
-    twin = SimpleNamespace(DEFAULT_ROWS=30, synthetic_frame=lambda rows, seed=0: table(rows))
+    twin = SimpleNamespace(DEFAULT_ROWS=30, MAXIMUM_ROWS=100, synthetic_frame=lambda rows, seed=0: table(rows))
     monkeypatch.setitem(sys.modules, "data.synthetic", twin)
     assert len(load_tracks("synthetic")) == 30
     tracks = load_tracks("synthetic:40")

@@ -302,6 +302,9 @@ def test_dry_run_says_what_would_run_and_runs_nothing(folder: Path, capsys: pyte
     said = capsys.readouterr().out
     assert f"{CONFIGURATIONS} configurations in about 2 segments" in said
     assert "(12 s of them until Ray and its workers are up)" in said and estimate["minutes"] > 12 / 60
+    assert run([*arguments, "--address", "auto"]) == run([*arguments, "--address", "auto", "--cpus", "3"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("asks no cluster") == 1 and "on 3 workers" in said.out
     assert run([*arguments, "--storage", "s3://key:secret@bucket/prefix"]) == 2
     assert "secret" not in capsys.readouterr().err
     assert _contents(folder) == before

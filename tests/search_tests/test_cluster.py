@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
 
 from data.errors import InputError
+from search import cluster
 from search.cluster import cluster_address
+from search.local_disk import shared_disk, warning
 
 
 def test_an_option_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,4 +63,35 @@ def test_where_no_cluster_answers_nothing_is_written(small: Path, tmp_path: Path
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2, ended.stderr
     assert "no Ray cluster that this command can join" in ended.stderr
+    assert "RAY_AUTH_MODE=token" in ended.stderr and "on a node of the cluster" in ended.stderr
     assert not out.exists()
+
+
+def test_the_cause_of_a_failed_connection_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise ConnectionError("Failed to connect") from RuntimeError("no node of this machine belongs to it")
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(InputError, match="Failed to connect: no node of this machine belongs to it"):
+        cluster._start_or_join({"address": "auto"})
+
+
+def test_a_job_with_a_working_directory_of_its_own_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Ray's own words, which it says before it connects."""
+    job = {"runtime_env": {"working_dir": "gcs://_ray_pkg_a.zip"}}
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(job))
+    monkeypatch.delenv("RAY_OVERRIDE_JOB_RUNTIME_ENV", raising=False)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with pytest.raises(InputError, match="submit without --working-dir") as refused:
+        cluster._start_or_join({"address": "auto", "runtime_env": {"working_dir": "/tmp"}})
+    assert "no Ray cluster" not in str(refused.value)
+
+
+def test_a_study_on_a_network_file_system_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    mounts = {"/": "ext4", str(tmp_path / "efs"): "nfs4", str(tmp_path / "efs" / "disk"): "ext4"}
+    partitions = [SimpleNamespace(mountpoint=point, fstype=kind) for point, kind in mounts.items()]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: partitions)
+    assert shared_disk(tmp_path / "efs" / "runs" / "first") == "nfs4"
+    assert "--storage" in (warning(tmp_path / "efs" / "runs" / "first") or "")
+    assert shared_disk(tmp_path / "efs" / "disk" / "first") is shared_disk(tmp_path / "efs2") is None
+    assert warning(tmp_path) is None

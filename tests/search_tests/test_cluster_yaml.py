@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,23 @@ def test_every_node_gets_the_tested_versions_and_the_shared_folder(config: dict[
     commands = "\n".join(config["setup_commands"])
     assert "-c ~/genresweep/.ci/constraints.txt" in commands and "genresweep[cluster]" in commands
     assert "/mnt/genresweep" in commands
+    for kind in ("head", "worker"):
+        start = config[f"{kind}_start_ray_commands"][-1]
+        assert "export PATH=$HOME/venv/bin:$PATH; ray start" in start, "jobs get the path of Ray's processes"
+
+
+def test_the_commands_keep_the_record_off_the_shared_folder() -> None:
+    """SQLite needs a local disk: on NFS the record could be damaged."""
+    sweep = next(line for line in _FILE.read_text().splitlines() if "genresweep sweep" in line)
+    assert "--storage /mnt/genresweep/runs --name" in sweep and "--out" not in sweep
+
+
+def test_the_gpu_nodes_are_valid_once_uncommented() -> None:
+    block = re.search(r"^  # gpu_worker:\n(  # .*\n)+", _FILE.read_text(), re.MULTILINE)
+    assert block is not None
+    uncommented = re.sub(r"^  # ", "  ", block[0], flags=re.MULTILINE)
+    config = prepare_config(yaml.safe_load(_FILE.read_text().replace(block[0], uncommented)))
+    validate_config(config)
+    gpu, cpu = (config["available_node_types"][f"{kind}_worker"] for kind in ("gpu", "cpu"))
+    assert gpu["resources"]["GPU"] == 1 and gpu["node_config"]["ImageId"].startswith("resolve:ssm:")
+    assert gpu["node_config"]["BlockDeviceMappings"] == cpu["node_config"]["BlockDeviceMappings"]

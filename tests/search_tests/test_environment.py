@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cluster import stage_code
-from search.environment import PACKAGES
+from search.environment import PACKAGES, settle_access
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,3 +30,14 @@ def test_workers_get_the_packages_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PACKAGES)
     assert not list(tmp_path.rglob("__pycache__"))
     assert (tmp_path / "data" / "synthetic_twin.json").is_file()
+
+
+@pytest.mark.parametrize("address", ["local", "auto", "127.0.0.1:6379"])
+def test_a_ray_on_this_machine_has_a_token_and_a_cluster_its_own_ways(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    settle_access(address)
+    assert "RAY_AUTH_MODE" not in os.environ
+    assert len(os.environ.get("RAY_AUTH_TOKEN", "")) == (64 if address == "local" else 0)

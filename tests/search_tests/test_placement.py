@@ -90,10 +90,10 @@ class TestSlots:
 
     def test_an_autoscaling_cluster_is_asked_for_more(self) -> None:
         head = node(launched=True, CPU=0.0)
-        assert slots_of([head], CPU, None) == Slots(0, 1)
-        assert slots_of([head, node(launched=True, CPU=8.0)], CPU, None) == Slots(8, 16)
-        assert slots_of([head, node(launched=True, CPU=8.0)], CPU, 30) == Slots(8, 30)
-        assert slots_of([head, node(launched=True, CPU=8.0)], CPU, 4) == Slots(4, 4)
+        assert slots_of([head], CPU, None) == Slots(0, 1, grows=True)
+        assert slots_of([head, node(launched=True, CPU=8.0)], CPU, None) == Slots(8, 16, grows=True)
+        assert slots_of([head, node(launched=True, CPU=8.0)], CPU, 30) == Slots(8, 30, grows=True)
+        assert slots_of([head, node(launched=True, CPU=8.0)], CPU, 4) == Slots(4, 4, grows=True)
 
     def test_what_can_never_run_is_said_with_what_there_is(self) -> None:
         with pytest.raises(InputError) as refused:
@@ -122,6 +122,21 @@ def test_nodes_are_looked_up_at_most_once_a_second(monkeypatch: pytest.MonkeyPat
     for clock[0] in (100.0, 100.5, 100.9, 101.1, 101.5):
         seen.append(places.slots().now)
     assert seen == [1, 1, 1, 2, 2] and looks == [100.0, 101.1]
+
+
+def test_who_waits_for_a_node_is_told_every_minute_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, said = [100.0], []
+    monkeypatch.setattr("search.placement.time.monotonic", lambda: clock[0])
+    nodes = [node(launched=True, CPU=8.0)]
+    places = Places(lambda: nodes, {"CPU": 1.0, "GPU": 1.0}, None, warn=said.append)
+    for clock[0] in (101.0, 159.0, 161.0, 200.0, 222.0):
+        assert places.slots() == Slots(0, 1, grows=True)
+    assert len(said) == 2
+    assert "takes 1 CPU, 1 GPU; the nodes have:\n  - 10.0.0.1: 8 CPU" in said[0]
+    nodes.append(node(launched=True, CPU=1.0, GPU=1.0))
+    for clock[0] in (290.0, 400.0):
+        assert places.slots().now == 1
+    assert len(said) == 2
 
 
 class Told(Listener):
@@ -174,17 +189,18 @@ class TestSearcher:
         searcher, _ = self.make(tmp_path, slots, configurations=1)
         assert self.handed_out(searcher, "a") == ["segment", "pause", "pause"]
 
-    @pytest.mark.parametrize("wanted", [3, 6])
+    @pytest.mark.parametrize(("wanted", "grows"), [(3, False), (3, True), (6, True)])
     def test_idle_workers_are_let_go_where_their_nodes_cost(
-        self, wanted: int, tmp_path: Path, slots: list[Slots], monkeypatch: pytest.MonkeyPatch
+        self, wanted: int, grows: bool, tmp_path: Path, slots: list[Slots], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        slots.append(Slots(3, wanted))
+        """Also once there are as many places as were asked for."""
+        slots.append(Slots(3, wanted, grows))
         searcher, _ = self.make(tmp_path, slots, configurations=1)
         self.handed_out(searcher, "a")
         for pause in "a1", "a2":
             searcher.on_trial_complete(pause, {"done": True})
         monkeypatch.setattr("search.tuner._IDLE_SECONDS", -1.0)
-        assert self.handed_out(searcher, "b") == ([] if wanted > 3 else ["pause", "pause"])
+        assert self.handed_out(searcher, "b") == ([] if grows else ["pause", "pause"])
 
     def test_stacks_are_sized_for_the_places_there_are(self, tmp_path: Path) -> None:
         def members(slots: list[Slots]) -> int:

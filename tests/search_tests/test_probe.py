@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -96,10 +97,24 @@ class TestOnRay:
         (node,) = ray.nodes()
         asked = Probe(environment())
         for _ in range(2):
-            cluster._trust(asked, node["NodeID"])
+            assert cluster._trust(asked, node["NodeID"])
         assert asked.accepted == {node["NodeID"]}
         wrong = Probe({"torch": "1.0"})
         with pytest.raises(StudyError, match=r"here it is 1\.0"):
             cluster._trust(wrong, node["NodeID"])
-        with pytest.raises(StudyError, match="abababab: has left before it could be asked"):
-            cluster._trust(asked, "ab" * 28)
+
+    def test_a_node_that_has_left_before_its_answer_is_not_trusted_and_no_complaint(self) -> None:
+        asked = Probe(environment())
+        asked.ask([{"Alive": True, "NodeID": "ab" * 28, "NodeManagerAddress": "10.0.0.9"}])
+        assert not cluster._trust(asked, "ab" * 28)
+
+    def test_the_others_are_not_waited_for(self) -> None:
+        (node,) = ray.nodes()
+        asked = Probe(environment())
+        asked.ask([node])
+        never = ray.remote(num_cpus=1_000)(environment).remote()
+        asked._waiting[never] = {"NodeID": "cd" * 28, "NodeManagerAddress": "10.0.0.9"}
+        began = time.monotonic()
+        assert cluster._trust(asked, node["NodeID"])
+        assert time.monotonic() - began < 30, "less than the patience with a node"
+        ray.cancel(never)

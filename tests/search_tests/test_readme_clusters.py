@@ -29,6 +29,15 @@ def kubernetes() -> dict[str, Any]:
     return found
 
 
+def test_every_sweep_keeps_the_record_off_the_shared_folder() -> None:
+    """SQLite needs a local disk: on NFS the record could be damaged."""
+    sweeps = [
+        line for line in (ROOT / "README.md").read_text().splitlines() if "sweep --address auto --data /mnt" in line
+    ]
+    assert len(sweeps) == 2
+    assert all("--storage /mnt/genresweep/runs --name first" in line and "--out" not in line for line in sweeps)
+
+
 class TestOwnMachines:
     def test_ray_accepts_them(self, onprem: dict[str, Any]) -> None:
         validate_config(onprem)
@@ -49,6 +58,8 @@ class TestOwnMachines:
         assert onprem["worker_start_ray_commands"][-1] == aws["worker_start_ray_commands"][-1]
         (start,) = (command for command in onprem["head_start_ray_commands"] if "--head" in command)
         assert "--dashboard-host=127.0.0.1" in start and "--num-cpus=0" in start
+        for kind in ("head", "worker"):
+            assert "export PATH=$HOME/venv/bin:$PATH; ray start" in onprem[f"{kind}_start_ray_commands"][-1]
 
 
 class TestKubernetes:

@@ -24,7 +24,6 @@ from search.cli import run
 from search.coordinator import Coordinator, Outcome
 from search.listener import Listener
 from search.pruning import prune
-from search.reach import check_reach, probe
 from search.recovery import clear_leftovers
 from search.snapshots import check_owner, check_vacant, fetch, reserve, snapshots
 from search.sweep import Draft
@@ -145,6 +144,21 @@ def begin(directory: Path, storage: str) -> Study:
     created = create_study(directory, paper_trials(3), storage=place)
     reserve(place, Manifest.read(directory))
     return created
+
+
+def test_weights_are_copied_before_their_card(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, names = "", ("model.json", "model.safetensors")
+
+    def write(path: str, content: bytes) -> None:
+        nonlocal written
+        written += path
+        write_file(path, content)
+
+    monkeypatch.setattr(search.snapshots, "write_file", write)
+    for name in names:
+        write_file(study.directory / "best" / name, b"")
+    with snapshots(study):
+        assert 0 < written.index(names[1]) < written.index(names[0])
 
 
 class TestTwoHeads:
@@ -389,77 +403,3 @@ def test_nothing_is_made_where_the_storage_is_wrong(
         assert words in said.err.replace("\n", " "), said.err
         check_no_secret(said.err.encode(), said.out.encode())
         assert not out.exists()
-
-
-class TestReach:
-    """A cluster's nodes on one machine share its disks, so that nodes without them are made up."""
-
-    HERE, OTHERS = "node0", ("node1", "node2")
-
-    @pytest.fixture
-    def nodes(self, monkeypatch: pytest.MonkeyPatch, ray_session: int, tmp_path: Path) -> dict[str, str]:
-        """The disk that each node finds at the folder's place; the driver's own is ``tmp_path``."""
-        disks = dict.fromkeys(self.OTHERS, str(tmp_path))
-        alive = [
-            {"NodeID": name, "Alive": True, "NodeManagerAddress": f"address of {name}", "Resources": {"CPU": 1.0}}
-            for name in self.OTHERS
-        ]
-        dead = {**alive[0], "NodeID": "dead", "Alive": False}
-        idle = {**alive[0], "NodeID": "head", "Resources": {}}
-        monkeypatch.setattr("ray.nodes", lambda: [*alive, dead, idle])
-        monkeypatch.setattr(
-            search.reach,
-            "_ask",
-            lambda folder, token, asked: {n["NodeID"]: probe(disks[n["NodeID"]], token, n["NodeID"]) for n in asked},
-        )
-        return disks
-
-    def test_all_see_it(self, nodes: dict[str, str], tmp_path: Path) -> None:
-        check_reach(str(tmp_path))
-        assert list(tmp_path.iterdir()) == []
-
-    @pytest.mark.parametrize("kind", ["missing", "another", "read-only"])
-    def test_those_that_do_not_are_named(self, kind: str, nodes: dict[str, str], tmp_path: Path) -> None:
-        shared, other = tmp_path / "shared", tmp_path / "other"
-        shared.mkdir()
-        nodes.update(node1=str(shared), node2=str(other))
-        if kind != "missing":
-            other.mkdir()
-        if kind == "read-only":  # it sees the file, and what it writes is not seen here
-            nodes["node2"] = str(other)
-            true = search.reach._ask
-
-            def ask(folder: str, token: str, asked: list[dict[str, str]]) -> dict[str, str | None]:
-                write_file(other / f".probe-{token}-driver.tmp", token.encode())
-                return true(folder, token, asked)
-
-            search.reach._ask = ask  # the fixture's monkeypatch puts it back
-        with pytest.raises(InputError) as refused:
-            check_reach(str(shared))
-        said = str(refused.value)
-        assert "address of node2" in said and "address of node1" not in said and "--storage s3://" in said
-        assert ("cannot be read here" in said) == (kind == "read-only")
-        assert list(shared.iterdir()) == []
-        assert other.exists() == (kind != "missing"), "a node does not make the folder for itself"
-
-    def test_a_real_node_answers(self, ray_session: int, tmp_path: Path) -> None:
-        import ray
-
-        nodes = [node for node in ray.nodes() if node["Alive"]]
-        write_file(tmp_path / "shared" / ".probe-t-driver.tmp", b"t")
-        assert search.reach._ask(str(tmp_path / "shared"), "t", nodes) == {nodes[0]["NodeID"]: None}
-        (reason,) = search.reach._ask(str(tmp_path / "no"), "t", nodes).values()
-        assert reason is not None and "No such file" in reason
-
-    def test_a_sweep_is_refused_before_there_is_a_study(
-        self, monkeypatch: pytest.MonkeyPatch, ray_session: int, small: Path, tmp_path: Path
-    ) -> None:
-        import ray
-
-        far = {"NodeID": "far", "Alive": True, "NodeManagerAddress": "10.0.0.9", "Resources": {"CPU": 1.0}}
-        nodes = [*ray.nodes(), far]
-        monkeypatch.setattr("ray.nodes", lambda: nodes)
-        monkeypatch.setattr(search.reach, "_ask", lambda folder, token, asked: {"far": "No such file"})
-        with pytest.raises(InputError, match=r"10\.0\.0\.9: No such file"):
-            run_sweep(str(small / "tracks.csv"), out=tmp_path / "runs" / "s", space=str(small / "space.toml"))
-        assert list((tmp_path / "runs").iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,15 @@ from search.coordinator import WORKER_DIED, Coordinator
 from search.costs import CostModel
 from search.listener import Listener
 from search.placement import Slots, trust_all
+from search.promotion import promote
 from search.rungs import NoRungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher
 from tests.search_tests.simulated import World, create_study, paper_trials
-from trainables.sweep_trainable import PAUSE
+from trainables.sweep_trainable import PAUSE, SegmentTrainable
 
 
-def _searcher(tmp_path: Path, configurations: int, trust: Callable[[str], None] = trust_all) -> SegmentSearcher:
+def _searcher(tmp_path: Path, configurations: int, trust: Callable[[str], bool] = trust_all) -> SegmentSearcher:
     study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8)
     coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 1, CostModel(100, {"standardised": 3}, 2)))
     coordinator.start([], {})
@@ -90,7 +92,7 @@ def test_a_segment_that_is_trained_shows_that_the_machine_is_sound(tmp_path: Pat
 
 
 def test_what_an_unknown_node_has_trained_is_not_committed(tmp_path: Path) -> None:
-    def trust(node: str) -> None:
+    def trust(node: str) -> bool:
         raise StudyError(f"{node} runs other code")
 
     searcher, study = _searcher(tmp_path, 2, trust), Study.open(tmp_path / "s")
@@ -98,6 +100,20 @@ def test_what_an_unknown_node_has_trained_is_not_committed(tmp_path: Path) -> No
     searcher.on_trial_complete("a", {"report": json.dumps({"node": "stranger"})})
     assert str(searcher.failure) == "stranger runs other code"
     assert searcher.suggest("b") == Searcher.FINISHED and study.last_segment_number() == 0
+    study.close()
+
+
+def test_what_a_node_has_trained_that_left_before_its_answer_is_trained_again(tmp_path: Path) -> None:
+    searcher, study = _searcher(tmp_path, 1, lambda node: False), Study.open(tmp_path / "s")
+    first = searcher.suggest("a")
+    assert isinstance(first, dict)
+    searcher.on_trial_complete("a", {"report": json.dumps({"node": "gone"})})
+    assert searcher.failure is None
+    again = searcher.suggest("b")
+    assert isinstance(again, dict)
+    before, after = (json.loads(each["segment"])["members"] for each in (first, again))
+    assert before == after
+    assert [trial.epoch for trial in study.trials()] == [0]
     study.close()
 
 
@@ -113,3 +129,38 @@ def test_a_record_that_cannot_be_written_hands_out_nothing(tmp_path: Path, monke
 
 def test_nothing_of_the_study_goes_into_tunes_pickle(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(_searcher(tmp_path, configurations=1))).__dict__ == {}
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "said"),
+    [
+        (
+            ImportError("libgomp.so.1: cannot open shared object file"),
+            "stop",
+            "cannot import what training needs: libgomp",
+        ),
+        (OSError("No space left on device"), "stop", "No space left"),
+        (ValueError("a member's own"), "error", "a member's own"),
+    ],
+)
+def test_what_is_no_members_fault_stops_the_study(
+    raised: Exception, kind: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(SegmentTrainable, "_train_and_save", fail)
+    trainable = SegmentTrainable.__new__(SegmentTrainable)
+    trainable.config = {"segment": "{}"}
+    report = json.loads(trainable.step()["report"])
+    assert list(report) == [kind] and said in report[kind]
+
+
+def test_where_all_have_failed_the_most_common_reason_is_said(tmp_path: Path) -> None:
+    study = create_study(tmp_path / "s", paper_trials(3), scheduler="none", epochs=8)
+    reasons = ["MemoryError", "ValueError: odd", "MemoryError"]
+    with study, study.transaction():
+        failed = zip(study.trials(), reasons, strict=True)
+        study.update_trials([replace(trial, state=State.FAILED, reason=reason) for trial, reason in failed])
+    with Study.open(tmp_path / "s") as study, pytest.raises(StudyError, match=r"2 ended with: MemoryError\)$"):
+        promote(study, None)  # type: ignore[arg-type]

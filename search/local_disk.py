@@ -1,0 +1,28 @@
+"""Whether a study's directory lies on a disk of this machine: SQLite's locks do not hold on file systems of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+_SHARED = ("nfs", "nfs4", "efs", "cifs", "smb3", "smbfs")
+
+
+def shared_disk(directory: Path) -> str | None:
+    """The kind of network file system on which a directory lies, or would; ``None`` for a local disk."""
+    path = directory.absolute()
+    mounted = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    nearest = next((mounted[folder] for folder in (path, *path.parents) if folder in mounted), "")
+    return nearest if nearest in _SHARED else None
+
+
+def warning(directory: Path) -> str | None:
+    """What to say before a study is made there, or gone on with."""
+    kind = shared_disk(directory)
+    if kind is None:
+        return None
+    return (
+        f"{directory} is on a network file system ({kind}), where SQLite's locks may not hold: two commands, or a lost "
+        "connection, could damage the record. Keep --out on a local disk, and give the shared folder as --storage"
+    )
