@@ -38,7 +38,11 @@ def shipped() -> Iterator[None]:
 
 
 def places(limit: int | None = None, trusted: list[str] | None = None, **more: float) -> Places:
-    trust = (lambda node: None) if trusted is None else trusted.append
+    def trust(node: str) -> bool:
+        if trusted is not None:
+            trusted.append(node)
+        return True
+
     return Places(ray.nodes, {**CPU, **more}, limit, trust)
 
 
@@ -73,11 +77,16 @@ class TestMapRemote:
         here = ray.get_runtime_context().get_node_id()
         assert trusted == [here, here]
 
-        def refuse(node: str) -> None:
+        def refuse(node: str) -> bool:
             raise StudyError(f"{node} computes something else")
 
         with pytest.raises(StudyError, match=here):
             map_remote(_assigned, [()], Places(ray.nodes, CPU, None, refuse))
+
+    def test_the_work_of_a_node_that_left_before_it_could_be_asked_is_done_again(self) -> None:
+        answers = [False, True, True]
+        found = map_remote(_span, [(0,), (1,)], Places(ray.nodes, CPU, 1, lambda node: answers.pop(0)))
+        assert [number for number, _, _ in found] == [0, 1] and not answers
 
     def test_an_error_is_raised_as_it_was(self) -> None:
         with pytest.raises(InputError) as caught:
