@@ -48,7 +48,7 @@ def find_text_model(name: str | None = None, *, download: bool = False) -> TextM
         folder = absolute_path(name)
         if not folder.is_dir():
             folder = _named_folder(name, download)
-    return TextModel(name=name, folder=folder, sha256=_model_hash(folder))
+    return TextModel(name=name, folder=folder, sha256=model_hash(folder))
 
 
 def recorded_text_model(recorded: Mapping[str, Any] | None) -> TextModel:
@@ -101,7 +101,8 @@ def _cached_folder(name: str) -> Path | None:
     return next((Path(path).parent for path in found if isinstance(path, str)), None)
 
 
-def _model_hash(folder: Path) -> str:
+def model_hash(folder: Path) -> str:
+    """SHA-256 of all files that make up a model; ``InputError`` where there is none."""
     if not any((folder / mark).is_file() for mark in _MARKS):
         raise InputError(
             f"the text model: no model files in {folder} ({' or '.join(_MARKS)}).\n"

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from data.errors import InputError
@@ -82,11 +83,15 @@ def _in_memory(path: Path) -> sqlite3.Connection:
 
 def _refuse_journal(journal: Path) -> None:
     """``InputError`` for a journal whose rollback would delete another file; a plain one is a killed driver's."""
-    if not journal.exists():
+    try:
+        descriptor = os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
         return
-    if not journal.is_file():
-        raise InputError(f"{journal} is no file: do not trust this study")
-    with journal.open("rb") as file:
+    except OSError as error:
+        raise InputError(f"{journal} is no file: do not trust this study") from error
+    with open(descriptor, "rb") as file:
+        if not S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f"{journal} is no file: do not trust this study")
         file.seek(max(0, file.seek(0, os.SEEK_END) - len(_NAMES_ANOTHER)))
         if file.read() == _NAMES_ANOTHER:
             raise InputError(f"{journal} names another file, which no study's does: do not trust it")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from data.checking import text_cells
 from data.columns import LABEL, MODE, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
 from data.encoding import scaler_from_json
 from data.errors import InputError, did_you_mean
@@ -63,8 +64,9 @@ def predict_table(model_directory: Path, source: str | Path, mapping: Path | Non
 def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:
     """A genre in a table says what its rows are taken to be: one that the model lacks it can never give."""
     known = load_model(model_directory)[1].genres
-    cells = table.loc[:, table.columns == column].to_numpy(dtype=object).ravel()
-    found = {cell.strip() for cell in cells if isinstance(cell, str)} - {"", *known}
+    labelled = table.loc[:, table.columns == column]
+    found = {cell for place in range(labelled.shape[1]) for cell in text_cells(labelled.iloc[:, place]).str.strip()}
+    found -= {"", *known}
     if found:
         listed = ", ".join(f"{genre!r}{did_you_mean(genre, known)}" for genre in sorted(found))
         raise InputError(

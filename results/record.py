@@ -211,5 +211,6 @@ def _check_values(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name in _NAMES and value not in _NAMES[name]:
             raise ValueError(f"{name} must be one of {', '.join(map(str, _NAMES[name]))}, but got {value!r:.80}")
-        if name in _LEAST and value is not None and not value >= _LEAST[name]:
+        unused = name in ("reduction_factor", "grace_period") and values.get("scheduler") == "none"
+        if name in _LEAST and not unused and value is not None and not value >= _LEAST[name]:
             raise ValueError(f"{name} must be at least {_LEAST[name]}, but got {value!r:.80}")

@@ -109,7 +109,9 @@ def _forget_lost_models(study: Study) -> None:
 def _models(study: Study) -> dict[str, list[str]]:
     """The model directories of each stage that is done, without those of networks that never had a score."""
     found = {stage: [directory] for stage, directory in _CHOSEN.items() if stage in stages_done(study)}
-    for stage, variant in load_stage_scores(study)[["stage", "variant"]].drop_duplicates().itertuples(index=False):
+    scores = load_stage_scores(study)
+    scored = scores[scores["epoch"] != 0]  # an earlier version recorded those that diverged before they had a score
+    for stage, variant in scored[["stage", "variant"]].drop_duplicates().itertuples(index=False):
         directory = stages.MODELS.get((stage, variant))
         if directory is not None and (directory not in _NEWER or (study.directory / directory).exists()):
             found.setdefault(stage, []).append(directory)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +13,10 @@ import numpy as np
 import ray
 
 from data.embeddings import Encoder, encode
+from data.errors import InputError
 from data.features import Features
 from data.store import FeatureHandle, get_features
+from data.text_model import model_hash
 from search.placement import Places
 from trainables.baselines import Point, fold_score, refit_and_score
 from trainables.stages import Variant, VariantResult, train_variants
@@ -31,7 +35,8 @@ def remote_encoder(places: Places) -> Encoder:
     """An ``Encoder`` of ``data.embeddings`` that spreads the shards over these places."""
 
     def encode_remotely(shards: list[list[str]], folder: Path) -> Iterator[tuple[int, np.ndarray]]:
-        return _as_they_end(_encode_shard, [(shard, folder) for shard in shards], places.on_cpus())
+        sha256 = model_hash(folder)
+        return _as_they_end(_encode_shard, [(shard, folder, sha256) for shard in shards], places.on_cpus())
 
     return encode_remotely
 
@@ -74,8 +79,16 @@ def _located(function: Callable[..., Any], call: tuple[Any, ...]) -> tuple[str, 
     return ray.get_runtime_context().get_node_id(), function(*call)
 
 
-def _encode_shard(shard: list[str], folder: Path) -> np.ndarray:
+def _encode_shard(shard: list[str], folder: Path, sha256: str) -> np.ndarray:
+    if (found := _hash_here(folder)) != sha256:
+        raise InputError(
+            f"the text model in {folder} is another on the node {socket.gethostname()}: expected SHA-256 "
+            f"{sha256[:16]}, found {found[:16]}; put the same model there on every node"
+        )
     return encode(shard, folder)
+
+
+_hash_here = functools.lru_cache(maxsize=8)(model_hash)
 
 
 def remote_fold(handle: FeatureHandle, kind: str, point: dict[str, Any], fold: int, seed: int) -> float:

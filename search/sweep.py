@@ -5,6 +5,7 @@ What imports torch or Ray Tune is imported by the functions that need it: that t
 
 from __future__ import annotations
 
+import json
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,7 @@ from search.reach import Reached, check_reach
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
 from search.snapshots import check_vacant, release, reserve, snapshots
+from search.watchdog import clear_scratch
 from spaces import SearchSpace, load_space
 from trainables import SEMANTICS_VERSION
 
@@ -111,6 +113,10 @@ class Draft:
     def check(cls, data: str, directory: Path, space: str | SearchSpace, settings: Mapping[str, Any]) -> Draft:
         """The quick part, in which most mistakes show."""
         asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
+        try:
+            StudySettings.from_mapping(json.loads(asked.to_json()))
+        except (TypeError, ValueError) as error:
+            raise InputError(str(error)) from None
         refuse_existing(directory)
         draft = cls(directory, asked, pending_trials(asked), read_tables(asked))
         if asked.storage is not None:
@@ -178,6 +184,7 @@ def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study
             study.release_running()
             revive(study)
             clear_leftovers(study)
+            clear_scratch()
             rewind(study)
             yield study, prepared
 

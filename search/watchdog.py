@@ -102,12 +102,14 @@ def _look(
     # those of a dead raylet are no longer found among the descendants
     children.update(psutil.Process().children(recursive=True))
     if vital.dead() and not finished.wait(vital.grace) and (dead := vital.dead()):
-        with contextlib.suppress(OSError):  # nobody listens
-            last_words(f"Ray died: its {' and '.join(dead)} ended")
-        _end(children)
-        for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix()}*"):
-            shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
+        try:
+            with contextlib.suppress(Exception):  # nobody listens
+                last_words(f"Ray died: its {' and '.join(dead)} ended")
+            _end(children)
+            for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix()}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os._exit(1)
 
 
 def _name(process: psutil.Process) -> str:

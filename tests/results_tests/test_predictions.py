@@ -199,12 +199,20 @@ class TestATableKeepsItsColumns:
 
     def test_genres_that_the_model_does_not_know(self, tmp_path):
         saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
-        wrong = edited(table(), playlist_genre={0: "edm", 1: "rok", 2: ""})
+        wrong = edited(table(), playlist_genre={0: "edm", 1: "rok", 2: "", 3: "NA"})
         with pytest.raises(InputError, match=r"does not know: 'edm'.*, 'rok' \(did you mean 'rock'") as caught:
             predict_table(tmp_path / "model", write_csv(wrong, tmp_path / "new.csv"))
-        assert str(caught.value).count("new.csv") == 1
+        assert str(caught.value).count("new.csv") == 1 and "NA" not in str(caught.value)
         bare = wrong.drop(columns="playlist_genre")
         assert len(predict_table(tmp_path / "model", write_csv(bare, tmp_path / "new.csv"))) == len(bare)
+
+
+def test_numbers_beside_a_missing_one_are_numbers_in_csv(tmp_path):
+    saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
+    frame = table().assign(gain=["-5.3", "NA", *["+1e3"] * (len(table()) - 2)])
+    found = predict_table(tmp_path / "model", write_csv(frame, tmp_path / "new.csv"))
+    read = pd.read_csv(write_table(found, tmp_path / "predicted.csv"))
+    assert read["gain"][0] == -5.3 and read["gain"][2] == 1000
 
 
 def test_text_columns_and_the_same_sentence_model_are_needed(tmp_path, embeddings):

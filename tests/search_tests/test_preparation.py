@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from data.errors import InputError
 from results.record import StageSettings, StudySettings
 from search.preparation import prepare, read_tables
+from search.sweep import Draft
 from tests.data_tests.tables import GENRES, table, write_csv
 
 
@@ -39,3 +42,21 @@ def test_a_genre_too_rare_for_the_folds_is_said_before_anything_is_trained(tmp_p
 def test_fewer_rows_than_the_simple_networks_batch(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="batches of 32, but .*tracks.csv gives 28 training rows"):
         prepare(settings(tmp_path, table(35)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"stack_size": 0}, "stack_size"),
+        ({"epochs": 20.0}, "epochs"),
+        ({"scheduler": "ashA"}, "scheduler must"),
+    ],
+)
+def test_settings_that_could_not_be_read_back_make_no_study(wrong: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        Draft.check("synthetic:200", tmp_path / "study", "paper", wrong)
+
+
+def test_nobody_minds_the_rungs_of_a_sweep_without_any(tmp_path: Path) -> None:
+    found = Draft.check("synthetic:200", tmp_path / "study", "paper", {"scheduler": "none", "grace_period": 0})
+    assert StudySettings.from_mapping(json.loads(found.settings.to_json())) == found.settings

@@ -103,6 +103,11 @@ class TestRemoteEncoder:
         assert {number: rows.shape for number, rows in found.items()} == {0: (2, 6), 1: (1, 6)}
         assert np.isfinite(found[0]).all() and len(trusted) == 2
 
+    def test_another_model_on_a_node_is_refused(self, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("search.remote.model_hash", lambda folder: "0" * 64)
+        with pytest.raises(InputError, match="is another on the node"):
+            list(remote_encoder(places())([["a title"]], tiny_model))
+
     def test_an_unreadable_model_is_one_message(self, tmp_path: Path) -> None:
         model = TextModel(name="mine", folder=tmp_path, sha256="")
         with pytest.raises(InputError) as caught:
