@@ -113,12 +113,13 @@ class Draft:
     def check(cls, data: str, directory: Path, space: str | SearchSpace, settings: Mapping[str, Any]) -> Draft:
         """The quick part, in which most mistakes show."""
         asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
+        refuse_existing(directory)
+        trials = pending_trials(asked)
         try:
             StudySettings.from_mapping(json.loads(asked.to_json()))
         except (TypeError, ValueError) as error:
             raise InputError(str(error)) from None
-        refuse_existing(directory)
-        draft = cls(directory, asked, pending_trials(asked), read_tables(asked))
+        draft = cls(directory, asked, trials, read_tables(asked))
         if asked.storage is not None:
             check_vacant(asked.storage)
         return draft
