@@ -17,8 +17,9 @@ from results.record import CheckpointRef, TrialKey, TrialRecord
 from search.costs import CostModel
 from spaces import Configuration
 
-_LARGEST_STACK = 32
-"""Members where nobody has said how many: more would save little, and all of them be lost with a worker."""
+LARGEST_STACK = {"cpu": 32, "cuda": 512}
+"""Members where nobody has said how many: on a CPU more would save little, and all of them be lost with a worker; on a
+GPU they train at once, so that a stack is as wide as there are configurations of its key."""
 
 _LEAST_SECONDS = 0.5
 """Work that is worth a segment: each costs about 0.15 s beside it."""
@@ -116,12 +117,13 @@ class SegmentQueue:
         stack_size: int | None,
         costs: CostModel,
         *,
+        device: str = "cpu",
         first_number: int = 0,
         seconds: float = 5.0,
         workers: int = 1,
     ) -> None:
         self._rungs = sorted(rungs)
-        self._stack_size = stack_size or _LARGEST_STACK
+        self._stack_size = stack_size or LARGEST_STACK[device]
         self._evenly = stack_size is None
         self._costs = costs
         self._seconds = seconds

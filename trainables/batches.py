@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainables.layers import padded, scaled_noise
 
-_CHUNK_BATCHES = 16
+CHUNK_BATCHES = 16
 """Batches whose rows and noise are drawn together: few enough to stay in a core's cache."""
 
 
@@ -80,28 +80,30 @@ class Batch:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A few batches of an epoch: the rows ``chosen (n,)``, and noise ``(n, sum of padded widths)`` for them."""
+    """A few batches of an epoch, in order.
 
-    rows: Rows
-    chosen: Tensor
+    ``x (n, d)``, ``y (n,)`` int64, ``one_hot (n, padded(C))`` and ``noise (n, sum of padded widths)``.
+    """
+
+    x: Tensor
+    y: Tensor
+    one_hot: Tensor
     noise: Tensor
     batch_size: int
     widths: tuple[int, ...]
     """Padded width of each hidden layer."""
 
-    @property
-    def x(self) -> Tensor:
-        """Features ``(n, d)``, in order."""
-        return self.rows.x[self.chosen]
+    def __len__(self) -> int:
+        return len(self.y)
 
     @property
-    def y(self) -> Tensor:
-        """Genre numbers ``(n,)``, in order."""
-        return self.rows.y[self.chosen]
+    def whole(self) -> bool:
+        """False for the last of an epoch, where fewer rows are left."""
+        return len(self) == CHUNK_BATCHES * self.batch_size
 
     def batches(self) -> list[Batch]:
         """The same, cut into batches."""
-        x, one_hot = self.x.split(self.batch_size), self.rows.one_hot[self.chosen].split(self.batch_size)
+        x, one_hot = self.x.split(self.batch_size), self.one_hot.split(self.batch_size)
         layers = [noise.split(self.batch_size) for noise in self.noise.split(self.widths, dim=1)]
         noises = zip(*layers, strict=True)
         return [Batch(*parts) for parts in zip(x, one_hot, noises, strict=True)]
@@ -129,6 +131,6 @@ def epoch_chunks(rows: Rows, seed: int, epoch: int, batch_size: int, hidden_laye
     noise_generator = generator("noise", seed, epoch, rows.x.device)
     usable = order[: len(order) - (len(order) % batch_size == 1)]
     widths = tuple(padded(width) for width in hidden_layers)
-    for chosen in usable.split(_CHUNK_BATCHES * batch_size):
+    for chosen in usable.split(CHUNK_BATCHES * batch_size):
         noise = scaled_noise(len(chosen), sum(widths), noise_generator, rows.x.dtype)
-        yield Chunk(rows, chosen, noise, batch_size, widths)
+        yield Chunk(rows.x[chosen], rows.y[chosen], rows.one_hot[chosen], noise, batch_size, widths)

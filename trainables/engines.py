@@ -1,7 +1,8 @@
 """Two ways to take the members of a stack through a chunk of batches, with the same result.
 
 ``CompiledEngine`` takes one member after another through compiled steps: the CPU's way. ``BatchedEngine`` takes all
-members through each batch at once, as batched torch operations: the GPU's way, and the reference of the other.
+members through each batch at once, as batched torch operations: the reference of the other, and what
+``graphs.GraphedEngine`` records on a GPU.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from spaces import Configuration
 from trainables.batches import Chunk, batch_count
 from trainables.compiled import kernels, layer_table
 from trainables.layers import HUGE
-from trainables.optimisers import StackedOptimiser
+from trainables.optimisers import StackedOptimiser, bias_corrections
 from trainables.schedules import RateTable
 from trainables.stacked_mlp import StackedMLP
 from trainables.state import StackState
@@ -35,6 +36,7 @@ class BatchedEngine:
     ) -> None:
         self._networks = networks
         self._rates = RateTable(configurations, steps_per_epoch)
+        self._batch_size = configurations[0].batch_size
         self._frozen = [(k, count) for k, count in enumerate(frozen) if count]
         self._kept = state.parameters.clone() if self._frozen else state.parameters
         self._optimiser = StackedOptimiser(
@@ -43,16 +45,22 @@ class BatchedEngine:
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        return self._steps(chunk, *self._schedule(chunk, step))
+
+    def _schedule(self, chunk: Chunk, step: int) -> tuple[Tensor, Tensor]:
+        """Learning rates ``(steps, K)`` and bias corrections ``(steps, 2)`` of the chunk's steps."""
+        count = batch_count(len(chunk), self._batch_size)
+        like = self._networks.parameters_KP
+        return like.new_tensor(self._rates.rates(step, count).T), like.new_tensor(bias_corrections(step, count))
+
+    def _steps(self, chunk: Chunk, rates: Tensor, corrections: Tensor) -> Tensor:
+        """All steps of a chunk: operations on tensors alone, in the same order whatever the tensors hold."""
         found = []
-        count = batch_count(len(chunk.chosen), chunk.batch_size)
-        rates = self._networks.parameters_KP.new_tensor(self._rates.rates(step, count).T)
-        for index, batch in enumerate(chunk.batches()):
-            step += 1
-            self._optimiser.set_rates(rates[index])
+        for batch, rates_K, correction_2 in zip(chunk.batches(), rates, corrections, strict=True):
             found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
             for k, count in self._frozen:
                 self._networks.gradients_KP[k, :count] = 0
-            self._optimiser.step(step)
+            self._optimiser.step(rates_K, correction_2)
             for k, count in self._frozen:
                 self._networks.parameters_KP[k, :count] = self._kept[k, :count]
         return self._networks.summed_loss(torch.cat(found, dim=1), chunk.y)

@@ -194,7 +194,7 @@ class CrossEntropy:
             return -own
         smoothing = self._smoothing[:, 0, 0].double()
         spread = log_p_KBC[..., : self._classes].sum((1, 2), dtype=torch.float64) * smoothing / self._classes
-        return -(1.0 - smoothing) * own - spread.where(smoothing > 0, 0.0)
+        return -(1.0 - smoothing) * own - spread.masked_fill(smoothing <= 0, 0.0)
 
 
 def picked(log_p_KBC: Tensor, y_B: Tensor) -> Tensor:

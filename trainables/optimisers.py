@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,10 +20,18 @@ _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _CLIP_EPSILON = 1e-6
 
 
+def bias_corrections(taken: int, count: int) -> np.ndarray:
+    """Adam's corrections ``(count, 2)`` float64 of the steps after ``taken`` others: of epsilon, and of the rate."""
+    steps = np.arange(taken + 1, taken + count + 1, dtype=np.float64)
+    root = np.sqrt(1.0 - _BETA2**steps)
+    return np.stack([_EPSILON * root, root / (1.0 - _BETA1**steps)], axis=1)
+
+
 class StackedOptimiser:
     """Clips and steps all members at once; its state is ``momentum_KP`` and ``variance_KP``.
 
-    Those are Adam's moments; the first is the velocity of SGD with momentum. Members of one family should stand
+    What changes from step to step comes in tensors, so that a step can be recorded once and replayed. The state is
+    Adam's moments; the first is the velocity of SGD with momentum. Members of one family should stand
     together: each run of neighbours is one set of operations.
     """
 
@@ -39,18 +48,14 @@ class StackedOptimiser:
         self._clips = min(limits) < math.inf
         self._limit = parameters_KP.new_tensor(limits)[:, None]
         self._unlimited = self._limit.isinf() if self._clips and max(limits) == math.inf else None
-        self._rates = parameters_KP.new_tensor([c.learning_rate for c in configurations])[:, None]
-        tensors = parameters_KP, gradients_KP, momentum_KP, variance_KP, self._rates
+        tensors = parameters_KP, gradients_KP, momentum_KP, variance_KP
         self._runs = [
-            _Run(configurations[rows], *(tensor[rows] for tensor in tensors)) for rows in _family_runs(configurations)
+            (rows, _Run(configurations[rows], *(tensor[rows] for tensor in tensors)))
+            for rows in _family_runs(configurations)
         ]
 
-    def set_rates(self, rates_K: Tensor) -> None:
-        """Learning rates of the steps to come."""
-        self._rates.copy_(rates_K[:, None])
-
-    def step(self, count: int) -> None:
-        """Clip, then step number ``count``, from 1, of every member; overwrites the gradients."""
+    def step(self, rates_K: Tensor, correction_2: Tensor) -> None:
+        """Clip, then one step of every member; overwrites the gradients. See ``bias_corrections``."""
         if self._clips:
             norm = torch.linalg.vector_norm(self._gradients, dim=1, keepdim=True)
             norm = norm.add_(constant(_CLIP_EPSILON, norm))
@@ -58,8 +63,8 @@ class StackedOptimiser:
             if self._unlimited is not None:  # infinity over a norm that overflowed is not a number
                 scale.masked_fill_(self._unlimited, 1.0)
             self._gradients.mul_(scale)
-        for run in self._runs:
-            run.step(count)
+        for rows, run in self._runs:
+            run.step(rates_K[rows, None], correction_2)
 
 
 class _Run:
@@ -72,38 +77,35 @@ class _Run:
         gradients: Tensor,
         momentum: Tensor,
         variance: Tensor,
-        rates: Tensor,
     ) -> None:
         self._family = configurations[0].optimizer
         self._parameters, self._gradients = parameters, gradients
         self._momentum, self._variance = momentum, variance
-        self._learning_rate = rates
         self._inertia = parameters.new_tensor([c.momentum for c in configurations])[:, None]
         self._rolls = configurations[0].momentum > 0
         self._weight_decay = parameters.new_tensor([c.weight_decay for c in configurations])[:, None]
         self._decays = any(c.weight_decay > 0 for c in configurations)
 
-    def step(self, count: int) -> None:
+    def step(self, rate: Tensor, correction: Tensor) -> None:
         if self._decays and self._family == "adamw":
-            self._parameters.mul_(1.0 - self._learning_rate * self._weight_decay)
+            self._parameters.mul_(1.0 - rate * self._weight_decay)
         elif self._decays:
             self._gradients.addcmul_(self._parameters, self._weight_decay)
         if self._family == "sgd":
             gradients = self._gradients
             if self._rolls:
                 gradients = self._momentum.mul_(self._inertia).add_(gradients)
-            self._parameters.addcmul_(gradients, self._learning_rate, value=-1.0)
+            self._parameters.addcmul_(gradients, rate, value=-1.0)
         else:
-            self._adam(count)
+            self._adam(rate, correction)
 
-    def _adam(self, count: int) -> None:
+    def _adam(self, rate: Tensor, correction: Tensor) -> None:
         gradients, variance = self._gradients, self._variance
         self._momentum.lerp_(gradients, 1.0 - _BETA1)
         variance.mul_(constant(_BETA2, variance)).addcmul_(gradients, gradients, value=1.0 - _BETA2)
-        root = math.sqrt(1.0 - _BETA2**count)
-        denominator = torch.sqrt(variance).add_(self._variance.new_tensor(_EPSILON * root))
+        denominator = torch.sqrt(variance).add_(correction[0])
         update = torch.div(self._momentum, denominator, out=denominator)
-        self._parameters.addcmul_(update, self._learning_rate, value=-root / (1.0 - _BETA1**count))
+        self._parameters.addcmul_(update, rate * correction[1], value=-1.0)
 
 
 def _family_runs(configurations: Sequence[Configuration]) -> list[slice]:

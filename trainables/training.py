@@ -11,7 +11,8 @@ import torch
 
 from spaces import Configuration
 from trainables.batches import TrainingData, batch_count, epoch_chunks
-from trainables.engines import BatchedEngine, CompiledEngine
+from trainables.engines import CompiledEngine
+from trainables.graphs import GraphedEngine
 from trainables.metrics import EpochMetrics, evaluate
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import StackedMLP
@@ -98,7 +99,7 @@ class _Stack:
         architecture = Architecture.of(first, work.data.train.x.shape[1], work.data.classes)
         dropout, smoothing = (_column(self._configurations, name) for name in ("dropout", "label_smoothing"))
         self._networks = StackedMLP(architecture, state.parameters, state.statistics, dropout, smoothing)
-        engine = CompiledEngine if state.parameters.device.type == "cpu" else BatchedEngine
+        engine = CompiledEngine if state.parameters.device.type == "cpu" else GraphedEngine
         frozen = [work.frozen[member] for member in members]
         self._steps = batch_count(len(work.data.train), self._batch_size)
         self._engine = engine(self._networks, self._configurations, state, self._steps, frozen)
@@ -124,8 +125,8 @@ class _Stack:
         rows = 0
         for chunk in epoch_chunks(train, self._seed, epoch, self._batch_size, hidden_layers):
             loss += self._engine.train(chunk, step)
-            step += batch_count(len(chunk.chosen), self._batch_size)
-            rows += len(chunk.chosen)
+            step += batch_count(len(chunk), self._batch_size)
+            rows += len(chunk)
         return loss / rows
 
     def _remember(self, epoch: int, accuracy: torch.Tensor, loss: torch.Tensor) -> None:
