@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.errors import InputError
 from data.features import Features
 from data.storage import join
 from results.frames import load_trials, ranked
 from results.record import CheckpointRef, TrialKey, TrialRecord
 from results.study import Study, StudyError
 from search.models import architecture_for, features_for, four_scores, write_model
-from trainables.checkpoint import MemberSource, read_members
+from trainables.checkpoint import MemberSource, load_model, read_members
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import unpack
 from trainables.stages import score_best
@@ -51,7 +52,7 @@ def choose_incumbent(trials: pd.DataFrame) -> TrialKey | None:
 def promote(study: Study, features: Features) -> Incumbent:
     """Write the incumbent to ``best/``, and its scores and those of its other repeats to the record.
 
-    ``features`` are standardised.
+    ``features`` are standardised. Stages that stand on another incumbent are forgotten, so that they are done again.
 
     Raises ``StudyError`` where a checkpoint does not score as recorded.
     """
@@ -67,6 +68,9 @@ def promote(study: Study, features: Features) -> Incumbent:
     scored = [_rescore(study, record, features, *at_best[record.key.seed]) for record in repeats]
     best = next(one for one in scored if one.record.key == key)
     directory = study.directory / "best"
+    if promoted(directory) != (key, best.epoch):
+        with study.transaction():  # first: a kill in between may not leave stages of the one before beside this one
+            study.forget_stages(("fusion", "transfer"))
     write_model(
         study,
         directory,
@@ -83,6 +87,15 @@ def promote(study: Study, features: Features) -> Incumbent:
     study.set_fact("incumbent", key.config_id)
     mean, spread = own["val_accuracy"].agg(["mean", "std"])
     return Incumbent(key, best.epoch, best.validation["val_accuracy"], directory, mean, spread)
+
+
+def promoted(directory: Path) -> tuple[TrialKey, int] | None:
+    """Which configuration a model directory holds, and at which epoch; ``None`` where it cannot be read."""
+    try:
+        _, card = load_model(directory)
+        return TrialKey(card.provenance["config_id"], card.provenance["seed"]), card.provenance["epoch"]
+    except (InputError, KeyError):
+        return None
 
 
 def _why(study: Study) -> str:

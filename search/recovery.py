@@ -31,14 +31,15 @@ def rewind(study: Study) -> list[TrialRecord]:
 def revive(study: Study) -> list[TrialRecord]:
     """Let those wait again that failed for want of memory or with their worker: a sound machine may train them.
 
-    Decisions of the rungs stand; who comes late to one is judged by its cutoff. Returns what was revived.
+    Decisions of the rungs stand; who comes late to one is judged by its cutoff. Stages after the sweep are done again
+    only if it then has another incumbent. Returns what was revived.
     """
     failed = [trial for trial in study.trials() if trial.state is State.FAILED and is_machines_fault(trial.reason)]
     revived = [replace(trial, state=State.PENDING, reason=None) for trial in failed]
     if revived:
         with study.transaction():
             study.update_trials(revived)
-            study.forget_stages(("sweep", "fusion", "transfer"))
+            study.forget_stages(["sweep"])
         _log.warning("%d configurations are tried again whose worker died or had too little memory", len(revived))
     return revived
 

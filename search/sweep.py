@@ -276,7 +276,7 @@ def _train(
 
 
 def _extend(study: Study, epochs: int) -> None:
-    """Give every configuration a larger budget; finished ones have more to do, and so have the stages after them."""
+    """Give every configuration a larger budget; finished ones have more to do."""
     if study.settings.search == "optuna" and "incumbent" not in study.facts():
         raise InputError(f"an Optuna search is extended when it has ended: first genresweep resume {study.directory}")
     trials = study.trials()
@@ -286,7 +286,7 @@ def _extend(study: Study, epochs: int) -> None:
         raise InputError(f"--epochs {epochs} is less than the study's {shorter[0].budget}: it can only be extended")
     with study.transaction():
         study.update_trials(_with_budget(trial, epochs) for trial in trials)
-        study.forget_stages(("sweep", "fusion", "transfer"))
+        study.forget_stages(["sweep"])
 
 
 def _with_budget(trial: TrialRecord, epochs: int) -> TrialRecord:

@@ -200,6 +200,27 @@ def test_a_stage_whose_model_is_damaged_is_done_again(study: Path, stage: str, t
     assert done == [{"text": "fusion", "fusion-warm": "fusion", "transfer-scratch": "transfer"}.get(stage, stage)]
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_stages_stand_on_the_incumbent_that_they_were_made_from(study: Path, another: bool, tmp_path: Path) -> None:
+    """The sweep is done again, as after ``--epochs``: what follows it is, too, only if its incumbent is another."""
+    shutil.copytree(study, tmp_path / "study")
+    with Study.open_for_writing(tmp_path / "study") as opened, opened.transaction():
+        opened.forget_stages(["sweep"])
+    card = tmp_path / "study" / "best" / "model.json"
+    promoted = json.loads(card.read_text())
+    if another:
+        epoch = promoted["provenance"]["epoch"]
+        card.write_text(json.dumps(promoted | {"provenance": promoted["provenance"] | {"epoch": epoch + 1}}))
+    done: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("fusion", "transfer"):
+            patch.setitem(STAGES, name, lambda run, record: done.append(record.stage))
+        resume_study(tmp_path / "study")
+    assert done == (["fusion", "transfer"] if another else [])
+    assert json.loads(card.read_text()) == promoted
+    assert set(load_stages(tmp_path / "study")["stage"]) == set(STAGES)
+
+
 def test_the_seconds_of_a_sweep_are_those_of_all_commands_that_it_took(study: Path, tmp_path: Path) -> None:
     shutil.copytree(study, tmp_path / "study")
     with Study.open_for_writing(tmp_path / "study") as opened, opened.transaction():
