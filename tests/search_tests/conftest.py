@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import settings
 from search import run_sweep
 from search.cluster import connected
 from search.placement import Resources
+from tests.search_tests.golden_study import GOLDEN
 from tests.search_tests.processes import Command
 from tests.search_tests.small import EPOCHS, write_space, write_tracks
 
@@ -40,6 +42,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tracks(folder / "tracks.csv")
     write_space(folder / "space.toml")
     return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A copy of the golden study, for tests that damage it."""
+    (tmp_path / "home").mkdir()
+    return Path(shutil.copytree(GOLDEN / "study", tmp_path / "home" / "study"))
 
 
 @pytest.fixture
