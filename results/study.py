@@ -263,6 +263,13 @@ class Study:
             [(key.config_id, key.seed, epoch) for key, epoch in kept.items()],
         )
 
+    def reopen_stage(self, stage: str) -> None:
+        """Remove a stage that goes on, inside a transaction; the time that it has taken so far is kept as a fact."""
+        (row,) = self._connection.execute("SELECT sum(seconds) FROM stages WHERE stage = ?", (stage,))
+        if row[0] is not None:
+            self.write_rows("facts", [(f"seconds of {stage}", str(row[0]))])
+        self.forget_stages([stage])
+
     def forget_stages(self, stages: Iterable[str]) -> None:
         """Remove stages, inside a transaction, so that they are done again."""
         for table in ("stages", "stage_curves", "stage_scores"):

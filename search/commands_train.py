@@ -242,6 +242,8 @@ def _print_estimate(
         ERR.print(
             "--dry-run asks no cluster: this is for as many CPUs as this machine has; --cpus N for another number"
         )
+    if asked.device == "cuda":
+        ERR.print("--dry-run knows no GPU: its seconds are those of CPUs, one for each worker")
     if as_json:
         print_json(asdict(found))
         return

@@ -95,6 +95,7 @@ class Coordinator:
     def add(self, trials: Sequence[TrialRecord]) -> None:
         """Take up new configurations; they are ready at once."""
         self.trials |= {trial.key: trial for trial in trials}
+        self.states.update(trial.state for trial in trials)
         self._queue.add(trials)
 
     def replenish(self, slots: int) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from spaces import Configuration
 
@@ -16,10 +16,12 @@ _SMOOTHING = 0.5
 class CostModel:
     """Seconds per epoch and member, by the shape of a configuration.
 
-    ``input_sizes`` are the inputs under each encoding.
+    ``input_sizes`` are the inputs under each encoding. Members train one after another on a CPU; those of one shape
+    train at once on a GPU, where a stack takes as long as one of each.
     """
 
-    def __init__(self, rows: int, input_sizes: Mapping[str, int], output_size: int) -> None:
+    def __init__(self, rows: int, input_sizes: Mapping[str, int], output_size: int, *, device: str = "cpu") -> None:
+        self._at_once = device == "cuda"
         self._rows, self._input_sizes, self._output_size = rows, input_sizes, output_size
         self._measured: dict[tuple[object, ...], float] = {}
         self._correction = 1.0
@@ -29,15 +31,22 @@ class CostModel:
         shape = _shape(configuration)
         return self._measured.get(shape, self._guess(configuration) * self._correction)
 
+    def stack_seconds(self, configurations: Sequence[Configuration]) -> float:
+        """Seconds that an epoch of a stack of these takes."""
+        return sum(map(self.seconds_per_epoch, self._counted(configurations)))
+
     def observe(self, configurations: Sequence[Configuration], seconds_per_epoch: float) -> None:
         """Learn what an epoch of a stack took; its members have it in the proportions expected of them."""
         expected = {_shape(c): self.seconds_per_epoch(c) for c in configurations}
-        ratio = seconds_per_epoch / sum(expected[_shape(c)] for c in configurations)
+        ratio = seconds_per_epoch / self.stack_seconds(configurations)
         for shape, seconds in expected.items():
             known = self._measured.get(shape, seconds * ratio)
             self._measured[shape] = known + _SMOOTHING * (seconds * ratio - known)
-        guessed = sum(self._guess(c) for c in configurations)
+        guessed = sum(map(self._guess, self._counted(configurations)))
         self._correction += _SMOOTHING * (seconds_per_epoch / guessed - self._correction)
+
+    def _counted(self, configurations: Sequence[Configuration]) -> Iterable[Configuration]:
+        return {_shape(c): c for c in configurations}.values() if self._at_once else configurations
 
     def _guess(self, configuration: Configuration) -> float:
         widths = (self._input_sizes[configuration.encoding], *configuration.hidden_layers, self._output_size)

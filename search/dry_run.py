@@ -56,7 +56,7 @@ def estimate(
         budgets={trial.key: trial.budget for trial in trials},
     )
     features, input_sizes = prepared.features, prepared.input_sizes
-    costs = CostModel(len(features.y_train), input_sizes, len(features.genres))
+    costs = CostModel(len(features.y_train), input_sizes, len(features.genres), device=settings.device)
     queue = SegmentQueue(rungs.levels, settings.stack_size, costs, device=settings.device, workers=workers)
     coordinator = Coordinator(trials, rungs, queue)
     coordinator.start([], {})
@@ -66,7 +66,7 @@ def estimate(
     while True:
         while len(running) < workers and (segment := coordinator.next_segment()) is not None:
             length = segment.last_epoch - segment.first_epoch + 1
-            seconds = sum(map(costs.seconds_per_epoch, segment.configurations)) * length
+            seconds = costs.stack_seconds(segment.configurations) * length
             heapq.heappush(running, (clock + seconds + SECONDS_PER_SEGMENT, segment.segment_id, segment))
             segments += 1
             epochs += length * len(segment.keys)

@@ -39,7 +39,7 @@ def revive(study: Study) -> list[TrialRecord]:
     if revived:
         with study.transaction():
             study.update_trials(revived)
-            study.forget_stages(["sweep"])
+            study.reopen_stage("sweep")
         _log.warning("%d configurations are tried again whose worker died or had too little memory", len(revived))
     return revived
 

@@ -45,7 +45,9 @@ def _as_they_end(
     function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places
 ) -> Iterator[tuple[int, Any]]:
     """Number and result of each call, of nodes that are trusted alone; never more calls at once than places."""
-    task = ray.remote(_located).options(name=function.__name__, **_options(places.needs))
+    # Ray ends the workers of tasks on GPUs, which else keep memory there, only where it is told so beforehand
+    remote = ray.remote(max_calls=1) if "GPU" in places.needs else ray.remote
+    task = remote(_located).options(name=function.__name__, **_options(places.needs))
     left = deque(enumerate(calls))
     waiting: dict[Any, tuple[int, tuple[Any, ...]]] = {}
     while left or waiting:

@@ -17,7 +17,7 @@ from results.record import CheckpointRef, TrialKey, TrialRecord
 from search.costs import CostModel
 from spaces import Configuration
 
-LARGEST_STACK = {"cpu": 32, "cuda": 512}
+LARGEST_STACK = {"cpu": 32, "cuda": 256}
 """Members where nobody has said how many: on a CPU more would save little, and all of them be lost with a worker; on a
 GPU they train at once, so that a stack is as wide as there are configurations of its key."""
 
@@ -124,7 +124,7 @@ class SegmentQueue:
     ) -> None:
         self._rungs = sorted(rungs)
         self._stack_size = stack_size or LARGEST_STACK[device]
-        self._evenly = stack_size is None
+        self._evenly = stack_size is None and device == "cpu"
         self._costs = costs
         self._seconds = seconds
         self._number = first_number
@@ -202,7 +202,7 @@ class SegmentQueue:
     def _last_epoch(self, members: Sequence[TrialRecord]) -> int:
         """The next rung, the end of the shortest budget, or a few seconds of work, whichever comes first."""
         epoch = members[0].epoch
-        per_epoch = sum(self._costs.seconds_per_epoch(trial.configuration) for trial in members)
+        per_epoch = self._costs.stack_seconds([trial.configuration for trial in members])
         return min(*map(self._goal, members), epoch + max(1, round(self._seconds / per_epoch)))
 
 

@@ -238,7 +238,7 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
         earlier=decisions,
         epochs=longest_budget(settings),
     )
-    costs = CostModel(len(features.y_train), prepared.input_sizes, len(features.genres))
+    costs = CostModel(len(features.y_train), prepared.input_sizes, len(features.genres), device=settings.device)
     queue = SegmentQueue(
         rungs.levels,
         settings.stack_size,
@@ -286,7 +286,7 @@ def _extend(study: Study, epochs: int) -> None:
         raise InputError(f"--epochs {epochs} is less than the study's {shorter[0].budget}: it can only be extended")
     with study.transaction():
         study.update_trials(_with_budget(trial, epochs) for trial in trials)
-        study.forget_stages(["sweep"])
+        study.reopen_stage("sweep")
 
 
 def _with_budget(trial: TrialRecord, epochs: int) -> TrialRecord:

@@ -7,6 +7,7 @@ sees the same batches, and a configuration alone sees the batches that it would 
 from __future__ import annotations
 
 import hashlib
+import socket
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.errors import InputError
+from data.features import Features
 from trainables.layers import padded, scaled_noise
 
 CHUNK_BATCHES = 16
@@ -63,10 +66,21 @@ class TrainingData:
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
     ) -> TrainingData:
-        """Training data from the arrays of ``data.Features``."""
+        """Training data from arrays as ``data.Features`` holds them."""
         device = torch.device(device)
         train = Rows.of(x_train, y_train, classes, dtype, device)
         return cls(train, Rows.of(x_val, y_val, classes, dtype, device), classes)
+
+    @classmethod
+    def of_features(cls, features: Features, device: str = "cpu") -> TrainingData:
+        """Training data on a device; ``InputError`` where PyTorch cannot train on it here."""
+        if device == "cuda" and not torch.cuda.is_available():
+            raise InputError(
+                f"--device cuda: PyTorch {torch.__version__} finds no GPU that it can use on {socket.gethostname()}: "
+                "install a build with CUDA for its driver, or train without --device"
+            )
+        sides = features.x_train, features.y_train, features.x_val, features.y_val
+        return cls.of(*sides, len(features.genres), device=device)
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,7 @@ def train_variants(
     torch.set_num_threads(1)
     configurations = [variant.configuration for variant in variants]
     architecture = Architecture.of(configurations[0], len(features.names), len(features.genres))
-    sides = features.x_train, features.y_train, features.x_val, features.y_val
-    data = TrainingData.of(*sides, len(features.genres), device=device)
+    data = TrainingData.of_features(features, device)
     networks = [_network(variant, architecture, seed) for variant in variants]
     trained = train_segment(
         configurations,

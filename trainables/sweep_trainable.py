@@ -17,6 +17,7 @@ import ray
 import torch
 from ray import tune
 
+from data.errors import InputError
 from data.storage import is_uri, join
 from data.store import FeatureHandle, get_features
 from spaces import Configuration
@@ -49,7 +50,7 @@ class SegmentTrainable(tune.Trainable):
         self._checkpoints = checkpoints
         self._device = device
         self._encoded: dict[str, TrainingData] = {}
-        if len(features) == 1:
+        if len(features) == 1 and device == "cpu":  # a GPU that is not there is the first segment's to say
             self._data(*features)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -60,7 +61,7 @@ class SegmentTrainable(tune.Trainable):
         """Train the segment, or report why that was not possible.
 
         A member whose training raises is looked for by the driver; a disk that cannot be written, a checkpoint that is
-        damaged or a library that cannot be imported is no member's fault, and stops the study.
+        damaged, a GPU or a library that is not there is no member's fault, and stops the study.
         """
         if self.config["segment"] == PAUSE:
             time.sleep(_PAUSE_SECONDS)
@@ -70,10 +71,14 @@ class SegmentTrainable(tune.Trainable):
             report = self._train_and_save(segment)
         except (OSError, CheckpointError) as error:
             report = {"stop": f"a segment's checkpoint cannot be read or written: {error}"}
+        except InputError as error:
+            report = {"stop": str(error)}
         except ImportError as error:
             report = {"stop": f"{socket.gethostname()} cannot import what training needs: {error}"}
         except Exception:
             report = {"error": traceback.format_exc()}
+            if self._device == "cuda":
+                torch.cuda.synchronize()  # raises where the GPU is lost to this process: Tune then starts another
         return {"report": json.dumps(report), "done": True}
 
     def _train_and_save(self, segment: dict[str, Any]) -> dict[str, Any]:
@@ -129,9 +134,7 @@ class SegmentTrainable(tune.Trainable):
 
     def _data(self, encoding: str) -> TrainingData:
         if encoding not in self._encoded:
-            arrays = get_features(self._features[encoding])
-            sides = arrays.x_train, arrays.y_train, arrays.x_val, arrays.y_val
-            self._encoded[encoding] = TrainingData.of(*sides, len(arrays.genres), device=self._device)
+            self._encoded[encoding] = TrainingData.of_features(get_features(self._features[encoding]), self._device)
         return self._encoded[encoding]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

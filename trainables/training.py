@@ -71,8 +71,10 @@ def train_segment(
             if not stay:
                 break
             stack = _Stack([stack.members[p] for p in stay], work, stack.state.select(stay))
-    left |= {m: stack.state.select([p]) for p, m in enumerate(stack.members) if m not in left}
-    final = StackState.concatenate([left[member] for member in range(len(configurations))])
+    stayed = [position for position, member in enumerate(stack.members) if member not in left]
+    order = [*left, *(stack.members[position] for position in stayed)]
+    every = StackState.concatenate([*left.values(), stack.state.select(stayed)])
+    final = every.select([order.index(member) for member in range(len(configurations))])
     results = tuple(MemberResult(tuple(e), ending) for e, ending in zip(epochs, endings, strict=True))
     return SegmentResult(results, final)
 

@@ -29,6 +29,16 @@ def test_a_measurement_replaces_the_guess_and_mends_that_of_other_shapes() -> No
     assert costs.seconds_per_epoch(_WIDE) == pytest.approx(2 * before, rel=1e-3)
 
 
+def test_members_of_one_shape_train_at_once_on_a_gpu() -> None:
+    costs = CostModel(17_142, {"piecewise_linear": 369}, 5, device="cuda")
+    one = costs.seconds_per_epoch(_WIDE)
+    assert costs.stack_seconds([_WIDE] * 200) == one
+    for _ in range(20):
+        costs.observe([_WIDE] * 200 + [_NARROW], 0.3)
+    assert costs.stack_seconds([_WIDE, _NARROW]) == pytest.approx(0.3, rel=1e-3)
+    assert costs.stack_seconds([_WIDE]) < 0.3
+
+
 def test_members_of_a_mixed_stack_share_its_time_as_expected_of_them() -> None:
     costs = _model()
     narrow, wide = costs.seconds_per_epoch(_NARROW), costs.seconds_per_epoch(_WIDE)

@@ -223,8 +223,11 @@ def test_stages_stand_on_the_incumbent_that_they_were_made_from(study: Path, ano
 
 def test_the_seconds_of_a_sweep_are_those_of_all_commands_that_it_took(study: Path, tmp_path: Path) -> None:
     shutil.copytree(study, tmp_path / "study")
-    with Study.open_for_writing(tmp_path / "study") as opened, opened.transaction():
-        opened.forget_stages(["sweep"])
+    before = load_stages(study).set_index("stage").loc["sweep", "seconds"]
+    with Study.open_for_writing(tmp_path / "study") as opened:
+        for _ in range(2):  # as by two interrupted commands
+            with opened.transaction():
+                opened.reopen_stage("sweep")
 
     def interrupted(run: Run, record: StageRecord) -> None:
         time.sleep(0.5)
@@ -238,4 +241,4 @@ def test_the_seconds_of_a_sweep_are_those_of_all_commands_that_it_took(study: Pa
         patch.setitem(STAGES, "sweep", lambda run, record: None)
         resume_study(tmp_path / "study")
     recorded = load_stages(tmp_path / "study").set_index("stage")
-    assert 1.0 < recorded.loc["sweep", "seconds"] < 60
+    assert before + 1.0 < recorded.loc["sweep", "seconds"] < before + 60

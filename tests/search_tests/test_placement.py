@@ -20,7 +20,8 @@ from search.placement import Places, Resources, Slots, check_feasible, parse_res
 from search.rungs import NoRungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher
-from tests.search_tests.simulated import create_study, paper_trials
+from spaces import Configuration
+from tests.search_tests.simulated import create_study, paper_trials, trial
 from trainables.sweep_trainable import PAUSE
 
 CPU = {"CPU": 1.0}
@@ -146,6 +147,16 @@ class Told(Listener):
     def resized(self, slots: int) -> None:
         self.sizes.append(slots)
         raise RuntimeError("a display that fails")
+
+
+@pytest.mark.parametrize(("device", "members"), [("cpu", 24), ("cuda", 96)])
+def test_a_stack_on_a_gpu_takes_all_of_its_key(device: str, members: int) -> None:
+    """However many places there are: its members train at once."""
+    trials = [trial(Configuration(hidden_layers=(64, 32), learning_rate=1e-5 * n), n) for n in range(1, 97)]
+    costs = CostModel(10**6, {"standardised": 14}, 5, device=device)
+    queue = SegmentQueue((), None, costs, device=device, workers=4)
+    queue.add(trials)
+    assert max(len(segment.keys) for segment in iter(queue.next, None)) == members
 
 
 class TestSearcher:

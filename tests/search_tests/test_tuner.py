@@ -7,10 +7,12 @@ import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from ray.tune.search import Searcher
 
+from data.errors import InputError
 from results.record import State
 from results.study import Study, StudyError
 from search.coordinator import WORKER_DIED, Coordinator
@@ -140,20 +142,35 @@ def test_nothing_of_the_study_goes_into_tunes_pickle(tmp_path: Path) -> None:
             "cannot import what training needs: libgomp",
         ),
         (OSError("No space left on device"), "stop", "No space left"),
+        (InputError("--device cuda: PyTorch finds no GPU"), "stop", "finds no GPU"),
         (ValueError("a member's own"), "error", "a member's own"),
     ],
 )
 def test_what_is_no_members_fault_stops_the_study(
     raised: Exception, kind: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    report = json.loads(_one_that_raises(raised, "cpu", monkeypatch).step()["report"])
+    assert list(report) == [kind] and said in report[kind]
+
+
+def test_a_worker_that_has_lost_its_gpu_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would fail every segment that it gets from now on, whoever its members are."""
+    trainable = _one_that_raises(RuntimeError("an illegal memory access was encountered"), "cuda", monkeypatch)
+    monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
+    assert "illegal memory access" in json.loads(trainable.step()["report"])["error"]
+    monkeypatch.setattr("torch.cuda.synchronize", Mock(side_effect=RuntimeError("and still")))
+    with pytest.raises(RuntimeError, match="and still"):
+        trainable.step()
+
+
+def _one_that_raises(raised: Exception, device: str, monkeypatch: pytest.MonkeyPatch) -> SegmentTrainable:
     def fail(*_: object) -> None:
         raise raised
 
     monkeypatch.setattr(SegmentTrainable, "_train_and_save", fail)
     trainable = SegmentTrainable.__new__(SegmentTrainable)
-    trainable.config = {"segment": "{}"}
-    report = json.loads(trainable.step()["report"])
-    assert list(report) == [kind] and said in report[kind]
+    trainable.config, trainable._device = {"segment": "{}"}, device
+    return trainable
 
 
 def test_where_all_have_failed_the_most_common_reason_is_said(tmp_path: Path) -> None:
