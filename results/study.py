@@ -303,9 +303,14 @@ class Study:
 
 
 def refuse_existing(directory: Path) -> None:
-    """``InputError`` where a new study's directory exists already; it names who is writing there."""
-    if not directory.exists():
+    """``InputError`` where something stands in a new study's place; it names who is writing there.
+
+    An empty directory is as good as none.
+    """
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
+    if not (directory / "manifest.json").exists():
+        raise InputError(f"{directory} exists already and holds no study: choose another --name or --out")
     if _is_held(directory):
         raise InputError(
             f"{directory} exists already and is being written by {_holder(directory)}: wait for it, "

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import sys
 import traceback
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from data.errors import InputError
 from search import commands_compare, commands_train, commands_view
-from search.console import ERR
+from search.console import ERR, OUT
 
 _WIDTH, _LINES = 800, 20
 
 app = typer.Typer(
-    help="Hyperparameter search over music genre networks, trained as stacks under Ray Tune.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        OUT.print(f"genresweep {metadata.version('genresweep')}")
+        raise typer.Exit
+
+
+@app.callback(no_args_is_help=True)
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hyperparameter search over music genre networks, trained as stacks under Ray Tune."""
+
+
 for command in (
     commands_train.run,
     commands_train.sweep,

@@ -113,6 +113,10 @@ def compare(
         check_page(figure)
     found = compare_studies(studies)
     OUT.print(frame_table(arms_text(found.arms), _studies(studies)))
+    if found.arms["regret"].isna().any():
+        OUT.print(
+            "no regret where no exhaustive study (--scheduler none) of the same rows, seed and --epochs is among them"
+        )
     if to is not None:
         frame = found.progress if curves else found.arms
         write_table(frame, to)
@@ -170,7 +174,11 @@ def export(
     from results.optuna_trials import export_to_optuna
 
     count = export_to_optuna(study, to)
-    OUT.print(f"{count:,} trials written to {to}; look at them with: optuna-dashboard sqlite:///{to}", markup=False)
+    OUT.print(
+        f"{count:,} trials written to {to}; look at them with: optuna-dashboard sqlite:///{to} "
+        "(pip install optuna-dashboard)",
+        markup=False,
+    )
 
 
 def _in_words(row: pd.Series, end: str = "") -> str:

@@ -165,7 +165,7 @@ def sweep(
 
 def resume(
     study: Annotated[str, typer.Argument(help="A study's directory, or its place in a storage.", metavar="STUDY|URI")],
-    epochs: Annotated[int | None, typer.Option(min=1, help="Extend every configuration to this many.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Train those that finished to so many epochs.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Directory for a study from a storage, instead of runs/NAME.", metavar="DIR"),
@@ -265,9 +265,11 @@ def _warn_of_schedules(space: str, epochs: int) -> None:
 
 def _listener(quiet: bool) -> Any:
     from search.listener import Listener
-    from search.progress import LiveProgress
+    from search.progress import LiveProgress, PlainProgress
 
-    return nullcontext(Listener()) if quiet else LiveProgress(ERR)
+    if quiet:
+        return nullcontext(Listener())
+    return LiveProgress(ERR) if ERR.is_terminal else nullcontext(PlainProgress(ERR))
 
 
 def _resources(address: str | None, cpus: int | None, gpus: float | None, custom: str | None) -> Resources:

@@ -79,12 +79,13 @@ class TestCreate:
         path = tmp_path / "s"
         if kind == "directory":
             path.mkdir()
+            (path / "note.txt").write_text("mine")
         elif kind == "file":
             path.write_text("mine")
         else:
             new_study(path).close()
         before = sorted(p.name for p in tmp_path.rglob("*"))
-        with pytest.raises(InputError, match="exists already.*genresweep resume"):
+        with pytest.raises(InputError, match="genresweep resume" if kind == "study" else "holds no study: choose"):
             new_study(path)
         assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
@@ -356,3 +357,9 @@ def test_one_that_could_not_open_it_does_not_hold_it(tmp_path: Path, monkeypatch
 def _refuse(study: Study, key: str, value: str) -> None:
     study.query("SELECT count(*) FROM trials")
     raise StudyError("the disk is read-only")
+
+
+def test_an_empty_folder_is_as_good_as_none(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    with new_study(tmp_path / "study") as study:
+        assert study.trials()

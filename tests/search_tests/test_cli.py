@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -128,6 +129,13 @@ def _study(folder: Path) -> None:
 
 SWEEP = "sweep --data wrong.csv --out study"
 GOOD = "sweep --data tracks.csv --space space.toml --out study"
+
+
+def _a_folder_of_others(folder: Path) -> None:
+    (folder / "study").mkdir()
+    (folder / "study" / "note.txt").write_text("mine")
+
+
 WRONG = [
     Wrong("missing file", "sweep --data track.csv --out study", ("no such file", "did you mean 'tracks.csv'")),
     Wrong("folder", "sweep --data . --out study", ("is a directory", "expected")),
@@ -164,7 +172,7 @@ WRONG = [
         _table(lambda f: edited(f, playlist_genre={0: "polka"})),
     ),
     Wrong("an existing study", GOOD, ("study exists already", "genresweep resume study"), _study),
-    Wrong("an existing folder", GOOD, ("study exists already", "--out"), lambda folder: (folder / "study").mkdir()),
+    Wrong("an existing folder", GOOD, ("study exists already and holds no study", "--out"), _a_folder_of_others),
     Wrong("no such space", "sweep --data tracks.csv --space papr --out study", ("did you mean 'paper'",)),
     Wrong("no such space file", "sweep --data tracks.csv --space no.toml --out study", ("no.toml", "cannot be read")),
     *[
@@ -426,3 +434,8 @@ def test_predict_does_not_write_over_the_tracks_it_reads(folder: Path, capsys: p
     assert run(["predict", "best", "tracks.csv", "-o", "./tracks.csv"]) == 2
     assert "is the table of tracks itself" in capsys.readouterr().err
     assert (folder / "tracks.csv").read_bytes() == before
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"genresweep {metadata.version('genresweep')}\n"
