@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from importlib import metadata
@@ -75,6 +76,8 @@ def run(arguments: list[str]) -> int:
         ERR.print("interrupted; what was committed is kept", highlight=False)
         return 130
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return _fail(InputError(f"a name that is too long for a file: {error.filename}"), 2, arguments)
         return _fail(error, 1, arguments)
 
 

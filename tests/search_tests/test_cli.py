@@ -247,6 +247,7 @@ WRONG = [
     Wrong("another one", "importance study --figure f.json", ("f.json", ".html"), _study),
     Wrong("importance of nothing yet", "importance study", ("0 configurations can be counted",), _study),
     Wrong("export over a file", "export study --to space.toml", ("exists already",), _study),
+    Wrong("export to a name without end", f"export study --to {'9' * 5000}.db", ("too long for a file",), _study),
     Wrong("export to a table", "export study --to t.csv", (".db",), _study),
     Wrong("trials to an unknown kind of file", "trials study --to trials.xls", (".csv", ".parquet", ".json"), _study),
 ]
