@@ -3,8 +3,8 @@
 The queue of ``search.segments`` is played through with configurations that all cost the same, in a few kinds that
 cannot share a stack: a segment ends at the next rung or after about 5 s, holds at most 32 members, and an even share of
 what is ready, but half a second of work at least. The one driver hands out ``driver_rate`` segments a second, one after
-another, and each place adds ``segment_overhead`` to its segment. Before the first segment lie Ray's start, a worker's
-import of PyTorch, on all places at once, and the features' way: nodes that have them hand them on, in
+another, and each place adds ``segment_overhead`` to its segment. Beside training lie the data, Ray's start, a worker's
+import of PyTorch, on all places at once, the promotion (``start``), and the features' way: nodes that have them hand them on, in
 ``ceil(log2(nodes + 1))`` rounds. Rungs take the share of their configurations that they must: no scores, no stragglers,
 no lost nodes, and nothing of what a cloud takes to start machines.
 """
@@ -28,8 +28,8 @@ KINDS = 6
 class Measured:
     """What was measured; seconds, segments per second, megabytes per second."""
 
-    ray_start: float
-    worker_start: float
+    start: float
+    """All of a whole command that is not training: mostly before the first segment."""
     segment_overhead: float
     driver_rate: float
     broadcast_rate: float
@@ -130,11 +130,10 @@ def predict(measured: Measured, search: Search, nodes: int, cores: int, megabyte
     """The length of a search on so many nodes of so many cores, of which each takes the features' ``megabytes``."""
     places = nodes * cores
     ends, works, epochs = zip(*_played(_Queue(search, measured.epoch_seconds, places), measured, places), strict=True)
-    start = measured.ray_start + measured.worker_start
     broadcast = math.ceil(math.log2(nodes + 1)) * megabytes / measured.broadcast_rate
-    makespan = start + broadcast + max(ends)
+    makespan = measured.start + broadcast + max(ends)
     parts = {
-        "the start": start,
+        "the start": measured.start,
         "the features' way": broadcast,
         "the cores": sum(works) / places + measured.segment_overhead * math.ceil(len(works) / places),
         "the driver": len(works) / measured.driver_rate,

@@ -27,8 +27,7 @@ from tests.benchmarks.scale_model import Measured, Search, predict
 from tests.search_tests.simulated import create_study, paper_trials
 
 MEASURED = Measured(
-    ray_start=5.0,
-    worker_start=4.0,
+    start=9.0,
     segment_overhead=0.1,
     driver_rate=20.0,
     broadcast_rate=100.0,
@@ -42,7 +41,7 @@ def test_the_model_by_hand() -> None:
     found = predict(MEASURED, search, nodes=1, cores=1, megabytes=50)
     assert (found.segments, found.epochs) == (2, 10)
     trained = 1 / 20 + 0.1 + 5.12 + 1 / 20 + 0.1 + 1.28
-    assert abs(found.makespan - (5 + 4 + 1 * 50 / 100 + trained)) < 1e-9
+    assert abs(found.makespan - (9 + 1 * 50 / 100 + trained)) < 1e-9
     assert abs(found.efficiency - 6.4 / found.makespan) < 1e-9
     assert found.bottleneck == "the start"
     four = predict(MEASURED, search, nodes=4, cores=1, megabytes=50)
@@ -105,12 +104,12 @@ def test_tables_need_four_parts_and_say_which_are_missing() -> None:
         "configurations": 192,
         "epochs": 576,
         "seconds": 25.0,
+        "training": 13.0,
         "worker_seconds": 12.0,
     }
     found = {
         "empty-1": {"workers": 1, "per_second": 8.0, "ray_start": 5.0},
         "empty-64": {"workers": 64, "per_second": 20.0, "ray_start": 9.0},
-        "worker-start": {"median": 4.0},
         "sweep-none-1": sweep,
         "sweep-none-2": {**sweep, "cpus": 2, "seconds": 20.0},
     }
@@ -120,3 +119,4 @@ def test_tables_need_four_parts_and_say_which_are_missing() -> None:
     said = console.export_text()
     assert "10,000" in said and "the driver" in said and "sweep-none-2" in said and "driver_rate=20.0" in said
     assert "broadcast_rate=200.0" in said, "of one of two rounds"
+    assert "start=12.0" in said, "what of a sweep is not training"
