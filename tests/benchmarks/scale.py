@@ -238,7 +238,8 @@ def print_tables(found: Record, console: Console, powers: Sequence[int] = (3, 4,
 
 
 def _check(found: Record, measured: Measured) -> Table:
-    table = Table("sweep", "predicted s", "found s", "predicted / found", title="The model against real sweeps, here (the first one gives the start)")
+    title = "The model against real sweeps, here (sweep-none-1 gives the start)"
+    table = Table("sweep", "predicted s", "found s", "predicted / found", title=title)
     for name, part in found.items():
         if name.startswith("sweep-"):
             factor = None if part["scheduler"] == "none" else 4

@@ -4,8 +4,8 @@ The queue of ``search.segments`` is played through with configurations that all 
 cannot share a stack: a segment ends at the next rung or after about 5 s, holds at most 32 members, and an even share of
 what is ready, but half a second of work at least. The one driver hands out ``driver_rate`` segments a second, one after
 another, and each place adds ``segment_overhead`` to its segment. Beside training lie the data, Ray's start, a worker's
-import of PyTorch, on all places at once, the promotion (``start``), and the features' way: nodes that have them hand them on, in
-``ceil(log2(nodes + 1))`` rounds. Rungs take the share of their configurations that they must: no scores, no stragglers,
+import of PyTorch, on all places at once, the promotion (``start``), and the features' way: nodes that have them hand
+them on, in ``ceil(log2(nodes + 1))`` rounds. Rungs take the share of their configurations that they must: no scores, no stragglers,
 no lost nodes, and nothing of what a cloud takes to start machines.
 """
 
