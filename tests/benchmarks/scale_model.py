@@ -5,8 +5,8 @@ cannot share a stack: a segment ends at the next rung or after about 5 s, holds 
 what is ready, but half a second of work at least. The one driver hands out ``driver_rate`` segments a second, one after
 another, and each place adds ``segment_overhead`` to its segment. Beside training lie the data, Ray's start, a worker's
 import of PyTorch, on all places at once, the promotion (``start``), and the features' way: nodes that have them hand
-them on, in ``ceil(log2(nodes + 1))`` rounds. Rungs take the share of their configurations that they must: no scores, no stragglers,
-no lost nodes, and nothing of what a cloud takes to start machines.
+them on, in ``ceil(log2(nodes + 1))`` rounds. Rungs take the share of their configurations that they must: no scores, no
+stragglers, no lost nodes, and nothing of what a cloud takes to start machines.
 """
 
 from __future__ import annotations
