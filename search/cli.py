@@ -17,7 +17,6 @@ from search.console import ERR, OUT
 _WIDTH, _LINES = 800, 20
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -21,7 +21,7 @@ class CostModel:
     """
 
     def __init__(self, rows: int, input_sizes: Mapping[str, int], output_size: int, *, device: str = "cpu") -> None:
-        self._at_once = device == "cuda"
+        self.device = device
         self._rows, self._input_sizes, self._output_size = rows, input_sizes, output_size
         self._measured: dict[tuple[object, ...], float] = {}
         self._correction = 1.0
@@ -46,7 +46,7 @@ class CostModel:
         self._correction += _SMOOTHING * (seconds_per_epoch / guessed - self._correction)
 
     def _counted(self, configurations: Sequence[Configuration]) -> Iterable[Configuration]:
-        return {_shape(c): c for c in configurations}.values() if self._at_once else configurations
+        return {_shape(c): c for c in configurations}.values() if self.device == "cuda" else configurations
 
     def _guess(self, configuration: Configuration) -> float:
         widths = (self._input_sizes[configuration.encoding], *configuration.hidden_layers, self._output_size)

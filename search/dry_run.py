@@ -57,7 +57,7 @@ def estimate(
     )
     features, input_sizes = prepared.features, prepared.input_sizes
     costs = CostModel(len(features.y_train), input_sizes, len(features.genres), device=settings.device)
-    queue = SegmentQueue(rungs.levels, settings.stack_size, costs, device=settings.device, workers=workers)
+    queue = SegmentQueue(rungs.levels, settings.stack_size, costs, workers=workers)
     coordinator = Coordinator(trials, rungs, queue)
     coordinator.start([], {})
     quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))

@@ -68,7 +68,7 @@ def promote(study: Study, features: Features) -> Incumbent:
     scored = [_rescore(study, record, features, *at_best[record.key.seed]) for record in repeats]
     best = next(one for one in scored if one.record.key == key)
     directory = study.directory / "best"
-    if promoted(directory) != (key, best.epoch):
+    if _promoted(directory) != (key, best.epoch):
         with study.transaction():  # first: a kill in between may not leave stages of the one before beside this one
             study.forget_stages(("fusion", "transfer"))
     write_model(
@@ -89,7 +89,7 @@ def promote(study: Study, features: Features) -> Incumbent:
     return Incumbent(key, best.epoch, best.validation["val_accuracy"], directory, mean, spread)
 
 
-def promoted(directory: Path) -> tuple[TrialKey, int] | None:
+def _promoted(directory: Path) -> tuple[TrialKey, int] | None:
     """Which configuration a model directory holds, and at which epoch; ``None`` where it cannot be read."""
     try:
         _, card = load_model(directory)

@@ -17,7 +17,7 @@ from results.record import CheckpointRef, TrialKey, TrialRecord
 from search.costs import CostModel
 from spaces import Configuration
 
-LARGEST_STACK = {"cpu": 32, "cuda": 256}
+_LARGEST_STACK = {"cpu": 32, "cuda": 256}
 """Members where nobody has said how many: on a CPU more would save little, and all of them be lost with a worker; on a
 GPU they train at once, so that a stack is as wide as there are configurations of its key."""
 
@@ -117,14 +117,13 @@ class SegmentQueue:
         stack_size: int | None,
         costs: CostModel,
         *,
-        device: str = "cpu",
         first_number: int = 0,
         seconds: float = 5.0,
         workers: int = 1,
     ) -> None:
         self._rungs = sorted(rungs)
-        self._stack_size = stack_size or LARGEST_STACK[device]
-        self._evenly = stack_size is None and device == "cpu"
+        self._stack_size = stack_size or _LARGEST_STACK[costs.device]
+        self._evenly = stack_size is None and costs.device == "cpu"
         self._costs = costs
         self._seconds = seconds
         self._number = first_number

@@ -243,7 +243,6 @@ def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome
         rungs.levels,
         settings.stack_size,
         costs,
-        device=settings.device,
         first_number=study.last_segment_number(),
     )
     coordinator = _coordinate(study, trials, rungs, queue)

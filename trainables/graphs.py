@@ -11,11 +11,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from spaces import Configuration
 from trainables.batches import Chunk
 from trainables.engines import BatchedEngine
-from trainables.stacked_mlp import StackedMLP
-from trainables.state import StackState
 
 Work = Callable[..., Tensor]
 """A function of tensors that writes others in place."""
@@ -42,22 +39,12 @@ def cuda_graph(work: Work, example: Sequence[Tensor]) -> Work:
 class GraphedEngine(BatchedEngine):
     """``BatchedEngine`` with the steps of whole chunks replayed; the first of them and the epoch's last run as written.
 
-    ``record`` is the way to record; tests give another where there is no GPU.
+    Tests give another way to ``record`` where there is no GPU.
     """
 
-    def __init__(
-        self,
-        networks: StackedMLP,
-        configurations: Sequence[Configuration],
-        state: StackState,
-        steps_per_epoch: int,
-        frozen: Sequence[int] = (),
-        record: Record = cuda_graph,
-    ) -> None:
-        super().__init__(networks, configurations, state, steps_per_epoch, frozen)
-        self._record = record
-        self._warm = False
-        self._replay: Work | None = None
+    record: Record = staticmethod(cuda_graph)
+    _warm = False
+    _replay: Work | None = None
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
@@ -66,7 +53,7 @@ class GraphedEngine(BatchedEngine):
             return super().train(chunk, step)
         given = (chunk.x, chunk.y, chunk.one_hot, chunk.noise, *self._schedule(chunk, step))
         if self._replay is None:
-            self._replay = self._record(lambda *tensors: self._whole(chunk, *tensors), given)
+            self._replay = self.record(lambda *tensors: self._whole(chunk, *tensors), given)
         return self._replay(*given)
 
     def _whole(self, like: Chunk, *tensors: Tensor) -> Tensor:

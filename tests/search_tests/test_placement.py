@@ -154,7 +154,7 @@ def test_a_stack_on_a_gpu_takes_all_of_its_key(device: str, members: int) -> Non
     """However many places there are: its members train at once."""
     trials = [trial(Configuration(hidden_layers=(64, 32), learning_rate=1e-5 * n), n) for n in range(1, 97)]
     costs = CostModel(10**6, {"standardised": 14}, 5, device=device)
-    queue = SegmentQueue((), None, costs, device=device, workers=4)
+    queue = SegmentQueue((), None, costs, workers=4)
     queue.add(trials)
     assert max(len(segment.keys) for segment in iter(queue.next, None)) == members
 

@@ -7,7 +7,6 @@ numbers are frozen at what they were, and a value read back from a tensor cannot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from unittest import mock
 from unittest.mock import Mock
 
@@ -22,7 +21,7 @@ from tests.trainables_tests.made_up import SEED, curve, initial, key_name, paper
 from trainables import training
 from trainables.batches import TrainingData
 from trainables.engines import BatchedEngine
-from trainables.graphs import GraphedEngine, Work
+from trainables.graphs import GraphedEngine, Record, Work
 from trainables.training import SegmentResult, train_segment
 
 ROWS = 3 * 16 * 32 + 77
@@ -52,6 +51,11 @@ def recorded_on_cpu(work: Work, example: Sequence[Tensor]) -> Work:
     return graph
 
 
+def recording(record: Record) -> type[GraphedEngine]:
+    """The engine with another way to record."""
+    return type("Recording", (GraphedEngine,), {"record": staticmethod(record)})
+
+
 def _tensors(owner: object) -> list[Tensor]:
     if not isinstance(owner, GraphedEngine):
         return []
@@ -78,7 +82,7 @@ def trained(engine: object, members: Sequence[Configuration], device: str = "cpu
 def test_replayed_steps_are_those_written(name: str, frozen: int) -> None:
     members = STACKS[name]
     written = trained(BatchedEngine, members, frozen=frozen)
-    replayed = trained(partial(GraphedEngine, record=recorded_on_cpu), members, frozen=frozen)
+    replayed = trained(recording(recorded_on_cpu), members, frozen=frozen)
     assert [curve(member) for member in replayed.members] == [curve(member) for member in written.members]
     assert all(same_state(written.state, row, replayed.state, row) for row in range(len(members)))
 
@@ -91,7 +95,7 @@ def test_whole_chunks_are_recorded_once_and_replayed() -> None:
         recordings.append(len(example[0]))
         return lambda *given: replays.append(len(given[0])) or work(*given)  # type: ignore[func-returns-value]
 
-    trained(partial(GraphedEngine, record=record), WIDE)
+    trained(recording(record), WIDE)
     assert recordings == [16 * 32]
     assert replays == [16 * 32] * (3 * (ROWS // (16 * 32)) - 1)
 
