@@ -60,3 +60,8 @@ def s3_server() -> Iterator[S3]:
         yield S3("{}:{}".format(*server.get_host_and_port()))
     finally:
         server.stop()
+
+
+def check_no_secret(*texts: bytes) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert not any(CREDENTIALS[name].encode() in text for text in texts)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,18 @@ def study(tmp_path: Path) -> Path:
     """A copy of the golden study, for tests that damage it."""
     (tmp_path / "home").mkdir()
     return Path(shutil.copytree(GOLDEN / "study", tmp_path / "home" / "study"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place to work in, with sound tracks and a sound space."""
+    write_tracks(tmp_path / "tracks.csv", rows=120)
+    write_space(tmp_path / "space.toml")
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from data.storage import join
 from results.manifest import Manifest
 from results.record import Decision, State, StudySettings, TrialKey, TrialRecord
 from results.schema import METRICS
@@ -17,6 +18,7 @@ from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.rungs import make_rungs
 from search.segments import Segment, SegmentQueue
+from search.snapshots import reserve
 from spaces import Configuration, load_space
 from spaces.configuration import ENCODINGS
 from trainables import SEMANTICS_VERSION
@@ -239,3 +241,11 @@ def curves_of(study: Study) -> dict[TrialKey, list[int]]:
     for config_id, seed, epoch in study.query("SELECT config_id, seed, epoch FROM curves ORDER BY epoch")[1]:
         found[TrialKey(config_id, seed)].append(epoch)
     return found
+
+
+def begin(directory: Path, storage: str) -> Study:
+    """As ``search.sweep`` makes a study."""
+    place = join(storage, directory.name)
+    created = create_study(directory, paper_trials(3), storage=place)
+    reserve(place, Manifest.read(directory))
+    return created

@@ -29,6 +29,10 @@ patience = 2
 """One of the learning rates makes a member diverge in its first epoch; patience ends others early."""
 
 
+GOOD = "sweep --data tracks.csv --space space.toml --out study"
+"""A command line with nothing wrong, in the folder of the fixture of that name."""
+
+
 def write_tracks(path: Path, rows: int = 400) -> Path:
     """Tracks whose genre shows in three of their numbers, and not always."""
     frame, rng = table(rows), np.random.default_rng(3)
@@ -67,3 +71,8 @@ def check_record(study: Path) -> None:
     assert len(trials) == trials["config_id"].nunique() == CONFIGURATIONS
     for config_id, epochs in zip(trials["config_id"], trials["epochs"], strict=True):
         assert rows.loc[rows["config_id"] == config_id, "epoch"].tolist() == list(range(1, epochs + 1))
+
+
+def contents(folder: Path) -> set[str]:
+    """Files and folders here, the temporary ones among them."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}

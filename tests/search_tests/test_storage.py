@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ import search.sweep
 from data.errors import InputError
 from data.storage import delete_file, join, list_files, parent, read_file, write_file
 from results.frames import load_curves, load_trials
-from results.manifest import Manifest
 from results.study import Study, StudyError
 from search import run_sweep
 from search.cli import run
@@ -25,13 +23,12 @@ from search.coordinator import Coordinator, Outcome
 from search.listener import Listener
 from search.pruning import prune
 from search.recovery import clear_leftovers
-from search.snapshots import check_owner, check_vacant, fetch, reserve, snapshots
-from search.sweep import Draft
-from tests.s3 import CREDENTIALS, S3
+from search.snapshots import check_owner, fetch, snapshots
+from tests.s3 import check_no_secret
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import check_same
 from tests.search_tests.processes import segments
-from tests.search_tests.simulated import create_study, die, paper_trials
+from tests.search_tests.simulated import begin, die
 from tests.search_tests.small import HALVING
 from tests.search_tests.test_faults import sweep_arguments
 from trainables.checkpoint import load_model
@@ -68,11 +65,6 @@ def check_claimed(study: Path, storage: str) -> None:
         named = {file for (file,) in opened.query("SELECT checkpoint FROM segments")[1]}
     assert set(list_files(join(storage, "checkpoints"))) == named
     assert list_files(str(study / "checkpoints")) == {}
-
-
-def check_no_secret(*texts: bytes) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        assert not any(CREDENTIALS[name].encode() in text for text in texts)
 
 
 @pytest.mark.parametrize("lost", ["nothing", pytest.param("the newest copy", marks=pytest.mark.slow)])
@@ -136,14 +128,6 @@ def study(storage: str, tmp_path: Path) -> Iterator[Study]:
     """A study of made-up data with a storage, open for writing."""
     with begin(tmp_path / "study", storage) as created:
         yield created
-
-
-def begin(directory: Path, storage: str) -> Study:
-    """As ``search.sweep`` makes a study."""
-    place = join(storage, directory.name)
-    created = create_study(directory, paper_trials(3), storage=place)
-    reserve(place, Manifest.read(directory))
-    return created
 
 
 def test_weights_are_copied_before_their_card(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,76 +314,3 @@ def test_a_study_that_was_copied_is_not_taken_for_the_other(
         write_file(join(copy, name), read_file(join(place, name)))
     assert run(["resume", copy, "--out", str(tmp_path / "out")]) == 2
     assert "name it so" in capsys.readouterr().err
-
-
-def test_a_hostile_study_reaches_no_other_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its manifest names a folder that is somebody else's: nothing in there is written or deleted."""
-    precious = tmp_path / "precious"
-    (precious / "checkpoints").mkdir(parents=True)
-    (precious / "checkpoints" / "x.safetensors").write_text("mine")
-    begin(tmp_path / "study", str(tmp_path / "shared")).close()
-    text = (tmp_path / "study" / "manifest.json").read_text()
-    place = json.loads(text)["settings"]["storage"]
-    (tmp_path / "study" / "manifest.json").write_text(text.replace(place, str(precious)))
-    with pytest.raises(InputError, match="cannot be read"):
-        prune(tmp_path / "study")
-    (precious / "manifest.json").write_text(text)
-    with pytest.raises(InputError, match="holds another study"):
-        prune(tmp_path / "study")
-    opened = Study.open_for_writing(tmp_path / "study")
-    with opened, pytest.raises(InputError, match="holds another study"), snapshots(opened):
-        pass
-    assert {path.name for path in precious.rglob("*")} == {"checkpoints", "x.safetensors", "manifest.json"}
-
-
-def test_a_link_in_a_storage_leads_nowhere(tmp_path: Path) -> None:
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "x.safetensors").write_text("mine")
-    begin(tmp_path / "study", str(tmp_path / "shared")).close()
-    (tmp_path / "shared" / "study" / "checkpoints").rmdir()
-    (tmp_path / "shared" / "study" / "checkpoints").symlink_to(precious)
-    with pytest.raises(InputError, match="is a link to"):
-        prune(tmp_path / "study")
-    with Study.open_for_writing(tmp_path / "study") as opened, pytest.raises(InputError, match="is a link to"):
-        clear_leftovers(opened)
-    assert (precious / "x.safetensors").exists()
-
-
-def test_a_study_that_cannot_be_made_leaves_its_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise InputError("no room")
-
-    storage = str(tmp_path / "shared" / "study")
-    monkeypatch.setattr(Study, "create", fail)
-    draft = Draft.check("synthetic:400", tmp_path / "study", "paper", {"storage": str(tmp_path / "shared")})
-    with pytest.raises(InputError, match="no room"):
-        draft.create(draft.prepare())
-    check_vacant(storage)
-    reserve(storage, search.sweep._manifest(draft.settings, draft.prepare()))
-
-
-@pytest.mark.parametrize("command", ["sweep", "run"])
-def test_nothing_is_made_where_the_storage_is_wrong(
-    command: str, small: Path, tmp_path: Path, s3: S3, capsys: pytest.CaptureFixture[str]
-) -> None:
-    secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-    (tmp_path / "file").write_text("in the way")
-    taken = s3.prefix()
-    write_file(join(taken, "study", "manifest.json"), b"{}")
-    for storage, words in (
-        (f"s3://AKIA:{secret}@bucket/x", "credentials come from the environment"),
-        (f"s3://no-such-bucket/x{s3.options}", "NO_SUCH_BUCKET"),
-        (str(tmp_path / "file" / "x"), "cannot be used"),
-        (str(tmp_path), "itself will lie"),
-        (str(tmp_path / "study"), "itself will lie"),
-        (taken, "holds a study already"),
-        ("hdfs://x", "another scheme"),
-    ):
-        out = tmp_path / "study"
-        arguments = ["--data", str(small / "tracks.csv"), "--space", str(small / "space.toml"), "--out", str(out)]
-        assert run([command, *arguments, "--storage", storage, "--debug"]) == 2
-        said = capsys.readouterr()
-        assert words in said.err.replace("\n", " "), said.err
-        check_no_secret(said.err.encode(), said.out.encode())
-        assert not out.exists()
