@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,7 +22,10 @@ _STAGES = ("epochs", "patience", "transfer_epochs", "transfer_seeds", "freeze")
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """One study as a report needs it: its settings, the facts of its data, and the record of its stages."""
+    """One study as a report needs it: its settings, the facts of its data, and the record of its stages.
+
+    The incumbent's ``epochs`` are those it may train: a resume can have given it more than the settings say.
+    """
 
     directory: Path
     settings: StudySettings
@@ -47,7 +50,7 @@ class Recorded:
         """Read a study, also while it is being written."""
         with Study.open(directory) as study, study.snapshot():
             incumbent = study.facts().get("incumbent")
-            found = [trial.configuration for trial in study.trials() if trial.key.config_id == incumbent]
+            found = [trial for trial in study.trials() if trial.key.config_id == incumbent]
             return cls(
                 directory=Path(directory),
                 settings=study.settings,
@@ -55,7 +58,7 @@ class Recorded:
                 stages=load_stages(study),
                 scores=load_stage_scores(study),
                 curves=load_stage_curves(study),
-                incumbent=found[0] if found else None,
+                incumbent=replace(found[0].configuration, epochs=found[0].budget) if found else None,
             )
 
 

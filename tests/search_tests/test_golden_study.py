@@ -12,6 +12,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from data.errors import InputError
+from results.agreement import Recorded
 from results.frames import load_curves, load_trials
 from results.manifest import SCHEMA_VERSION, Manifest
 from results.schema import METRICS
@@ -75,6 +76,8 @@ def test_it_goes_on(ray_session: int, golden: Path) -> None:
     assert run(["report", str(golden)]) == 0 and (golden / "report.html").is_file()
     assert resume_sweep(golden, epochs=EPOCHS + 2).complete
     assert load_trials(golden)["epochs"].max() == EPOCHS + 2
+    incumbent = Recorded.read(golden).incumbent
+    assert incumbent is not None and incumbent.epochs == EPOCHS + 2
 
 
 def _newer(manifest: dict[str, Any]) -> None:
