@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
 
 from data.errors import InputError
-from results.record import StudySettings
+from results.record import StudySettings, TrialRecord
 from results.stage_record import load_stage_curves, load_stage_scores, load_stages
 from results.study import Study
-from spaces import Configuration, SearchSpace
+from spaces import SearchSpace
 
 _SEARCH = ("space", "search", "trials", "sampler", "scheduler", "reduction_factor", "grace_period", "epochs", "repeats")
 """Settings of a sweep that decide what its best can be."""
@@ -22,10 +22,7 @@ _STAGES = ("epochs", "patience", "transfer_epochs", "transfer_seeds", "freeze")
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """One study as a report needs it: its settings, the facts of its data, and the record of its stages.
-
-    The incumbent's ``epochs`` are those it may train: a resume can have given it more than the settings say.
-    """
+    """One study as a report needs it: its settings, the facts of its data, and the record of its stages."""
 
     directory: Path
     settings: StudySettings
@@ -33,7 +30,7 @@ class Recorded:
     stages: pd.DataFrame
     scores: pd.DataFrame
     curves: pd.DataFrame
-    incumbent: Configuration | None
+    incumbent: TrialRecord | None
 
     @property
     def space(self) -> str:
@@ -58,7 +55,7 @@ class Recorded:
                 stages=load_stages(study),
                 scores=load_stage_scores(study),
                 curves=load_stage_curves(study),
-                incumbent=replace(found[0].configuration, epochs=found[0].budget) if found else None,
+                incumbent=found[0] if found else None,
             )
 
 

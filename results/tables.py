@@ -109,7 +109,7 @@ def _chosen(study: Recorded, stage: str) -> dict[str, Any] | None:
     if stage == "sweep":
         if study.incumbent is None or study.settings.features != "audio":
             return None
-        return asdict(study.incumbent)
+        return asdict(study.incumbent.configuration) | {"epochs": study.incumbent.budget}
     if stage == "simple":
         return _simple_network(study)
     own = study.scores[(study.scores["variant"] == stage) & (study.scores["side"] == "validation")]
