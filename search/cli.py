@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import sys
 import traceback
 from importlib import metadata
@@ -13,6 +14,7 @@ import typer
 from data.errors import InputError
 from search import commands_compare, commands_train, commands_view
 from search.console import ERR, OUT
+from search.environment import collect_rarely
 
 _WIDTH, _LINES = 800, 20
 
@@ -58,7 +60,10 @@ for command in (
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    collect_rarely()
+    code = run(sys.argv[1:])
+    gc.freeze()  # Python would look through all that was imported once more, for a second or two, before it ends
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -21,7 +21,7 @@ from results.study import StudyError
 from search.environment import LOOPBACK, PACKAGES, settle_access
 from search.placement import Node, Places, Resources, check_feasible
 from search.probe import Probe, environment, refusal
-from search.watchdog import clear_scratch, scratch_prefix, watching
+from search.watchdog import clear_scratch, end_autoscaler, scratch_prefix, watching
 
 _PATIENCE = 10.0
 """Seconds that a cluster's head may take to accept a connection."""
@@ -78,6 +78,7 @@ def connected(
         finally:
             _probes.clear()
             with _own_sigterm():
+                end_autoscaler()
                 ray.shutdown()
 
 
@@ -192,7 +193,11 @@ def _own_sigterm() -> Iterator[None]:
 def _arguments(resources: Resources, staged: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "address": cluster_address(resources.address),
-        "runtime_env": {"working_dir": staged, "env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
+        "runtime_env": {
+            "working_dir": staged,
+            "env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            "worker_process_setup_hook": "search.environment.collect_rarely",
+        },
         "log_to_driver": False,
         "logging_level": logging.ERROR,
     }

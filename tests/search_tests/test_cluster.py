@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -54,6 +55,13 @@ def test_what_the_raylet_says_goes_to_the_log(
         worker.print_to_stdstream({"lines": ["A worker died"], "pid": "raylet", "is_err": False}, ignore_prefix=False)
     assert "A worker died" in caplog.text
     assert "died" not in "".join(capfd.readouterr())
+
+
+def test_workers_look_for_garbage_as_rarely_as_the_command(ray_session: int) -> None:
+    def threshold() -> int:
+        return gc.get_threshold()[0]
+
+    assert ray.get(ray.remote(threshold).remote()) == 10_000 > threshold()
 
 
 def test_where_no_cluster_answers_nothing_is_written(small: Path, tmp_path: Path) -> None:
