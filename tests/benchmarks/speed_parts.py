@@ -237,12 +237,23 @@ def latency(setup: Setup) -> Figures:
 
 
 def on_gpu(setup: Setup) -> Figures:
+    """The grid by as many processes on the GPU as may share it, then ASHA by as many as were fastest."""
     import torch
 
     if not torch.cuda.is_available():
         return {"skipped": "no CUDA device on this machine, or a build of torch without CUDA"}
-    found = {scheduler: sweep(setup, "--device", "cuda", "--scheduler", scheduler) for scheduler in ("none", "asha")}
-    return {"device": torch.cuda.get_device_name(), **found}
+    grid = {
+        str(processes): sweep(setup, *_sharing(processes), "--scheduler", "none", repeats=1)
+        for processes in (1, 2, 4, 8)
+        if processes <= setup.asked.cpus
+    }
+    fastest = min(grid, key=lambda processes: float(grid[processes]["median"]))
+    asha = sweep(setup, *_sharing(int(fastest)), "--scheduler", "asha")
+    return {"device": torch.cuda.get_device_name(), "processes": grid, "fastest": fastest, "asha": asha}
+
+
+def _sharing(processes: int) -> tuple[object, ...]:
+    return "--device", "cuda", "--gpus-per-segment", 1 / processes
 
 
 PARTS: dict[str, Part] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 from collections import Counter
 from dataclasses import asdict
@@ -16,8 +17,8 @@ import torch
 
 from search.optuna_space import OptunaSpace
 from spaces import Configuration, load_space
-from tests.benchmarks import floor, plain_optuna, searches, tune_expert, tune_idiomatic
-from tests.benchmarks.speed_parts import PARTS, stratified
+from tests.benchmarks import floor, plain_optuna, searches, speed_parts, tune_expert, tune_idiomatic
+from tests.benchmarks.speed_parts import PARTS, Setup, stratified
 from tests.benchmarks.speed_tables import TARGETS, TIMED, print_tables
 from trainables.batches import TrainingData
 from trainables.mlp import Architecture
@@ -108,6 +109,41 @@ def test_tables_show_what_is_there_and_say_what_is_not(capsys: pytest.CaptureFix
     assert "11.00" in said and "met" in said and "not measured" in said
     assert "24 configurations" in said and "gpu: skipped" in said
     assert set(TIMED) <= set(PARTS) and len({says for says, *_ in TARGETS}) == len(TARGETS)
+
+
+def test_a_gpu_is_shared_by_as_many_processes_as_are_fastest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[float, str]] = []
+
+    def sweep(setup: Setup, *options: Any, repeats: int | None = None) -> dict[str, float]:
+        share, scheduler = options[options.index("--gpus-per-segment") + 1], options[options.index("--scheduler") + 1]
+        asked.append((share, scheduler))
+        return {"median": {1: 30.0, 0.5: 20.0, 0.25: 25.0}[share]}
+
+    monkeypatch.setattr(speed_parts, "sweep", sweep)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    found = speed_parts.on_gpu(Setup(argparse.Namespace(cpus=4)))
+    assert asked == [(1, "none"), (0.5, "none"), (0.25, "none"), (0.5, "asha")]
+    print_tables({"machine": {"cpus": 4}, "parts": {"gpu": found}})
+    assert "1: 30.0 s, 2: 20.0 s, 4: 25.0 s; ASHA by 2: 20.0 s" in capsys.readouterr().out
+
+
+def test_rows_cost_what_the_middle_one_of_three_rounds_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spent = iter([2.0, 2.2, 9.0, 2.4, 2.0, 2.3, 1.0, 9.0, 2.5])
+    monkeypatch.setattr(
+        speed_parts,
+        "sweep",
+        lambda *_, **__: {"worker_seconds": next(spent), "row_epochs": 1e6, "median": 30.0, "memory": {"total": 1e3}},
+    )
+    asked = argparse.Namespace(repeats=3, table_rows=[20_000, 200_000, 1_000_000])
+    found = speed_parts.cost_in_rows(Setup(asked))
+    assert found["largest_over_smallest"] == pytest.approx(2.5 / 2.0)
+    print_tables({"machine": {"cpus": 2}, "parts": {"rows": found}})
+    assert "1,000,000 rows: 2.50 us of a worker per row and epoch (9.00, 2.30, 2.50)" in capsys.readouterr().out
 
 
 def test_plain_optuna_sees_the_curves_that_genresweep_trains(
