@@ -62,7 +62,8 @@ def main() -> None:
     """The console script."""
     collect_rarely()
     code = run(sys.argv[1:])
-    gc.freeze()  # Python would look through all that was imported once more, for a second or two, before it ends
+    # Python would look through all that was imported once more, for a second or two: what must be closed has been
+    gc.freeze()
     sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -21,7 +22,7 @@ from results.study import StudyError
 from search.environment import LOOPBACK, PACKAGES, settle_access
 from search.placement import Node, Places, Resources, check_feasible
 from search.probe import Probe, environment, refusal
-from search.watchdog import clear_scratch, end_autoscaler, scratch_prefix, watching
+from search.watchdog import clear_scratch, scratch_prefix, watching
 
 _PATIENCE = 10.0
 """Seconds that a cluster's head may take to accept a connection."""
@@ -78,8 +79,7 @@ def connected(
         finally:
             _probes.clear()
             with _own_sigterm():
-                end_autoscaler()
-                ray.shutdown()
+                _shut_down()
 
 
 def _places(resources: Resources, needs: Mapping[str, float], probe: Probe | None) -> Places:
@@ -147,6 +147,15 @@ def _start_or_join(arguments: Mapping[str, Any]) -> None:
         if arguments["address"] == "local":
             raise
         raise InputError(_not_joined(arguments["address"], error)) from error
+
+
+def _shut_down() -> None:
+    """``ray.shutdown``, which else asks the autoscaler of a Ray on this machine to end, and waits a second in vain."""
+    node = ray._private.worker._global_node
+    if node is not None:  # where a cluster was joined, it has no autoscaler
+        with contextlib.suppress(Exception):
+            node.kill_monitor(check_alive=False)
+    ray.shutdown()
 
 
 def _not_joined(address: str, error: Exception) -> str:

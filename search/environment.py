@@ -1,4 +1,4 @@
-"""What must be settled before anything else is imported: our own packages, and Ray's environment variables."""
+"""What must be settled before anything else is imported: packages, Ray's environment variables, garbage collection."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def settle_access(address: str) -> None:
 
 
 def collect_rarely() -> None:
-    """Have this process look for cyclic garbage less often, as a fifth of the time that imports take goes into it."""
+    """Have this process look for cyclic garbage less often: a fifth of the time that imports take goes into it.
+
+    Ray calls it as a worker starts, and ends those in which it raises.
+    """
     gc.set_threshold(10_000)
 
 

@@ -22,8 +22,6 @@ from data.files import clear_abandoned, own_mark
 
 _VITAL = ("raylet", "gcs_server")
 _SCRATCH = "genresweep-"
-_AUTOSCALER = str(Path(ray.__file__).parent / "autoscaler")
-"""Where the program stands that adds nodes, of which there are none to be had on one machine."""
 
 _log = logging.getLogger("genresweep")
 
@@ -71,14 +69,6 @@ def scratch_prefix() -> str:
 def clear_scratch() -> None:
     """Delete the temporary folders of commands that were killed."""
     clear_abandoned(Path(tempfile.gettempdir()), _SCRATCH, "-")
-
-
-def end_autoscaler() -> None:
-    """Kill the autoscaler of a Ray that this process started: ``ray.shutdown`` asks it to end, and waits a second."""
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.Error):
-            if any(argument.startswith(_AUTOSCALER) for argument in child.cmdline()):
-                child.kill()
 
 
 def _started_here() -> Vital | None:

@@ -171,15 +171,15 @@ def random_search(setup: Setup) -> Figures:
 
 
 def cost_in_rows(setup: Setup) -> Figures:
-    """Twelve configurations of the grid on tables of several lengths, in each as many rows times epochs.
+    """Twelve configurations of the grid on tables of several lengths, in each about as many rows times epochs.
 
-    What a worker needs for its first epoch, whatever the table, so weighs the same in each.
+    So what a worker needs for its first epoch, whatever the table, weighs the same in each; ``--epochs`` is not used.
     """
     rounds, longest = setup.asked.repeats, max(setup.asked.table_rows)
     found: dict[str, list[Figures]] = {str(rows): [] for rows in setup.asked.table_rows}
     for _ in range(rounds):  # in turn, since a machine's speed may differ from minute to minute
         for rows, runs in found.items():
-            options = ["--data", f"synthetic:{rows}", "--epochs", longest // int(rows), "--scheduler", "none"]
+            options = ["--data", f"synthetic:{rows}", "--epochs", round(longest / int(rows)), "--scheduler", "none"]
             ran = sweep(setup, *options, "--search", "random", "--trials", 12, repeats=1)
             runs.append({**ran, "seconds_per_row_epoch": ran["worker_seconds"] / ran["row_epochs"]})
     tables = {rows: _middle(runs, "seconds_per_row_epoch") for rows, runs in found.items()}
@@ -188,7 +188,7 @@ def cost_in_rows(setup: Setup) -> Figures:
 
 
 def _middle(runs: Sequence[Figures], name: str) -> Figures:
-    """The run whose figure of this name is the median, with the figures of all."""
+    """The run whose figure of this name is the (upper) median, with the figures of all."""
     ordered = sorted(runs, key=lambda run: float(run[name]))
     return {**ordered[len(ordered) // 2], f"{name}_of_all": [run[name] for run in runs]}
 
@@ -237,7 +237,7 @@ def latency(setup: Setup) -> Figures:
 
 
 def on_gpu(setup: Setup) -> Figures:
-    """The grid by as many processes on the GPU as may share it, then ASHA by as many as were fastest."""
+    """The grid once by each number of processes to a GPU, then ASHA by as many as were fastest."""
     import torch
 
     if not torch.cuda.is_available():
@@ -281,5 +281,5 @@ PARTS: dict[str, Part] = {
     "copies": Part("copies of the features on a node", "40 s", feature_copies),
     "titles": Part("vectors of all titles of --data and --transfer-data, cold and cached", "1 minute", titles),
     "latency": Part("how soon --help, status and trials answer", "30 s", latency),
-    "gpu": Part("the grid and ASHA with --device cuda, skipped without a GPU", "minutes", on_gpu),
+    "gpu": Part("the grid and ASHA with --device cuda, 1 to 8 processes to a GPU; skipped without", "minutes", on_gpu),
 }

@@ -115,7 +115,7 @@ def _notes(parts: Parts) -> Iterator[str]:
     for rows, part in parts.get("rows", {}).get("tables", {}).items():
         yield (
             f"{int(rows):,} rows: {part['seconds_per_row_epoch'] * 1e6:.2f} us of a worker per row and epoch "
-            f"({', '.join(f'{each * 1e6:.2f}' for each in part['seconds_per_row_epoch_of_all'])}); "
+            f"({', '.join(f'{each * 1e6:.2f}' for each in part.get('seconds_per_row_epoch_of_all', ()))}); "
             f"the command {part['median']:.0f} s, peak {part['memory']['total']:,.0f} MB"
         )
     if "workers" in parts:
@@ -146,7 +146,7 @@ def _notes(parts: Parts) -> Iterator[str]:
     gpu = parts.get("gpu", {})
     if "skipped" in gpu:
         yield f"gpu: skipped, {gpu['skipped']}"
-    elif gpu:
+    elif "processes" in gpu:
         shared = ", ".join(f"{count}: {part['median']:.1f} s" for count, part in gpu["processes"].items())
         yield (
             f"gpu, {gpu['device']}: exhaustive by processes on it {shared}; "

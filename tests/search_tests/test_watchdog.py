@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import psutil
-import pytest
 
-from search import watchdog
-from search.watchdog import Vital, _name, _watch, end_autoscaler
+from search.watchdog import Vital, _name, _watch
 
 
 def test_a_look_that_fails_is_not_the_last() -> None:
@@ -34,26 +30,3 @@ def test_a_process_that_has_just_ended_has_no_name() -> None:
     child.kill()
     child.wait()
     assert _name(process) == ""
-
-
-def test_the_autoscaler_is_ended_and_no_other_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchdog, "_AUTOSCALER", str(tmp_path / "autoscaler"))
-    children = []
-    for folder in ("autoscaler", "mine"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "monitor.py").write_text("import time; time.sleep(600)")
-        children.append(subprocess.Popen([sys.executable, str(tmp_path / folder / "monitor.py")]))
-    autoscaler, mine = children
-    try:
-        end_autoscaler()
-        assert autoscaler.wait(timeout=60) != 0
-        assert mine.poll() is None
-    finally:
-        for child in children:
-            child.kill()
-            child.wait()
-
-
-def test_ray_still_starts_an_autoscaler_from_there(ray_session: int) -> None:
-    started = [argument for child in psutil.Process().children() for argument in child.cmdline()]
-    assert any(argument.startswith(watchdog._AUTOSCALER) for argument in started)
