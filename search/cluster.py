@@ -153,7 +153,7 @@ def _shut_down() -> None:
     """``ray.shutdown``, which else asks the autoscaler of a Ray on this machine to end, and waits a second in vain."""
     node = ray._private.worker._global_node
     if node is not None:  # where a cluster was joined, it has no autoscaler
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # ray.shutdown ends it, too
             node.kill_monitor(check_alive=False)
     ray.shutdown()
 

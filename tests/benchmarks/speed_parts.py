@@ -134,8 +134,13 @@ def sweep(setup: Setup, *options: object, repeats: int | None = None) -> Figures
         "seconds": [run["seconds"] for run in runs],
         **medians,
         **{name: runs[-1][name] for name in ("epochs", "segments", "best", "checkpoint_megabytes", "row_epochs")},
-        "memory": {name: max(run["memory"][name] for run in runs) for name in runs[0]["memory"]},
+        "memory": _peaks(runs),
     }
+
+
+def _peaks(runs: Sequence[Figures]) -> Figures:
+    """The most memory that any run took, place by place."""
+    return {place: max(run["memory"][place] for run in runs) for place in runs[0]["memory"]}
 
 
 def record_of(study: Path, ended: Ended) -> Figures:
@@ -188,9 +193,10 @@ def cost_in_rows(setup: Setup) -> Figures:
 
 
 def _middle(runs: Sequence[Figures], name: str) -> Figures:
-    """The run whose figure of this name is the (upper) median, with the figures of all."""
+    """The run whose figure of this name is the (upper) median, with the figures of all and the peak of their memory."""
     ordered = sorted(runs, key=lambda run: float(run[name]))
-    return {**ordered[len(ordered) // 2], f"{name}_of_all": [run[name] for run in runs]}
+    of_all = [run[name] for run in runs]
+    return {**ordered[len(ordered) // 2], f"{name}_of_all": of_all, "memory": _peaks(runs)}
 
 
 def speed_up(setup: Setup) -> Figures:
@@ -276,7 +282,7 @@ PARTS: dict[str, Part] = {
         "(a) the same with Tune's ASHA", "3 minutes, --full 24", partial(tune_script, "tune_idiomatic", True)
     ),
     "random": Part("10,000 random configurations with ASHA", "8 minutes", random_search),
-    "rows": Part("cost in rows: synthetic tables of 20,000 to 1 million", "5 minutes", cost_in_rows),
+    "rows": Part("cost in rows: synthetic tables of 20,000 to 1 million", "3 x 2 minutes", cost_in_rows),
     "workers": Part("speed-up from one worker to all", "3 minutes", speed_up),
     "copies": Part("copies of the features on a node", "40 s", feature_copies),
     "titles": Part("vectors of all titles of --data and --transfer-data, cold and cached", "1 minute", titles),
