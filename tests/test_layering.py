@@ -26,7 +26,9 @@ MAY_IMPORT_RAY = ("search/", "trainables/sweep_trainable.py", "data/store.py")
 TOP = {"search", "trainables", "spaces", "data", "results", "tests"} | {
     *("cluster.yaml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"),
 }
-COPIED = ("trainables/kernels.py", "trainables/products.py")
+COPIED = tuple(
+    f"trainables/{name}.py" for name in ("hidden_layers", "kernels", "products", "softmax", "twister", "vectors")
+)
 """Imported from a copy elsewhere, beside each other."""
 HEAVY = ("ray", "torch", "sentence_transformers", "xgboost", "plotly", "matplotlib", "optuna")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from data.errors import InputError
 from data.features import Features
-from trainables.layers import padded, scaled_noise
+from trainables.compiled import kernels
+from trainables.layers import HUGE, padded, scaled_noise
 
 CHUNK_BATCHES = 16
 """Batches whose rows and noise are drawn together: few enough to stay in a core's cache."""
@@ -125,8 +126,30 @@ class Chunk:
 
 def generator(purpose: str, seed: int, epoch: int, device: torch.device) -> torch.Generator:
     """A random generator that depends on its three names alone."""
+    return torch.Generator(device).manual_seed(_seed(purpose, seed, epoch))
+
+
+def _seed(purpose: str, seed: int, epoch: int) -> int:
     digest = hashlib.blake2b(f"{purpose}/{seed}/{epoch}".encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
+    return int.from_bytes(digest, "big") >> 1
+
+
+def epoch_noise(seed: int, epoch: int, width: int, like: Tensor) -> Callable[[int], Tensor]:
+    """A function that draws the epoch's dropout noise, so many rows ``(rows, width)`` at a time.
+
+    It is ``layers.scaled_noise`` of PyTorch's generator, which on the CPU is drawn by compiled code.
+    """
+    if like.device.type != "cpu" or like.dtype != torch.float32:
+        drawn = generator("noise", seed, epoch, like.device)
+        return lambda rows: scaled_noise(rows, width, drawn, like.dtype)
+    twister = kernels().twister(_seed("noise", seed, epoch))
+
+    def draw(rows: int) -> Tensor:
+        noise = torch.empty(rows, width)
+        kernels().draw_noise(twister, HUGE, noise.view(-1).numpy())
+        return noise
+
+    return draw
 
 
 def epoch_order(seed: int, epoch: int, rows: int) -> Tensor:
@@ -142,9 +165,9 @@ def batch_count(rows: int, batch_size: int) -> int:
 def epoch_chunks(rows: Rows, seed: int, epoch: int, batch_size: int, hidden_layers: Sequence[int]) -> Iterator[Chunk]:
     """The batches of an epoch, a few at a time."""
     order = epoch_order(seed, epoch, len(rows)).to(rows.x.device)
-    noise_generator = generator("noise", seed, epoch, rows.x.device)
     usable = order[: len(order) - (len(order) % batch_size == 1)]
     widths = tuple(padded(width) for width in hidden_layers)
+    noise = epoch_noise(seed, epoch, sum(widths), rows.x)
     for chosen in usable.split(CHUNK_BATCHES * batch_size):
-        noise = scaled_noise(len(chosen), sum(widths), noise_generator, rows.x.dtype)
-        yield Chunk(rows.x[chosen], rows.y[chosen], rows.one_hot[chosen], noise, batch_size, widths)
+        x, y, one_hot = (tensor.index_select(0, chosen) for tensor in (rows.x, rows.y, rows.one_hot))
+        yield Chunk(x, y, one_hot, noise(len(chosen)), batch_size, widths)

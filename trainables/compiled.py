@@ -23,7 +23,7 @@ from data.files import write_atomically
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import Layout
 
-_SOURCES = ("kernels.py", "products.py")
+_SOURCES = ("kernels.py", "hidden_layers.py", "products.py", "softmax.py", "twister.py", "vectors.py")
 
 
 @functools.cache
@@ -59,12 +59,16 @@ import importlib, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 module = importlib.import_module(sys.argv[2] + ".kernels")
-one, row = np.float32(1), np.zeros(80, np.float32)
+row, one = np.zeros((1, 80), np.float32), np.ones((1, 1), np.float32)
 layers = np.full((1, 8), -1, np.int64)
-layers[0, :3] = 8, 8, 0
-x, y = np.zeros((2, 8), np.float32), np.zeros(2, np.int64)
-module.train_member(row, row.copy(), row.copy(), row.copy(), layers, x, y, x.copy(), 2, 5, 0, one, one, 0,
-                    one, one, one, one, 0, np.zeros(1, np.float32), 0)
+layers[0, :4] = 8, 8, 0, 64
+work = np.zeros(module.work_size(1, 8, 80, 2), np.float32)
+rows, y = row[:, :16].reshape(2, 8), np.zeros(2, np.int64)
+shape = 8, 2, 5, 0
+module.train_stack(row, row.copy(), row.copy(), row.copy(), layers, rows.copy(), y, rows.copy(), work, *shape,
+                   np.zeros((1, 8)), one, 0, np.zeros(1))
+module.evaluate_stack(row, row.copy(), layers, rows.copy(), y, work, *shape, np.zeros(1), np.zeros((1, 5, 5), np.int64))
+module.draw_noise(module.twister(0), 1.0, row[0].copy())
 """
 
 
@@ -94,6 +98,14 @@ def _home() -> Path:
         folder = Path(tempfile.mkdtemp(prefix="genresweep-kernels-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return folder
+
+
+def aligned(numbers: int, kind: np.dtype) -> np.ndarray:
+    """An array that begins with a line of the core's cache, since a vector that lies in two takes twice as long."""
+    line = 64 // kind.itemsize
+    array = np.empty(numbers + line, kind)
+    start = -array.ctypes.data % 64 // kind.itemsize
+    return array[start : start + numbers]
 
 
 def layer_table(architecture: Architecture) -> np.ndarray:

@@ -7,16 +7,18 @@ members through each batch at once, as batched torch operations: the reference o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from spaces import Configuration
-from trainables.batches import Chunk, batch_count
-from trainables.compiled import kernels, layer_table
+from trainables.batches import Chunk, Rows, batch_count
+from trainables.compiled import aligned, kernels, layer_table
 from trainables.layers import HUGE
+from trainables.metrics import evaluate, summarised
 from trainables.optimisers import StackedOptimiser, bias_corrections
 from trainables.schedules import RateTable
 from trainables.stacked_mlp import StackedMLP
@@ -46,6 +48,10 @@ class BatchedEngine:
     def train(self, chunk: Chunk, step: int) -> Tensor:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
         return self._steps(chunk, *self._schedule(chunk, step))
+
+    def evaluate(self, rows: Rows) -> dict[str, Tensor]:
+        """Every member's scores for some rows, as ``metrics.evaluate``."""
+        return evaluate(self._networks, rows)
 
     def _schedule(self, chunk: Chunk, step: int) -> tuple[Tensor, Tensor]:
         """Learning rates ``(steps, K)`` and bias corrections ``(steps, 2)`` of the chunk's steps."""
@@ -81,39 +87,60 @@ class CompiledEngine:
         self._rates = RateTable(configurations, steps_per_epoch)
         architecture = networks.architecture
         self._layers = layer_table(architecture)
-        self._classes = architecture.output_size
-        self._activation = {"relu": self._kernels.RELU, "tanh": self._kernels.TANH}[architecture.activation]
+        activation = {"relu": self._kernels.RELU, "tanh": self._kernels.TANH}[architecture.activation]
+        batch_size = configurations[0].batch_size
+        widest = int(self._layers[:, self._kernels.OUTPUTS].max())
+        self._shape = widest, batch_size, architecture.output_size, activation
         tensors = (state.parameters, state.statistics, state.momentum, state.variance)
-        self._kind = state.parameters.numpy().dtype.type
-        self._members = [
-            (
-                [tensor[k].numpy() for tensor in tensors],
-                (*self._settings(configuration, self._kind), frozen[k] if frozen else 0),
-            )
-            for k, configuration in enumerate(configurations)
-        ]
+        self._state = [tensor.numpy() for tensor in tensors]
+        self._kind = self._state[0].dtype
+        size = self._kernels.work_size(len(self._layers), widest, state.parameters.shape[1], batch_size)
+        self._work = aligned(size, self._kind)
+        self._settings = np.array(
+            [
+                (*self._setting(configuration), count)
+                for configuration, count in zip(configurations, frozen or [0] * len(configurations), strict=True)
+            ]
+        )
 
-    def _settings(self, configuration: Configuration, kind: type[np.floating]) -> tuple[object, ...]:
-        """What sets a member apart, in the order of the kernel's arguments."""
+    def _setting(self, configuration: Configuration) -> tuple[float, ...]:
+        """What sets a member apart, in the order of the kernels' columns."""
         families = {"adam": self._kernels.ADAM, "adamw": self._kernels.ADAMW, "sgd": self._kernels.SGD}
-        limit = np.inf if configuration.clip_norm is None else configuration.clip_norm
         return (
-            kind(configuration.dropout * HUGE),
-            kind(1.0 / (1.0 - configuration.dropout)),
+            configuration.dropout * HUGE,
+            1.0 / (1.0 - configuration.dropout),
             families[configuration.optimizer],
-            kind(configuration.weight_decay),
-            kind(configuration.momentum),
-            kind(configuration.label_smoothing),
-            kind(limit),
+            configuration.weight_decay,
+            configuration.momentum,
+            configuration.label_smoothing,
+            np.inf if configuration.clip_norm is None else configuration.clip_norm,
         )
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
         """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
-        x, y, noise = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
-        shape = chunk.batch_size, self._classes, self._activation
-        rates = self._rates.rates(step, batch_count(len(x), chunk.batch_size)).astype(self._kind)
-        losses = [
-            self._kernels.train_member(*tensors, self._layers, x, y, noise, *shape, *settings, member_rates, step)
-            for (tensors, settings), member_rates in zip(self._members, rates, strict=True)
-        ]
-        return torch.tensor(losses, dtype=torch.float64)
+        rows = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
+        rates = self._rates.rates(step, batch_count(len(chunk), chunk.batch_size)).astype(self._kind)
+        losses = np.empty(len(rates))
+        with _subnormals_flushed():
+            self._kernels.train_stack(
+                *self._state, self._layers, *rows, self._work, *self._shape, self._settings, rates, step, losses
+            )
+        return torch.from_numpy(losses)
+
+    def evaluate(self, rows: Rows) -> dict[str, Tensor]:
+        """Every member's scores for some rows, as ``metrics.evaluate``."""
+        members, classes = len(self._settings), self._shape[2]
+        losses, confusion = np.empty(members), np.zeros((members, classes, classes), np.int64)
+        given = self._layers, rows.x.numpy(), rows.y.numpy(), self._work, *self._shape
+        self._kernels.evaluate_stack(*self._state[:2], *given, losses, confusion)
+        return summarised(torch.from_numpy(losses), torch.from_numpy(confusion))
+
+
+@contextlib.contextmanager
+def _subnormals_flushed() -> Iterator[None]:
+    """A unit that never fires again has its momentum fall below 1e-38, where processors take a hundred times longer."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)

@@ -5,125 +5,46 @@ train on a GPU. There the members of a stack share each operation; here they sha
 compiled code, and each member's weights and activations stay in the core's own cache. A member's numbers cannot depend
 on its company: it is computed alone.
 
-Imported, with ``products`` beside it, from a copy in the user's cache (see ``compiled``), and so neither imports
-anything else of genresweep.
-Indices: ``i`` rows of the batch, ``j`` inputs, ``o`` outputs of a layer. ``layers`` is int64 ``(L, 8)``, a row each.
+Imported, with the modules that it imports, from a copy in the user's cache (see ``compiled``), and so none of them
+imports anything else of genresweep.
+Indices: ``i`` rows of the batch, ``j`` inputs, ``o`` outputs of a layer, ``k`` members. ``layers`` is int64 ``(L, 8)``,
+a row each; ``settings`` is float64 ``(K, 8)``.
 """
 
 import numpy as np
 
-from .products import compiled, multiply
+from .hidden_layers import RELU, TANH, column_sums, fold, hidden_backward, hidden_forward, hidden_infer
+from .products import multiply, transpose
+from .softmax import confuse, softmax_gradient
+from .twister import draw_noise, twister
+from .vectors import compiled, inlined, load, matrix, tensor, total, vector
+
+__all__ = [
+    "RELU", "TANH", "draw_noise", "evaluate_stack", "multiply", "softmax_gradient", "train_stack", "transpose",
+    "twister", "work_size",
+]  # fmt: skip
 
 INPUTS, OUTPUTS, WEIGHT, BIAS, GAIN, SHIFT, MEAN, VARIANCE = range(8)
 """Columns of ``layers``: padded sizes, then where each tensor starts in a member's row, or -1."""
 
+THRESHOLD, SCALE, FAMILY, DECAY, INERTIA, SMOOTHING, LIMIT, FROZEN = range(8)
+"""Columns of ``settings``: of the noise, of what dropout keeps, the optimiser's, the loss's, of the gradient's norm."""
+
 ADAM, ADAMW, SGD = 0, 1, 2
-RELU, TANH = 0, 1
 
-_MOMENTUM, _BN_EPSILON = 0.1, 1e-5
 _BETA1, _BETA2, _EPSILON, _CLIP_EPSILON = 0.9, 0.999, 1e-8, 1e-6
-
-
-@compiled
-def _normalise(z, gain, running_mean, running_variance, slope, inverse_std):
-    """Batch normalisation: leaves ``z`` centred, and what ``y = shift + z * slope`` needs in ``slope``."""
-    rows, width = z.shape
-    mean, squares = np.zeros(width, z.dtype), np.zeros(width, z.dtype)
-    for i in range(rows):
-        for o in range(width):
-            mean[o] += z[i, o]
-    for o in range(width):
-        mean[o] /= rows
-    for i in range(rows):
-        for o in range(width):
-            z[i, o] -= mean[o]
-            squares[o] += z[i, o] * z[i, o]
-    momentum = z.dtype.type(_MOMENTUM)
-    for o in range(width):
-        inverse_std[o] = 1 / np.sqrt(squares[o] / rows + z.dtype.type(_BN_EPSILON))
-        slope[o] = gain[o] * inverse_std[o]
-        running_mean[o] += momentum * (mean[o] - running_mean[o])
-        running_variance[o] += momentum * (squares[o] / (rows - 1) - running_variance[o])
-
-
-@compiled
-def _normalise_backward(dy, centred, slope, inverse_std, d_gain, d_shift):
-    """Gradient for the input of batch normalisation, in place of ``dy``; writes those of gain and shift."""
-    rows, width = dy.shape
-    d_gain[:] = 0
-    d_shift[:] = 0
-    for i in range(rows):
-        for o in range(width):
-            d_shift[o] += dy[i, o]
-            d_gain[o] += dy[i, o] * centred[i, o]
-    offset, tilt = np.empty(width, dy.dtype), np.empty(width, dy.dtype)
-    for o in range(width):
-        d_gain[o] *= inverse_std[o]
-        offset[o] = slope[o] * d_shift[o] / rows
-        tilt[o] = slope[o] * inverse_std[o] * d_gain[o] / rows
-    for i in range(rows):
-        for o in range(width):
-            dy[i, o] = dy[i, o] * slope[o] - offset[o] - centred[i, o] * tilt[o]
-
-
-@compiled
-def _activate(y, noise, threshold, scale, activation, a, slope_of_a):
-    """Activation and dropout of a layer: ``a``, and its derivative for ``y``."""
-    rows, width = y.shape
-    zero = y.dtype.type(0)
-    for i in range(rows):
-        if activation == RELU:
-            for o in range(width):
-                kept = scale if noise[i, o] > threshold else zero
-                # `not <=` lets a value through that is not a number, so that a diverged network is seen to be one.
-                kept = zero if y[i, o] <= zero else kept
-                slope_of_a[i, o] = kept
-                a[i, o] = y[i, o] * kept
-        else:
-            for o in range(width):
-                kept = scale if noise[i, o] > threshold else zero
-                bent = np.tanh(y[i, o])
-                slope_of_a[i, o] = kept * (1 - bent * bent)
-                a[i, o] = kept * bent
-
-
-@compiled
-def _softmax_gradient(logits, y, classes, smoothing):
-    """Summed cross-entropy of the rows; ``logits`` become the gradient of its mean, 0 in the padding.
-
-    The label has all but ``smoothing`` of the target, which is spread evenly over the classes.
-    """
-    rows, width = logits.shape
-    loss = 0.0
-    spread = smoothing / classes
-    for i in range(rows):
-        largest = logits[i, 0]
-        for c in range(1, classes):
-            largest = max(largest, logits[i, c])
-        own = logits[i, y[i]] - largest
-        if smoothing > 0:
-            own *= 1 - smoothing
-            for c in range(classes):
-                own += spread * (logits[i, c] - largest)
-        total = logits[i, 0] * 0
-        for c in range(classes):
-            logits[i, c] = np.exp(logits[i, c] - largest)
-            total += logits[i, c]
-        loss += np.log(total) - own
-        share = 1 / (total * rows)
-        for c in range(classes):
-            logits[i, c] = logits[i, c] * share - spread / rows
-        logits[i, y[i]] -= (1 - smoothing) / rows
-        for c in range(classes, width):
-            logits[i, c] = 0
-    return loss
 
 
 @compiled
 def _clip(gradient, limit):
     """Scale the gradient down to a norm of at most ``limit``."""
-    squares = gradient[0] * 0
-    for n in range(gradient.size):
+    sums = vector(gradient.dtype.type(0), 32)
+    whole = gradient.size - gradient.size % 32
+    for n in range(0, whole, 32):
+        part = load(gradient, n, sums)
+        sums += part * part
+    squares = total(sums)
+    for n in range(whole, gradient.size):
         squares += gradient[n] * gradient[n]
     scale = limit / (np.sqrt(squares) + gradient.dtype.type(_CLIP_EPSILON))
     if not scale >= 1:
@@ -160,135 +81,182 @@ def _step(parameters, gradient, momentum, variance, family, rate, decay, inertia
         parameters[n] -= size * momentum[n] / (np.sqrt(variance[n]) + epsilon)
 
 
-@compiled
-def _matrix(buffer, start, rows, columns):
-    return buffer[start : start + rows * columns].reshape(rows, columns)
+@inlined
+def _norm(parameters, statistics, layer):
+    """Gain, shift, running mean and variance of a layer; empty where it has none."""
+    outputs = layer[OUTPUTS]
+    return (
+        tensor(parameters, layer[GAIN], outputs),
+        tensor(parameters, layer[SHIFT], outputs),
+        tensor(statistics, layer[MEAN], outputs),
+        tensor(statistics, layer[VARIANCE], outputs),
+    )
 
 
 @compiled
-def _piece(row, start, length):
-    return row[start : start + length]
+def _linear(x, parameters, layers, layer, z, a, zeros):
+    """A layer's ``z`` from what the layer below has left in ``a``, the lowest's from ``x``."""
+    inputs, outputs = layers[layer, INPUTS], layers[layer, OUTPUTS]
+    weight = matrix(parameters[layers[layer, WEIGHT] :], inputs, outputs)
+    bias = tensor(parameters, layers[layer, BIAS], outputs)
+    start, z_io = bias if bias.size > 0 else zeros, matrix(z[layer], len(x), outputs)
+    if layer == 0:
+        multiply(x, weight, start, z_io)
+    else:
+        multiply(matrix(a[layer - 1], len(x), inputs), weight, start, z_io)
 
 
 @compiled
-def _forward(
-    x,
-    noise,
-    parameters,
-    statistics,
-    layers,
-    activation,
-    threshold,
-    scale,
-    z,
-    a,
-    slope_of_a,
-    slope,
-    inverse_std,
-):
+def _forward(x, noise, network, dropout, scratch):
     """Forward pass of one batch, all layers; the class scores are left in the last row of ``z``."""
+    parameters, statistics, layers = network
+    z, a, slope_of_a, slope, inverse_std, _, zeros = scratch
     rows, depth = len(x), len(layers)
     column = 0
     for layer in range(depth):
-        inputs, outputs = layers[layer, INPUTS], layers[layer, OUTPUTS]
-        weight = _matrix(parameters, layers[layer, WEIGHT], inputs, outputs)
-        z_io, a_io = _matrix(z[layer], 0, rows, outputs), _matrix(a[layer], 0, rows, outputs)
-        biased = layers[layer, BIAS] >= 0
-        if biased:
-            z_io[:] = _piece(parameters, layers[layer, BIAS], outputs)
-        multiply(x if layer == 0 else _matrix(a[layer - 1], 0, rows, inputs), weight, z_io, biased)
+        _linear(x, parameters, layers, layer, z, a, zeros)
         if layer == depth - 1:
             return
-        y_io = z_io
-        if layers[layer, GAIN] >= 0:
-            gain, shift = (
-                _piece(parameters, layers[layer, GAIN], outputs),
-                _piece(parameters, layers[layer, SHIFT], outputs),
-            )
-            mean = _piece(statistics, layers[layer, MEAN], outputs)
-            variance = _piece(statistics, layers[layer, VARIANCE], outputs)
-            _normalise(z_io, gain, mean, variance, slope[layer], inverse_std[layer])
-            y_io = a_io
-            for i in range(rows):
-                for o in range(outputs):
-                    y_io[i, o] = shift[o] + z_io[i, o] * slope[layer, o]
-        dropped = noise[:, column : column + outputs]
-        _activate(y_io, dropped, threshold, scale, activation, a_io, _matrix(slope_of_a[layer], 0, rows, outputs))
+        outputs, norm = layers[layer, OUTPUTS], _norm(parameters, statistics, layers[layer])
+        of_layer = z[layer], a[layer], slope_of_a[layer]
+        hidden_forward(of_layer, rows, outputs, norm, slope[layer], inverse_std[layer], noise, column, dropout)
         column += outputs
 
 
 @compiled
-def _backward(x, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_std, transposed):
+def _backward(x, network, gradient, scratch):
     """Backward pass of one batch from the gradient of the class scores, in the last row of ``z``."""
+    parameters, _, layers = network
+    z, a, slope_of_a, slope, inverse_std, transposed, zeros = scratch
     rows, depth = len(x), len(layers)
+    dz = z[depth - 1]
+    column_sums(dz, rows, layers[-1, OUTPUTS], gradient[layers[-1, BIAS] :])
     for layer in range(depth - 1, -1, -1):
         inputs, outputs = layers[layer, INPUTS], layers[layer, OUTPUTS]
-        dz = _matrix(z[layer], 0, rows, outputs) if layer == depth - 1 else _matrix(slope_of_a[layer], 0, rows, outputs)
-        d_weight = _matrix(gradient, layers[layer, WEIGHT], inputs, outputs)
-        if layers[layer, BIAS] >= 0:
-            d_bias = _piece(gradient, layers[layer, BIAS], outputs)
-            d_bias[:] = 0
-            for i in range(rows):
-                for o in range(outputs):
-                    d_bias[o] += dz[i, o]
+        dz_io, d_weight = matrix(dz, rows, outputs), matrix(gradient[layers[layer, WEIGHT] :], inputs, outputs)
         if layer == 0:
-            multiply(x.T, dz, d_weight, False)
+            multiply(x.T, dz_io, zeros, d_weight)
             return
         below = layer - 1
-        a_ij, slope_ij = _matrix(a[below], 0, rows, inputs), _matrix(slope_of_a[below], 0, rows, inputs)
-        multiply(a_ij.T, dz, d_weight, False)
+        a_ij = matrix(a[below], rows, inputs)
+        multiply(a_ij.T, dz_io, zeros, d_weight)
         weight, weight_oj = (
-            _matrix(parameters, layers[layer, WEIGHT], inputs, outputs),
-            _matrix(transposed, 0, outputs, inputs),
+            matrix(parameters[layers[layer, WEIGHT] :], inputs, outputs),
+            matrix(transposed, outputs, inputs),
         )
-        for j in range(inputs):
-            for o in range(outputs):
-                weight_oj[o, j] = weight[j, o]
-        multiply(dz, weight_oj, a_ij, False)
-        for i in range(rows):
-            for j in range(inputs):
-                slope_ij[i, j] *= a_ij[i, j]
-        if layers[below, GAIN] >= 0:
-            d_gain, d_shift = (
-                _piece(gradient, layers[below, GAIN], inputs),
-                _piece(gradient, layers[below, SHIFT], inputs),
-            )
-            centred = _matrix(z[below], 0, rows, inputs)
-            _normalise_backward(slope_ij, centred, slope[below], inverse_std[below], d_gain, d_shift)
+        transpose(weight, weight_oj)
+        multiply(dz_io, weight_oj, zeros, a_ij)
+        gradients = (
+            tensor(gradient, layers[below, BIAS], inputs),
+            tensor(gradient, layers[below, GAIN], inputs),
+            tensor(gradient, layers[below, SHIFT], inputs),
+        )
+        dz = slope_of_a[below]
+        hidden_backward(dz, a[below], z[below], rows, inputs, gradients, slope[below], inverse_std[below])
+
+
+def work_size(depth, widest, parameters, batch_size):
+    """Numbers that ``train_stack`` needs to work with."""
+    return depth * widest * (3 * batch_size + 2) + widest * widest + widest + parameters
 
 
 @compiled
-def train_member(
-    parameters, statistics, momentum, variance, layers, x, y, noise, batch_size, classes,
-    activation, threshold, scale, family, decay, inertia, smoothing, limit, frozen, rates, count,
-):  # fmt: skip
-    """Train one member through a chunk of batches, in place; returns the summed training loss.
+def _scratch(work, depth, widest, batch_size):
+    """Places for what each layer keeps from its forward to its backward pass, and what is left of ``work``."""
+    area, column, square = depth * batch_size * widest, depth * widest, widest * widest
+    z = matrix(work, depth, batch_size * widest)
+    a, slope_of_a = (
+        matrix(work[area:], depth, batch_size * widest),
+        matrix(work[2 * area :], depth, batch_size * widest),
+    )
+    slope, inverse_std = matrix(work[3 * area :], depth, widest), matrix(work[3 * area + column :], depth, widest)
+    rest = work[3 * area + 2 * column :]
+    rest[square : square + widest] = 0
+    return (z, a, slope_of_a, slope, inverse_std, rest, rest[square : square + widest]), rest[square + widest :]
 
-    ``parameters``, ``momentum`` and ``variance`` are ``(P,)``, ``statistics`` ``(R,)``; ``x (n, d)``, ``y (n,)``,
-    ``noise (n, sum of padded widths)``, ``rates`` the learning rate of each batch. The first ``frozen`` parameters are
-    left as they are; ``count`` optimiser steps have been taken before.
-    """
-    depth, widest = len(layers), layers[:, OUTPUTS].max()
-    kind = parameters.dtype
-    z, a = np.empty((depth, batch_size * widest), kind), np.empty((depth, batch_size * widest), kind)
-    slope_of_a = np.empty((depth, batch_size * widest), kind)
-    slope, inverse_std = np.empty((depth, widest), kind), np.empty((depth, widest), kind)
-    transposed, gradient = np.empty(widest * widest, kind), np.zeros(parameters.size, kind)
+
+@compiled
+def _train_member(parameters, statistics, momentum, variance, layers, chunk, shape, work, setting, rates, count):
+    """Train one member through a chunk of batches, in place; returns the summed training loss."""
+    (x, y, noise), (widest, batch_size, classes, activation) = chunk, shape
+    kind, frozen = parameters.dtype.type, int(setting[FROZEN])
+    scratch, rest = _scratch(work, len(layers), widest, batch_size)
+    network, gradient = (parameters, statistics, layers), rest[: parameters.size]
+    dropout = activation, kind(setting[THRESHOLD]), kind(setting[SCALE])
+    gradient[:] = 0
     loss = 0.0
     for batch in range(len(rates)):
         start, stop = batch * batch_size, min((batch + 1) * batch_size, len(x))
-        x_ij = x[start:stop]
-        _forward(
-            x_ij, noise[start:stop], parameters, statistics, layers, activation, threshold, scale,
-            z, a, slope_of_a, slope, inverse_std,
-        )  # fmt: skip
-        scores = _matrix(z[depth - 1], 0, stop - start, layers[depth - 1, OUTPUTS])
-        loss += _softmax_gradient(scores, y[start:stop], classes, smoothing)
-        _backward(x_ij, parameters, gradient, layers, z, a, slope_of_a, slope, inverse_std, transposed)
-        if limit < np.inf:
-            _clip(gradient[frozen:], limit)
+        _forward(x[start:stop], noise[start:stop], network, dropout, scratch)
+        scores, smoothing = scratch[0][-1], kind(setting[SMOOTHING])
+        loss += softmax_gradient(scores, stop - start, layers[-1, OUTPUTS], y[start:stop], classes, smoothing)
+        _backward(x[start:stop], network, gradient, scratch)
+        if setting[LIMIT] < np.inf:
+            _clip(gradient[frozen:], kind(setting[LIMIT]))
         _step(
             parameters[frozen:], gradient[frozen:], momentum[frozen:], variance[frozen:],
-            family, rates[batch], decay, inertia, count + batch + 1,
+            int(setting[FAMILY]), rates[batch], kind(setting[DECAY]), kind(setting[INERTIA]), count + batch + 1,
         )  # fmt: skip
     return loss
+
+
+@compiled
+def train_stack(
+    parameters, statistics, momentum, variance, layers, x, y, noise, work,
+    widest, batch_size, classes, activation, settings, rates, count, losses,
+):  # fmt: skip
+    """Train the members through a chunk of batches, in place; their summed training losses go to ``losses (K,)``.
+
+    ``parameters``, ``momentum`` and ``variance`` are ``(K, P)``, ``statistics`` ``(K, R)``; ``x (n, d)``, ``y (n,)``,
+    ``noise (n, sum of padded widths)``, ``rates (K, batches)`` the learning rates, ``work (work_size,)``. The first
+    ``FROZEN`` parameters of a member are left as they are; ``count`` optimiser steps have been taken before.
+    """
+    chunk, shape = (x, y, noise), (widest, batch_size, classes, activation)
+    for k in range(len(losses)):
+        losses[k] = _train_member(
+            parameters[k],
+            statistics[k],
+            momentum[k],
+            variance[k],
+            layers,
+            chunk,
+            shape,
+            work,
+            settings[k],
+            rates[k],
+            count,
+        )
+
+
+@compiled
+def _evaluate_member(parameters, statistics, layers, rows, shape, work, confusion):
+    """Count one member's predictions, and return its summed loss."""
+    (x, y), (widest, batch_size, classes, activation) = rows, shape
+    depth = len(layers)
+    (z, _, _, slope, shift, _, zeros), _ = _scratch(work, depth, widest, batch_size)
+    for layer in range(depth - 1):
+        if layers[layer, GAIN] >= 0:
+            fold(layers[layer, OUTPUTS], _norm(parameters, statistics, layers[layer]), slope[layer], shift[layer])
+    loss = 0.0
+    for begin in range(0, len(x), batch_size):
+        end = min(begin + batch_size, len(x))
+        for layer in range(depth):
+            _linear(x[begin:end], parameters, layers, layer, z, z, zeros)
+            if layer < depth - 1:
+                normalised, width = layers[layer, GAIN] >= 0, layers[layer, OUTPUTS]
+                hidden_infer(z[layer], end - begin, width, normalised, slope[layer], shift[layer], activation)
+        loss += confuse(z[depth - 1], end - begin, layers[-1, OUTPUTS], y[begin:end], classes, confusion)
+    return loss
+
+
+@compiled
+def evaluate_stack(
+    parameters, statistics, layers, x, y, work, widest, batch_size, classes, activation, losses, confusion,
+):  # fmt: skip
+    """Summed losses ``(K,)`` and confusion matrices int64 ``(K, C, C)``, true by predicted class, of the rows.
+
+    Confusion is added to what is there. The rest is as for ``train_stack``.
+    """
+    for k in range(len(losses)):
+        shape = widest, batch_size, classes, activation
+        losses[k] = _evaluate_member(parameters[k], statistics[k], layers, (x, y), shape, work, confusion[k])

@@ -66,9 +66,11 @@ def evaluate(stack: StackedMLP, rows: Rows) -> dict[str, Tensor]:
         loss -= picked(log_p, y).sum(1, dtype=torch.float64)
         cells = (offsets + y) * classes + log_p.argmax(-1)
         counts += torch.bincount(cells.flatten(), minlength=len(counts))
-    loss /= len(rows)
-    scores = weighted_scores(counts.view(stack.size, classes, classes))
-    return {
-        "val_loss": loss,
-        **{name: score.where(loss.isfinite(), torch.nan) for name, score in scores.items()},
-    }
+    return summarised(loss, counts.view(stack.size, classes, classes))
+
+
+def summarised(loss_K: Tensor, confusion_KCC: Tensor) -> dict[str, Tensor]:
+    """``val_loss``, the mean of summed losses, and the weighted scores, NaN where that is not finite."""
+    loss = loss_K / confusion_KCC[0].sum()
+    scores = weighted_scores(confusion_KCC)
+    return {"val_loss": loss, **{name: score.where(loss.isfinite(), torch.nan) for name, score in scores.items()}}

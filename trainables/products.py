@@ -1,108 +1,119 @@
 """Matrix products for the compiled kernels: tiles of the result, summed in the core's registers.
 
 A loop of numba's writes each partial sum to memory and reads it back, which takes longer than the arithmetic. Here LLVM
-is given the vectors of a tile: 4 rows by 2 vectors are as many sums at once as keep a core's units busy.
+is given the rows of a tile as vectors: as many sums at once as keep a core's units busy. Whatever its tile, a number is
+the same sum in the same order.
 
 Like ``kernels``, imported from a copy in the user's cache, and so nothing here imports anything of genresweep.
 """
 
-from llvmlite import ir
-from numba import njit, types
+from llvmlite import binding, ir
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANE = 8
-"""Numbers in a vector. The columns of every result are padded to whole vectors."""
-ROWS, VECTORS = 4, 2
+from .vectors import LANE, by_columns, compiled, inlined, pointer, spread
 
-FAST = {"contract", "reassoc", "nsz", "arcp"}
-"""Reordering is allowed, since it is the same for every member; NaN and infinity keep their meaning."""
-
-_FUSED = ("contract",)
-
-compiled = njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+_ROWS = {32: 8, 16: 8, LANE: 8} if binding.get_host_cpu_features().get("avx512f") else {32: 2, 16: 4, LANE: 8}
+"""Rows of a tile, by its columns: with 32 registers of 16 float32, and with half as many half as long."""
 
 
-class _Operand:
-    """A matrix, in the code that is being built; its strides are the array's own, so it may be a transpose."""
-
-    def __init__(self, context, builder, kind, value):
-        array = context.make_array(kind)(context, builder, value=value)
-        self._builder, self._data = builder, builder.bitcast(array.data, cgutils.voidptr_t)
-        self._strides = cgutils.unpack_tuple(builder, array.strides, 2)
-        self.shape = cgutils.unpack_tuple(builder, array.shape, 2)
-
-    def at(self, row, column, kind):
-        """Where an element stands, as a pointer to ``kind``."""
-        build = self._builder
-        down, along = (build.mul(place, stride) for place, stride in zip((row, column), self._strides, strict=True))
-        return build.bitcast(build.gep(self._data, [build.add(down, along)]), kind.as_pointer())
-
-
-def _tile(rows, vectors):
-    """``tile(a, b, out, i, o, add)``: ``rows`` by ``vectors * LANE`` numbers of ``a @ b``, from row i and column o on.
-
-    They are written to ``out``, or added to what is there.
-    """
+def _tile(rows_of):
+    """``tile(a, b, start, out, i, o, zeros)``: writes a tile of ``start + a @ b``, from row i, column o on."""
 
     @intrinsic
-    def tile(typing_context, a, b, out, i, o, add):
-        def generate(context, builder, signature, arguments):
-            a_in, b_in, result = (
-                _Operand(context, builder, *operand) for operand in zip(signature.args[:3], arguments[:3], strict=True)
-            )
-            number = context.get_value_type(out.dtype)
-            vector, size = ir.VectorType(number, LANE), context.get_abi_sizeof(number)
-            first_row, first_column, adding = arguments[3:]
-            down = [builder.add(first_row, first_row.type(row)) for row in range(rows)]
-            along = [builder.add(first_column, first_column.type(LANE * place)) for place in range(vectors)]
-            zero = vector([0.0] * LANE)
-            sums = [[cgutils.alloca_once(builder, vector) for _ in along] for _ in down]
-            for row, of_row in zip(down, sums, strict=True):
-                for column, held in zip(along, of_row, strict=True):
-                    there = builder.load(result.at(row, column, vector), align=size)
-                    builder.store(builder.select(adding, there, zero), held)
-            with cgutils.for_range(builder, a_in.shape[1]) as loop:
-                b_terms = [builder.load(b_in.at(loop.index, column, vector), align=size) for column in along]
-                for row, of_row in zip(down, sums, strict=True):
-                    a_term = _spread(builder, builder.load(a_in.at(row, loop.index, number)), vector)
-                    for b_term, held in zip(b_terms, of_row, strict=True):
-                        term = builder.fmul(a_term, b_term, flags=_FUSED)
-                        builder.store(builder.fadd(builder.load(held), term, flags=_FUSED), held)
-            for row, of_row in zip(down, sums, strict=True):
-                for column, held in zip(along, of_row, strict=True):
-                    builder.store(builder.load(held), result.at(row, column, vector), align=size)
+    def tile(typing_context, a, b, start, out, i, o, zeros):
+        def generate(context, builder, call, arguments):
+            number, vector = context.get_value_type(out.dtype), context.get_value_type(zeros)
+            size, (first_row, column) = context.get_abi_sizeof(number), arguments[4:6]
+            down = [builder.add(first_row, first_row.type(row)) for row in range(rows_of(zeros.lanes))]
+
+            def at(operand, place, kind=vector):
+                return pointer(context, builder, call.args[operand], arguments[operand], place, kind)
+
+            begun = builder.load(at(2, [column]), align=size)
+            sums = [cgutils.alloca_once_value(builder, begun) for _ in down]
+            inner = builder.extract_value(context.make_array(a)(context, builder, value=arguments[0]).shape, 1)
+            with cgutils.for_range(builder, inner) as loop:
+                b_term = builder.load(at(1, [loop.index, column]), align=size)
+                for row, held in zip(down, sums, strict=True):
+                    a_term = spread(builder, builder.load(at(0, [row, loop.index], number)), zeros.lanes)
+                    term = builder.fmul(a_term, b_term, flags=("contract",))
+                    builder.store(builder.fadd(builder.load(held), term, flags=("contract",)), held)
+            for row, held in zip(down, sums, strict=True):
+                builder.store(builder.load(held), at(3, [row, column]), align=size)
             return context.get_dummy_value()
 
-        return types.void(a, b, out, i, o, add), generate
+        return types.void(a, b, start, out, i, o, zeros), generate
 
     return tile
 
 
-def _spread(builder, number, vector):
-    """A vector that holds a number in every place."""
-    unknown, lane = ir.Constant(vector, ir.Undefined), ir.IntType(32)
-    first = builder.insert_element(unknown, number, lane(0))
-    return builder.shuffle_vector(first, unknown, ir.Constant(ir.VectorType(lane, LANE), [0] * LANE))
+_high_tile, _row_tile = _tile(_ROWS.__getitem__), _tile(lambda lanes: 1)
 
 
-_wide, _narrow = _tile(ROWS, VECTORS), _tile(ROWS, 1)
-_wide_row, _narrow_row = _tile(1, VECTORS), _tile(1, 1)
+@intrinsic
+def _height(typing_context, zeros):
+    """Rows of a tile as wide as this vector."""
+
+    def generate(context, builder, call, arguments):
+        return context.get_constant(types.intp, _ROWS[zeros.lanes])
+
+    return types.intp(zeros), generate
+
+
+@inlined
+def _block(o, zeros, a, b, start, out):
+    """Some columns of the product. The last tile begins early enough to be whole, and writes some numbers twice."""
+    rows, height = out.shape[0], _height(zeros)
+    if rows < height:
+        for i in range(rows):
+            _row_tile(a, b, start, out, i, o, zeros)
+        return
+    for i in range(0, rows, height):
+        _high_tile(a, b, start, out, min(i, rows - height), o, zeros)
+
+
+_blocks = by_columns(_block)
 
 
 @compiled
-def multiply(a, b, out, add):
-    """``out = a @ b``, or ``out += a @ b`` where ``add``; ``out (n, m)`` with ``m`` a multiple of ``LANE``."""
-    rows, columns = out.shape
-    whole = rows - rows % ROWS
-    wide = columns - columns % (VECTORS * LANE)
-    for o in range(0, wide, VECTORS * LANE):
-        for i in range(0, whole, ROWS):
-            _wide(a, b, out, i, o, add)
-        for i in range(whole, rows):
-            _wide_row(a, b, out, i, o, add)
-    for o in range(wide, columns, LANE):
-        for i in range(0, whole, ROWS):
-            _narrow(a, b, out, i, o, add)
-        for i in range(whole, rows):
-            _narrow_row(a, b, out, i, o, add)
+def multiply(a, b, start, out):
+    """``out = start + a @ b``; ``out (n, m)`` and ``start (m,)``, with ``m`` a multiple of ``LANE``."""
+    _blocks(out.dtype.type(0), out.shape[1], (a, b, start, out))
+
+
+@intrinsic
+def _transpose_block(typing_context, source, target, i, o):
+    """Write ``LANE`` rows and columns of ``source``, from row i, column o on, to column i, row o of ``target``."""
+
+    def generate(context, builder, call, arguments):
+        number = context.get_value_type(source.dtype)
+        kind, size = ir.VectorType(number, LANE), context.get_abi_sizeof(number)
+        lane, (row, column) = ir.IntType(32), arguments[2:]
+
+        def at(operand, down, along, place):
+            index = [builder.add(down, down.type(place)), along]
+            return pointer(context, builder, call.args[operand], arguments[operand], index, kind)
+
+        rows = [builder.load(at(0, row, column, place), align=size) for place in range(LANE)]
+        halves = [
+            ir.Constant(ir.VectorType(lane, LANE), [half + n // 2 + LANE * (n % 2) for n in range(LANE)])
+            for half in (0, LANE // 2)
+        ]
+        for _ in range(LANE.bit_length() - 1):  # as often as a shuffle that is perfect turns the block
+            pairs = zip(rows[: LANE // 2], rows[LANE // 2 :], strict=True)
+            rows = [builder.shuffle_vector(*pair, half) for pair in pairs for half in halves]
+        for place, turned in enumerate(rows):
+            builder.store(turned, at(1, column, row, place), align=size)
+        return context.get_dummy_value()
+
+    return types.void(source, target, i, o), generate
+
+
+@compiled
+def transpose(matrix, turned):
+    """Write ``matrix (n, m)`` to ``turned (m, n)``; both sizes are multiples of ``LANE``."""
+    for i in range(0, matrix.shape[0], LANE):
+        for o in range(0, matrix.shape[1], LANE):
+            _transpose_block(matrix, turned, i, o)

@@ -13,7 +13,7 @@ from spaces import Configuration
 from trainables.batches import TrainingData, batch_count, epoch_chunks
 from trainables.engines import CompiledEngine
 from trainables.graphs import GraphedEngine
-from trainables.metrics import EpochMetrics, evaluate
+from trainables.metrics import EpochMetrics
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import StackedMLP
 from trainables.state import StackState
@@ -111,7 +111,7 @@ class _Stack:
         """One pass over the training rows and one over the validation rows."""
         started = time.perf_counter()
         train_loss = self._train(epoch)
-        scores = evaluate(self._networks, self._data.val)
+        scores = self._engine.evaluate(self._data.val)
         self._remember(epoch, scores["val_accuracy"], scores["val_loss"])
         seconds = (time.perf_counter() - started) / len(self.members)
         columns = {"train_loss": train_loss, **scores}

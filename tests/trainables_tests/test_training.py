@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from spaces import Configuration
 from tests.trainables_tests.made_up import curve, same_state, train, training_data
-from trainables import training
 from trainables.checkpoint import MemberSource, read_members, write_segment
+from trainables.engines import CompiledEngine
 from trainables.metrics import evaluate
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stacked_mlp import StackedMLP, unpack
@@ -74,7 +74,7 @@ def _scripted(losses: list[float], accuracies: list[float], patience: int | None
         return {"val_loss": torch.tensor([loss], dtype=torch.float64), **row}
 
     configuration = replace(_RESTLESS, hidden_layers=(8,), patience=patience)
-    with mock.patch.object(training, "evaluate", scores):
+    with mock.patch.object(CompiledEngine, "evaluate", scores):
         return train([configuration], training_data(16, 4), len(losses))
 
 
