@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,3 +107,31 @@ def test_an_array_is_aligned(kind: type) -> None:
     for numbers in range(1, 40):
         array = aligned(numbers, np.dtype(kind))
         assert (len(array), array.ctypes.data % 64) == (numbers, 0)
+
+
+_CURVES = """
+from tests.trainables_tests.made_up import curve, paper_stacks, train, training_data
+for key, members in paper_stacks().items():
+    print(key, [curve(member) for member in train(members, training_data(203), 2).members])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="of the processors named here")
+def test_an_older_processor_has_the_same_curves(tmp_path: Path) -> None:
+    """To the bit: compiled for AVX2 and for whatever is here; the size of the products' tiles is that of here."""
+    here, older = (
+        subprocess.run(
+            [sys.executable, "-c", _CURVES],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "GENRESWEEP_CACHE_DIR": str(tmp_path / name), **processor},
+        ).stdout
+        for name, processor in {
+            "here": {},
+            "older": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+avx,+fma,+f16c,+bmi,+bmi2,+sse4.2"},
+        }.items()
+    )
+    assert here == older
+    assert len(here.splitlines()) == 12
