@@ -1,8 +1,10 @@
-"""The one error that means "the input is wrong, not the program"."""
+"""What a person is told: the error that means "the input is wrong", warnings, and commands to go on with."""
 
 from __future__ import annotations
 
 import difflib
+import shlex
+import warnings
 from collections.abc import Iterable
 
 
@@ -11,6 +13,20 @@ class InputError(ValueError):
 
     The message says what was expected, what was found, and how to mend it.
     """
+
+
+class InputWarning(UserWarning):
+    """Something about the input that a person should know; the command line shows its message, once."""
+
+
+def warn(message: str) -> None:
+    """Tell the person an `InputWarning`; Python's own filters say whether and how often it is shown."""
+    warnings.warn(message, InputWarning, stacklevel=2)
+
+
+def command(*words: object) -> str:
+    """Return a genresweep command line that can be pasted into a shell, whatever its words hold."""
+    return shlex.join(["genresweep", *map(str, words)])
 
 
 def did_you_mean(found: str, valid: Iterable[str]) -> str:

@@ -14,10 +14,27 @@ from pathlib import Path
 
 import psutil
 
+from data.errors import InputError
+
+
+def user_path(path: str | Path) -> Path:
+    """Return a path of the user's with its ``~`` or ``~NAME`` replaced by the home that it stands for.
+
+    Shells leave it in ``--out=~/x``. Raises ``InputError`` where the home is unknown: no folder is to be called ``~``.
+    """
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        home = expanded.partition("/")[0]
+        raise InputError(
+            f"{path}: expected a path, but the home directory that {home} stands for is unknown: give the path in "
+            "full, or set HOME"
+        )
+    return Path(expanded)
+
 
 def absolute_path(path: str | Path) -> Path:
     """The path as it means from any directory; one that leads round in circles is left for its reader to refuse."""
-    return Path(os.path.realpath(os.path.expanduser(path)))
+    return Path(os.path.realpath(user_path(path)))
 
 
 def write_atomically(path: Path, content: bytes) -> str:

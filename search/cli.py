@@ -6,12 +6,15 @@ import errno
 import gc
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from data.errors import InputError
+from data.errors import InputError, InputWarning
 from search import commands_compare, commands_train, commands_view
 from search.console import ERR, OUT
 from search.environment import collect_rarely
@@ -70,7 +73,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code."""
     try:
-        result = typer.main.get_command(app).main(arguments, prog_name="genresweep", standalone_mode=False)
+        with warnings_shown():
+            result = typer.main.get_command(app).main(arguments, prog_name="genresweep", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]
@@ -84,6 +88,25 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _fail(InputError(f"a name that is too long for a file: {error.filename}"), 2, arguments)
         return _fail(error, 1, arguments)
+
+
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Show every `InputWarning` of the body on standard error, each text once."""
+    said: set[str] = set()
+    show_others = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, InputWarning):
+            show_others(message, category, *where, **more)
+        elif (text := str(message)) not in said:
+            said.add(text)
+            ERR.print(f"note: {text}", highlight=False, markup=False)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _fail(error: Exception, code: int, arguments: list[str]) -> int:
