@@ -10,6 +10,7 @@ from typing import Any
 
 from data.errors import InputError
 from data.files import read_regular
+from data.runs import hint_at_runs
 from results.record import StudySettings
 
 SCHEMA_VERSION = 1
@@ -45,7 +46,8 @@ class Manifest:
             return manifest
         except FileNotFoundError as error:
             raise InputError(
-                f"{directory} is not a study: it holds no manifest.json. `genresweep status` lists the studies in runs/"
+                f"{directory} is not a study: it holds no manifest.json{hint_at_runs(directory, 'manifest.json')}. "
+                "`genresweep status` lists the studies in runs/"
             ) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):

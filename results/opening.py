@@ -13,7 +13,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from data.errors import InputError
+from data.errors import InputError, command
 from results.schema import misfits
 
 _RESTORE = "Restore it from a copy, or begin the study anew"
@@ -35,7 +35,7 @@ def connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
             raise InputError(
-                f"{directory / 'study.db'} was left in the middle of a change: `genresweep resume {directory}` takes "
+                f"{directory / 'study.db'} was left in the middle of a change: `{command('resume', directory)}` takes "
                 "that back, and goes on"
             ) from error
         if not read_only or error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:

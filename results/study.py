@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError
+from data.errors import InputError, command
 from data.files import clear_abandoned, flush_names, own_mark, write_atomically
 from data.storage import join
 from results.manifest import Manifest
@@ -317,7 +317,7 @@ def refuse_existing(directory: Path) -> None:
             "or choose another --name or --out"
         )
     raise InputError(
-        f"{directory} exists already: go on with `genresweep resume {directory}`, or choose another --name or --out"
+        f"{directory} exists already: go on with `{command('resume', directory)}`, or choose another --name or --out"
     )
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import errno
+import functools
 import gc
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from data.errors import InputError, InputWarning
+from data.files import user_path
 from search import commands_compare, commands_train, commands_view
-from search.console import ERR, OUT
+from search.console import ERR, OUT, NobodyReadsError, settle_streams, writing_results
 from search.environment import collect_rarely
 
 _WIDTH, _LINES = 800, 20
+_SIGPIPE = 128 + 13
+"""What shells report of a command whose reader has ended."""
 
 app = typer.Typer(
     add_completion=False,
@@ -43,6 +48,22 @@ def options(
     """Hyperparameter search over music genre networks, trained as stacks under Ray Tune."""
 
 
+def with_homes(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with ``~`` expanded in every path that it is given; shells leave it in ``--out=~/x``."""
+
+    @functools.wraps(command)
+    def expanded(**values: Any) -> None:
+        command(**{name: _with_home(value) for name, value in values.items()})
+
+    return expanded
+
+
+def _with_home(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_home(item) for item in value]
+    return user_path(value) if isinstance(value, Path) else value
+
+
 for command in (
     commands_train.run,
     commands_train.sweep,
@@ -58,11 +79,12 @@ for command in (
     commands_compare.export,
     commands_train.prune,
 ):
-    app.command(short_help=(command.__doc__ or "").partition("\n")[0])(command)
+    app.command(short_help=(command.__doc__ or "").partition("\n")[0])(with_homes(command))
 
 
 def main() -> None:
     """The console script."""
+    settle_streams()
     collect_rarely()
     code = run(sys.argv[1:])
     # Python would look through all that was imported once more, for a second or two: what must be closed has been
@@ -75,12 +97,16 @@ def run(arguments: list[str]) -> int:
     try:
         with warnings_shown():
             result = typer.main.get_command(app).main(arguments, prog_name="genresweep", standalone_mode=False)
+        with writing_results():
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]
         return 2
     except InputError as error:
         return _fail(error, 2, arguments)
+    except (NobodyReadsError, SystemExit):  # Typer exits by itself where nobody reads its help
+        return _SIGPIPE
     except (KeyboardInterrupt, typer.Abort):
         ERR.print("interrupted; what was committed is kept", highlight=False)
         return 130

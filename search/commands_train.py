@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from data.errors import InputError
+from data.runs import RUNS
 from search import options
 from search.console import ERR, OUT, print_json
 from search.endings import interruptible
 from search.placement import Resources, parse_resources
+from search.study_names import study_directory
 from search.summary import finish
 
 
@@ -65,7 +66,7 @@ def run(
         freeze=freeze,
     )
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
-    directory = out or Path("runs") / (name or f"run-{datetime.now():%Y%m%d-%H%M%S}")
+    directory = study_directory(name, out, "run")
     _warn_of_shared_disk(directory)
     with interruptible(directory), _listener(quiet) as listener:
         result = run_study(
@@ -149,7 +150,7 @@ def sweep(
         "storage": storage,
     }
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
-    directory = out or Path("runs") / (name or f"{scheduler}-{datetime.now():%Y%m%d-%H%M%S}")
+    directory = study_directory(name, out, scheduler)
     if not quiet:
         _warn_of_schedules(space, epochs)
     _warn_of_shared_disk(directory)
@@ -198,7 +199,7 @@ def _fetched(study: str, out: Path | None) -> Path:
         if out is not None:
             raise InputError(f"--out goes with a study in a storage; {study} is none")
         return Path(study)
-    directory = out or Path("runs") / base_name(checked_location(study))
+    directory = out or RUNS / base_name(checked_location(study))
     fetch(study, directory)
     return directory
 

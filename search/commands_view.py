@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from data.errors import InputError
+from data.runs import RUNS
 from search import options
 from search.console import ERR, OUT, print_json
 
@@ -22,7 +23,7 @@ def status(
     from search.display import studies_in, study_summary, summary_lines
 
     summaries = []
-    for path in [study] if study else studies_in(Path("runs")):
+    for path in [study] if study else studies_in(RUNS):
         try:
             summaries.append(study_summary(path))
         except InputError as error:
@@ -92,7 +93,7 @@ def describe(
 
     described = describe_tracks(load_tracks(data, mapping=mapping, require_genre=False))
     print_description(described)
-    directory = to or Path("runs") / f"description-{_stem(data)}"
+    directory = to or RUNS / f"description-{_stem(data)}"
     paths = write_description(described, directory)
     OUT.print(f"{len(paths)} files written to {directory}", markup=False)
 

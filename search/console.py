@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.segment import Segment
 
+from data.errors import InputError
+
 _CONTROLS = dict.fromkeys((n for n in (*range(32), *range(127, 160)) if chr(n) not in "\t\n"), "\ufffd")
+
+
+class NobodyReadsError(Exception):
+    """What reads standard output has ended, as ``head`` does: the command ends as the shell's own tools do."""
+
+
+def settle_streams() -> None:
+    """Make the standard streams take whatever is written: closed ones on the null device, all in any encoding.
+
+    A descriptor that is closed would be given to the next file that is opened, the record of a study for example, and
+    what others print would land there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        with suppress(OSError):
+            while (opened := os.open(os.devnull, os.O_RDWR)) < number:
+                pass
+            if opened > number:
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
 
 
 class _Console(Console):
@@ -19,11 +46,70 @@ class _Console(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(segment.text.translate(_CONTROLS), segment.style)
 
+    def on_broken_pipe(self) -> None:
+        """Hand the error on, which rich would make an exit with code 1."""
+        raise
 
-OUT = _Console(soft_wrap=True, highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
-ERR = _Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+class _Results(_Console):
+    """Standard output, on which results must arrive."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; raises as `writing_results` does."""
+        with writing_results():
+            super().print(*objects, **options)
+
+
+class _Messages(_Console):
+    """Standard error: work does not end because nobody reads what is said of it."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+        _silence(sys.stderr)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print where that is possible."""
+        with suppress(OSError):
+            super().print(*objects, **options)
+
+
+@contextmanager
+def writing_results() -> Iterator[None]:
+    """Raise ``NobodyReadsError`` where standard output has no reader, ``InputError`` where it cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        raise NobodyReadsError from None
+    except OSError as error:
+        _silence(sys.stdout)
+        raise InputError(
+            f"standard output cannot be written: {error.strerror or error}; send it to another place"
+        ) from None
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what a stream still holds go to the null device: Python writes it once more as it ends."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+OUT = _Results(
+    soft_wrap=True,
+    highlight=False,
+    markup=False,
+    emoji=False,
+    width=None if sys.stdout is not None and sys.stdout.isatty() else 120,
+)
+ERR = _Messages(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Print one JSON document on standard output; letters that its encoding lacks are escaped."""
+    whole = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    with writing_results():
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not whole) + "\n")
+        sys.stdout.flush()

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
-from data.errors import InputError
+from data.errors import InputError, command
 from results.exports import plain_number
 from results.frames import load_trials, ranked
 from results.study import Study
@@ -90,6 +90,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"{summary['study']}: {summary['ended']} of {summary['configurations']} configurations ended ({states})",
         f"  {summary['data']}, scheduler {summary['scheduler']}, {summary['epochs']} epochs trained",
     ]
+    way_on = command("resume", summary["study"])
     if summary["sampler"]:
         answered = f", {summary['answered']} answered from the record" if summary["answered"] else ""
         of = f"{summary['configurations']} of {summary['asked_for']}"
@@ -100,9 +101,9 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     if summary["complete"]:
         lines.append(f"  complete; the incumbent {summary['incumbent']} is in {summary['study']}/best")
     elif summary["driver"]:
-        lines.append(f"  being written by {summary['driver']}; if that ended: genresweep resume {summary['study']}")
+        lines.append(f"  being written by {summary['driver']}; if that ended: {way_on}")
     else:
-        lines.append(f"  interrupted; go on with: genresweep resume {summary['study']}")
+        lines.append(f"  interrupted; go on with: {way_on}")
     return lines
 
 

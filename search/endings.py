@@ -16,7 +16,7 @@ from typing import Protocol
 
 import typer
 
-from data.errors import InputError
+from data.errors import InputError, command
 from search.console import ERR
 
 
@@ -72,12 +72,12 @@ def interruptible(study: Path) -> Iterator[None]:
     except InputError:
         raise
     except KeyboardInterrupt:
-        way_on = f"; go on with: genresweep resume {study}" if (study / "manifest.json").is_file() else ""
+        way_on = f"; go on with: {command('resume', study)}" if (study / "manifest.json").is_file() else ""
         ERR.print(f"interrupted{way_on}", markup=False)
         raise typer.Exit(130) from None
     except Exception as error:
         if (study / "manifest.json").is_file():
-            error.add_note(f"Nothing that was committed is lost; go on with: genresweep resume {study}")
+            error.add_note(f"Nothing that was committed is lost; go on with: {command('resume', study)}")
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -88,7 +88,7 @@ def last_words(study: Path) -> Callable[[str], None]:
 
     def say(cause: str) -> None:
         sys.stderr.write(f"\ngenresweep: {cause}. Nothing that was committed is lost.\n")
-        sys.stderr.write(f"Go on with: genresweep resume {study}\n")
+        sys.stderr.write(f"Go on with: {command('resume', study)}\n")
         sys.stderr.flush()
 
     return say

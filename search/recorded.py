@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
+from data.errors import InputError, command
 from results.frames import load_curves, load_trials
 from results.record import State, TrialKey
 from results.study import Study
@@ -110,7 +110,7 @@ def _check_exhaustive(study: Study) -> None:
     if left:
         raise InputError(
             f"{study.directory} is not complete: {left} of {len(states)} configurations have not ended; "
-            f"go on with `genresweep resume {study.directory}`"
+            f"go on with `{command('resume', study.directory)}`"
         )
     if math.isnan(study.best_accuracy()):
         raise InputError(f"{study.directory} holds no score: nothing to replay")

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from data.errors import InputError
+from data.errors import InputError, command
 from data.storage import (
     check_writable,
     checked_location,
@@ -58,7 +58,7 @@ def check_vacant(storage: str) -> None:
 def _refuse_occupied(storage: str) -> None:
     if list_files(storage):
         raise InputError(
-            f"{storage} holds a study already: go on with `genresweep resume {storage}`, or choose another --name"
+            f"{storage} holds a study already: go on with `{command('resume', storage)}`, or choose another --name"
         )
 
 
@@ -102,7 +102,7 @@ def check_owner(study: Study, *, claimed: bool = False) -> None:
     if driver and driver["token"] not in map(facts.get, accepted):
         raise InputError(
             f"{_taken_over(storage, driver)}: {study.directory} is behind. "
-            f"Go on with `genresweep resume {storage} --out DIR`"
+            f"Go on with `{command('resume', storage)} --out DIR`"
         )
 
 
@@ -258,7 +258,7 @@ def fetch(storage: str, directory: Path) -> None:
     storage = checked_location(storage)
     if directory.exists():
         raise InputError(
-            f"{directory} exists already: go on with `genresweep resume {directory}` where it is this study, "
+            f"{directory} exists already: go on with `{command('resume', directory)}` where it is this study, "
             "or choose another --out"
         )
     draft = draft_of(directory)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from data.errors import command
 from search.console import ERR, OUT, print_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def finish(result: SweepResult, as_json: bool) -> None:
     if as_json:
         print_json(_to_json(result))
     if not result.complete:
-        ERR.print(f"interrupted; go on with: genresweep resume {result.directory}", highlight=False, markup=False)
+        ERR.print(f"interrupted; go on with: {command('resume', result.directory)}", highlight=False, markup=False)
         raise typer.Exit(130)
     if not as_json:
         _print_best(result)

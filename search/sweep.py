@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.errors import InputError
+from data.errors import InputError, command
 from data.storage import is_uri, parent
 from data.store import put_encodings
 from results.manifest import Manifest
@@ -277,7 +277,7 @@ def _train(
 def _extend(study: Study, epochs: int) -> None:
     """Give every configuration a larger budget; finished ones have more to do."""
     if study.settings.search == "optuna" and "incumbent" not in study.facts():
-        raise InputError(f"an Optuna search is extended when it has ended: first genresweep resume {study.directory}")
+        raise InputError(f"an Optuna search is extended when it has ended: first {command('resume', study.directory)}")
     trials = study.trials()
     check_epochs(epochs)
     shorter = [trial for trial in trials if trial.budget > epochs]

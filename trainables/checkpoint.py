@@ -23,6 +23,7 @@ from data.encoding import scaler_from_json
 from data.errors import InputError
 from data.features import FEATURE_KINDS
 from data.files import read_regular, write_atomically
+from data.runs import hint_at_runs
 from data.storage import is_uri, read_file, write_file
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
@@ -207,7 +208,8 @@ def load_model(directory: Path) -> tuple[GenreMLP, ModelCard]:
         return _network(card, weights).eval(), card
     except OSError as error:
         inside = directory / "best"
-        hint = f"; the study's best model is in {inside}" if (inside / "model.json").is_file() else ""
+        is_study = (inside / "model.json").is_file()
+        hint = f"; the study's best model is in {inside}" if is_study else hint_at_runs(directory, "model.json")
         what = f"{Path(error.filename).name}: {error.strerror}" if error.filename else str(error)
         raise InputError(f"{directory} is not a model directory ({what}){hint}") from error
     except (CheckpointError, SafetensorError, InputError) as error:
