@@ -15,6 +15,10 @@ class InputError(ValueError):
     """
 
 
+class FailureError(Exception):
+    """A failure inside: its message tells a person the cause and the way on, and the command exits with code 1."""
+
+
 class InputWarning(UserWarning):
     """Something about the input that a person should know; the command line shows its message, once."""
 

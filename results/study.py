@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError, command
+from data.errors import FailureError, InputError, command
 from data.files import clear_abandoned, flush_names, own_mark, write_atomically
 from data.storage import join
 from results.manifest import Manifest
@@ -29,7 +29,7 @@ ANSWERED = "answered"
 """The fact that holds the suggestions that were answered from the record."""
 
 
-class StudyError(Exception):
+class StudyError(FailureError):
     """The record cannot be read or written; the study cannot go on."""
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from data.errors import InputError, InputWarning
+from data.errors import FailureError, InputError, InputWarning
 from data.files import user_path
 from search import commands_compare, commands_train, commands_view
 from search.console import ERR, OUT, NobodyReadsError, settle_streams, writing_results
@@ -138,7 +138,7 @@ def warnings_shown() -> Iterator[None]:
 def _fail(error: Exception, code: int, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exception(error)
-    message = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    message = str(error) if isinstance(error, InputError | FailureError) else f"{type(error).__name__}: {error}"
     lines = [f"genresweep: {_cut(message)}", *getattr(error, "__notes__", [])]
     ERR.print("\n".join(lines), highlight=False, markup=False)
     return code

@@ -171,6 +171,10 @@ def resume(
         Path | None,
         typer.Option(help="Directory for a study from a storage, instead of runs/NAME.", metavar="DIR"),
     ] = None,
+    data: options.MovedData = None,
+    mapping: options.Mapping = None,
+    transfer_data: options.TransferData = None,
+    text_model: options.TextModel = None,
     address: options.Address = None,
     cpus: options.Cpus = None,
     gpus_per_segment: options.GpusPerSegment = None,
@@ -181,12 +185,19 @@ def resume(
 ) -> None:
     """Go on with an interrupted study, or extend a finished one."""
     from search.pipeline import resume_study
+    from search.relocation import Sources
 
+    sources = Sources(
+        data=data,
+        mapping=str(mapping) if mapping else None,
+        transfer_data=str(transfer_data) if transfer_data else None,
+        text_model=text_model,
+    )
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
     directory = _fetched(study, out)
     _warn_of_shared_disk(directory)
     with interruptible(directory), _listener(quiet) as listener:
-        result = resume_study(directory, epochs=epochs, resources=resources, listener=listener)
+        result = resume_study(directory, epochs=epochs, sources=sources, resources=resources, listener=listener)
     finish(result, as_json)
 
 

@@ -15,6 +15,7 @@ from data.errors import InputError, command
 from results.exports import plain_number
 from results.frames import load_trials, ranked
 from results.study import Study
+from search.untrainable import WAY_OUT, why_untrainable
 
 if TYPE_CHECKING:
     from search.promotion import Incumbent
@@ -59,6 +60,8 @@ def study_summary(directory: Path) -> dict[str, Any]:
         trials, facts, settings = study.trials(), study.facts(), study.settings
         frame, answered = load_trials(study), len(study.answered())
         source = study.manifest.data["source"]
+        waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
+        waiting = waiting and not facts.get("ran_out")
     best = top_trials(frame, 1).dropna(subset=["val_accuracy"])
     states = Counter(str(trial.state) for trial in trials)
     ended = sum(trial.state.is_final for trial in trials)
@@ -80,6 +83,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "incumbent": facts.get("incumbent"),
         "driver": facts.get("driver") or None,
         "complete": ended == len(trials) and "incumbent" in facts,
+        "untrainable": why_untrainable(trials) if best.empty and not waiting else None,
     }
 
 
@@ -100,6 +104,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         lines.append(f"  best so far {summary['best_accuracy']:.4f} ({summary['best_configuration']})")
     if summary["complete"]:
         lines.append(f"  complete; the incumbent {summary['incumbent']} is in {summary['study']}/best")
+    elif summary["untrainable"]:
+        lines.append(f"  ended: {summary['untrainable']}. {WAY_OUT}")
     elif summary["driver"]:
         lines.append(f"  being written by {summary['driver']}; if that ended: {way_on}")
     else:

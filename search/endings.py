@@ -18,6 +18,7 @@ import typer
 
 from data.errors import InputError, command
 from search.console import ERR
+from search.untrainable import UntrainableError
 
 
 class Stoppable(Protocol):
@@ -69,7 +70,7 @@ def interruptible(study: Path) -> Iterator[None]:
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
-    except InputError:
+    except (InputError, UntrainableError):
         raise
     except KeyboardInterrupt:
         way_on = f"; go on with: {command('resume', study)}" if (study / "manifest.json").is_file() else ""

@@ -10,6 +10,10 @@ import typer
 Data = Annotated[
     str, typer.Option(help="A table of tracks: a path, `spotify`, or `synthetic[:ROWS]`.", metavar="SOURCE")
 ]
+MovedData = Annotated[
+    str | None,
+    typer.Option(help="Where the table lies now, if it has moved; its rows must be the same.", metavar="SOURCE"),
+]
 Mapping = Annotated[
     Path | None,
     typer.Option(help="TOML table that says which columns of the table are which.", metavar="FILE.toml"),

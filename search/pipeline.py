@@ -23,6 +23,7 @@ from search.endings import last_words, logging_to
 from search.listener import Listener
 from search.memory import PeakMemory
 from search.preparation import Prepared
+from search.relocation import Sources
 from search.run import Run
 from search.snapshots import snapshots
 from search.sweep import (
@@ -63,6 +64,7 @@ def resume_study(
     out: str | Path,
     *,
     epochs: int | None = None,
+    sources: Sources | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
 ) -> SweepResult:
@@ -70,8 +72,8 @@ def resume_study(
     with Study.open(out) as study:
         staged = study.settings.stages is not None
     if not staged:
-        return resume_sweep(out, epochs=epochs, resources=resources, listener=listener)
-    with reopened(out, epochs) as (study, prepared):
+        return resume_sweep(out, epochs=epochs, sources=sources, resources=resources, listener=listener)
+    with reopened(out, epochs, sources) as (study, prepared):
         return _run(study, prepared, resources or Resources(), listener or Listener())
 
 

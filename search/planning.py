@@ -174,10 +174,12 @@ def _not_numeric(space: SearchSpace) -> list[str]:
 
 
 def absolute(settings: StudySettings, directory: Path) -> StudySettings:
-    """Paths that mean the same from any directory, and the study's own place in the storage asked for.
+    """Paths that mean the same from any directory, and the study's own place in the storage asked for."""
+    return replace(absolute_sources(settings), storage=_storage(settings.storage, directory))
 
-    The named sources stay as they are.
-    """
+
+def absolute_sources(settings: StudySettings) -> StudySettings:
+    """Return settings whose inputs have paths that mean the same from any directory; named sources stay as they are."""
     data, stages = settings.data, settings.stages
     named = data in ("spotify", "synthetic") or data.startswith("synthetic:")
     if stages is not None and stages.transfer_data is not None:
@@ -191,7 +193,6 @@ def absolute(settings: StudySettings, directory: Path) -> StudySettings:
         data=data if named else _resolved(data),
         mapping=mapping,
         text_model=text_model,
-        storage=_storage(settings.storage, directory),
         stages=stages,
     )
 

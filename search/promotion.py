@@ -17,6 +17,7 @@ from results.frames import load_trials, ranked
 from results.record import CheckpointRef, TrialKey, TrialRecord
 from results.study import Study, StudyError
 from search.models import architecture_for, features_for, four_scores, write_model
+from search.untrainable import WAY_OUT, UntrainableError, why_untrainable
 from trainables.checkpoint import MemberSource, load_model, read_members
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import unpack
@@ -59,6 +60,8 @@ def promote(study: Study, features: Features) -> Incumbent:
     trials = load_trials(study)
     key = choose_incumbent(trials)
     if key is None:
+        if (why := why_untrainable(study.trials())) is not None:
+            raise UntrainableError(f"{why}.\n{WAY_OUT}")
         raise StudyError(f"no configuration has been trained to a score: there is nothing to promote{_why(study)}")
     own = trials[trials["config_id"] == key.config_id].dropna(subset=["val_accuracy"])
     best_epochs = zip(own["val_accuracy"], own["best_epoch"], strict=True)

@@ -15,9 +15,9 @@ from data.splits import extend_split
 from data.store import put_features
 from data.tracks import join_tracks
 from results.stage_record import StageRecord
-from results.study import StudyError
 from search.models import architecture_for, four_scores, write_model
 from search.remote import map_remote, remote_fold, remote_refit, remote_variants
+from search.untrainable import UntrainableError
 from spaces import Configuration
 from trainables.baselines import FOLDS, GRIDS, choose
 from trainables.checkpoint import ModelCard, load_model
@@ -103,7 +103,7 @@ def fusion(run: Run, record: StageRecord) -> None:
         _save(run, MODELS["fusion", result.name], result, configuration, features)
     best = _best(both)
     if best is None:
-        raise StudyError("no fusion network was trained to a score: the promoted hyperparameters make it diverge")
+        raise UntrainableError("no fusion network was trained to a score: the promoted hyperparameters make it diverge")
     _save(run, "stages/fusion", best, configuration, fused)
     record.note = (
         f"stages/fusion is the {best.name} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "

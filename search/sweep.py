@@ -39,6 +39,7 @@ from search.planning import (
 )
 from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
 from search.reach import Reached, check_reach
+from search.relocation import Sources, relocated, remember, way_to_moved_inputs
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
 from search.snapshots import check_vacant, release, reserve, snapshots
@@ -153,31 +154,38 @@ def resume_sweep(
     out: str | Path,
     *,
     epochs: int | None = None,
+    sources: Sources | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
 ) -> SweepResult:
     """Go on with an interrupted study, or extend a finished one to more ``epochs``.
 
-    Raises ``InputError``, with the fields that differ, where data or training are not what the study began with.
+    ``sources`` says where its inputs lie, where they have moved. Raises ``InputError``, with the fields that differ,
+    where data or training are not what the study began with.
     """
-    with reopened(out, epochs) as (study, prepared):
+    with reopened(out, epochs, sources) as (study, prepared):
         return drive(study, prepared, resources or Resources(), listener or Listener())
 
 
 @contextmanager
-def reopened(out: str | Path, epochs: int | None = None) -> Iterator[tuple[Study, Prepared]]:
+def reopened(
+    out: str | Path, epochs: int | None = None, sources: Sources | None = None
+) -> Iterator[tuple[Study, Prepared]]:
     """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
     from search.recovery import clear_leftovers, revive, rewind
 
     with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
-        prepared = prepare(study.settings)
+        settings = relocated(study, sources or Sources())
+        with way_to_moved_inputs(study):
+            prepared = prepare(settings)
         differing = differences(dict(study.manifest.data), data_facts(prepared))
         differing += space_differences(study.settings, study.trials())
         if differing:
             listed = "\n".join(f"  - {difference}" for difference in differing)
             raise InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
         with snapshots(study):
+            remember(study, settings)
             if not is_uri(study.checkpoints):
                 Path(study.checkpoints).mkdir(exist_ok=True)
             if epochs is not None:
