@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import shlex
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -26,6 +27,16 @@ class InputWarning(UserWarning):
 def warn(message: str) -> None:
     """Tell the person an `InputWarning`; Python's own filters say whether and how often it is shown."""
     warnings.warn(message, InputWarning, stacklevel=2)
+
+
+@contextmanager
+def naming_option(option: str, what: str) -> Iterator[None]:
+    """Add to an ``InputError`` of the body which option gives ``what`` is written there another place."""
+    try:
+        yield
+    except InputError as error:
+        error.add_note(f"Choose another place for {what} with {option}")
+        raise
 
 
 def command(*words: object) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError, did_you_mean
-from data.files import write_atomically
+from data.files import user_path, write_atomically
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 """What a spreadsheet reads as a number begins like a formula, and is none."""
@@ -46,6 +46,7 @@ def check_page(path: Path) -> None:
 
 def write_file(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all; ``InputError`` where the place does not allow it."""
+    path = user_path(path)
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a directory; give the name of a file")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections import defaultdict
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data.errors import InputError
+from data.files import user_path
 from results.frames import load_curves, load_trials
 from results.parameters import plain_value, space_of
 from results.record import State, TrialKey, TrialRecord
@@ -132,6 +134,7 @@ def export_to_optuna(directory: str | Path, path: Path) -> int:
     The file is SQLite, read by ``optuna.load_study`` and by optuna-dashboard; the study in it has the directory's name
     and maximises. ``InputError`` where the file exists, or cannot be written.
     """
+    path = user_path(path)
     if path.exists():
         raise InputError(f"{path} exists already: an export is a new file; delete it, or choose another --to")
     if path.suffix != ".db":
@@ -147,9 +150,21 @@ def export_to_optuna(directory: str | Path, path: Path) -> int:
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        for leftover in path.parent.glob(f"{draft.name}*"):
+        for leftover in path.parent.glob(f"{glob.escape(draft.name)}*"):
             leftover.unlink()
     return len(trials)
+
+
+def storage_url(path: Path) -> str:
+    """Return the URL by which Optuna, and optuna-dashboard, open a file as it is named.
+
+    In a plain ``sqlite:///PATH`` SQLAlchemy takes what follows a ``?`` for options, so that another file is opened, and
+    Optuna (5.0, ``RDBStorage._fill_storage_url_template``) formats braces. SQLAlchemy escapes both (from 2.1, where it
+    decodes a database's name; in 2.0 no URL of a path is safe that holds them).
+    """
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def _write_storage(path: Path, name: str, trials: list[FrozenTrial], facts: Mapping[str, Any]) -> None:
@@ -160,7 +175,7 @@ def _write_storage(path: Path, name: str, trials: list[FrozenTrial], facts: Mapp
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        storage = RDBStorage(f"sqlite:///{path.resolve()}")
+        storage = RDBStorage(storage_url(path.resolve()))
         try:
             study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
             for fact, value in facts.items():

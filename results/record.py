@@ -12,6 +12,9 @@ from typing import Any, get_type_hints
 from spaces import Configuration
 from spaces.paper import PAPER
 
+TRANSFER_GENRE = "edm"
+"""The paper's sixth genre, which its transfer stage adds (section 4.5)."""
+
 
 def check_types(record: Any) -> None:
     """``ValueError`` where a field of a reference, or of settings, holds something of another type than it says."""
@@ -166,6 +169,12 @@ class StudySettings:
     """Folder or URI that holds the study's checkpoints and copies of its record; ``None``: its own directory does."""
     stages: StageSettings | None = None
     """What ``genresweep run`` does around the sweep; ``None`` for a sweep alone."""
+    held_genre: str | None = None
+    """Genre whose rows are kept back for the transfer stage: ``edm`` where there are stages, else none."""
+
+    def __post_init__(self) -> None:
+        if self.stages is not None and self.held_genre is None:
+            object.__setattr__(self, "held_genre", TRANSFER_GENRE)
 
     def to_json(self) -> str:
         """Plain JSON of all settings."""
@@ -178,9 +187,13 @@ class StudySettings:
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> StudySettings:
-        """The inverse of ``to_json``, after ``json.loads``; settings that an older study lacks keep their defaults."""
+        """The inverse of ``to_json``, after ``json.loads``; settings that an older study lacks keep their defaults.
+
+        A study that does not say which genre it holds back is an older one, and those held back edm, stages or not.
+        """
         stages = values.get("stages")
-        settings = cls(**{**values, "stages": StageSettings(**stages) if stages else None})
+        known = {"held_genre": TRANSFER_GENRE, **values}
+        settings = cls(**{**known, "stages": StageSettings(**stages) if stages else None})
         for part in (settings, *([settings.stages] if settings.stages else [])):
             check_types(part)
             _check_values(vars(part))

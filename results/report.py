@@ -123,7 +123,10 @@ def transfer_notes(report: Report) -> list[str]:
 
 
 def write_report(report: Report, directory: Path) -> tuple[Path, ...]:
-    """Write the scorecard and its companions, ``report.html`` and ``figures/`` into a directory; returns the files."""
+    """Write the scorecard and its companions, ``report.html`` and ``figures/`` into a directory; returns the files.
+
+    Raises ``InputError`` where the directory does not allow it.
+    """
     tables = {"scorecard": report.card, "choices": report.choices, "table-2": report.statistics}
     tables |= {"transfer-epochs": report.epochs, "transfer-pairs": report.pairs}
     drawn = [(kind, body) for kind in FIGURES if (body := _figures(report, kind))]

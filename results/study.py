@@ -63,7 +63,9 @@ class Study:
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 refuse_existing(directory)
-            raise InputError(f"the study {directory} cannot be created: {error}") from error
+            raise InputError(
+                f"the study {directory} cannot be created: {error}; choose another place for it with --out"
+            ) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return cls._begin_writing(directory, held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -171,12 +172,12 @@ def export(
     debug: options.Debug = False,
 ) -> None:
     """A study as an Optuna storage: one trial per configuration, with its learning curve."""
-    from results.optuna_trials import export_to_optuna
+    from results.optuna_trials import export_to_optuna, storage_url
 
     count = export_to_optuna(study, to)
+    look = shlex.join(["optuna-dashboard", storage_url(to)])
     OUT.print(
-        f"{count:,} trials written to {to}; look at them with: optuna-dashboard sqlite:///{to} "
-        "(pip install optuna-dashboard)",
+        f"{count:,} trials written to {to}; look at them with: {look} (pip install optuna-dashboard)",
         markup=False,
     )
 

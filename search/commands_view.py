@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from data.errors import InputError
+from data.errors import InputError, naming_option
 from data.runs import RUNS
 from search import options
 from search.console import ERR, OUT, print_json
@@ -94,7 +94,8 @@ def describe(
     described = describe_tracks(load_tracks(data, mapping=mapping, require_genre=False))
     print_description(described)
     directory = to or RUNS / f"description-{_stem(data)}"
-    paths = write_description(described, directory)
+    with naming_option("--to", "the description"):
+        paths = write_description(described, directory)
     OUT.print(f"{len(paths)} files written to {directory}", markup=False)
 
 
@@ -138,7 +139,9 @@ def report(
 ) -> None:
     """The paper's numbers beside ours, averaged over the studies; also as Markdown, CSV, HTML and figures."""
     from results.report import build_report, write_report
-    from search.report_text import print_report
+    from search.report_text import print_report, print_written
 
     built = build_report(studies, accuracy)
-    print_report(built, write_report(built, to or studies[0]))
+    print_report(built)
+    with naming_option("--to", "the report"):
+        print_written(write_report(built, to or studies[0]))

@@ -24,13 +24,18 @@ from search.display import frame_table
 _BAR = 40
 
 
-def print_report(report: Report, written: Sequence[Path]) -> None:
-    """The tables, how they are to be read, and where the files are."""
+def print_report(report: Report) -> None:
+    """Print the tables, and how they are to be read."""
     for table in report_tables(report):
         OUT.print(table)
     lines = [*transfer_notes(report), *([statistics_line(report.statistics)] if len(report.statistics) else [])]
-    for line in [*lines, "written: " + ", ".join(str(path) for path in written)]:
+    for line in lines:
         OUT.print(line, markup=False)
+
+
+def print_written(paths: Sequence[Path]) -> None:
+    """Print where the files are."""
+    OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
 
 
 def report_tables(report: Report) -> list[Table]:

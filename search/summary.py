@@ -79,10 +79,11 @@ def _print_stages(study: Path) -> None:
     from results.report import build_report, write_report
     from results.stage_record import load_stages
     from search.display import stages_table
-    from search.report_text import print_report
+    from search.report_text import print_report, print_written
 
     stages = load_stages(study)
     if not stages.empty:
         OUT.print(stages_table(stages))
         report = build_report([study])
-        print_report(report, write_report(report, study))
+        print_report(report)
+        print_written(write_report(report, study))

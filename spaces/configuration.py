@@ -84,7 +84,7 @@ class Configuration:
         return [
             (
                 isinstance(widths, tuple) and len(widths) > 0 and all(_is_int(w) and w > 0 for w in widths),
-                "hidden_layers must be positive whole numbers, "
+                "hidden_layers must be a list of widths, which are positive whole numbers, "
                 f"but got {list(widths) if isinstance(widths, tuple) else repr(widths)}",
             ),
             (

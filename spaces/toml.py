@@ -102,7 +102,7 @@ def _choice(name: str, value: Any) -> Choice:
     if not isinstance(value, list):
         return Choice((_plain(name, value),))
     if name == "hidden_layers" and value and not any(isinstance(item, list) for item in value):
-        value = [value]
+        value = [_one_layer(value)]
     values = tuple(_plain(name, item) for item in value)
     try:
         return Choice(values)
@@ -110,6 +110,21 @@ def _choice(name: str, value: Any) -> Choice:
         if not values:
             raise
         raise _RepeatedError(str(error), Choice(tuple(dict.fromkeys(values)))) from error
+
+
+def _one_layer(value: list[Any]) -> list[Any]:
+    """Return a flat list of one width, which can only be one layer; ``InputError`` for more, which can be two things.
+
+    Every other list of a space means choices.
+    """
+    if len(value) > 1:
+        layers = ", ".join(map(str, value))
+        networks = ", ".join(f"[{width}]" for width in value)
+        raise InputError(
+            f"hidden_layers takes a list of networks, each a list of widths, but got [{layers}]: write [[{layers}]] "
+            f"for one network of {len(value)} layers, or [{networks}] for {len(value)} networks of one layer"
+        )
+    return value
 
 
 def _when(table: Any) -> Conditions:
