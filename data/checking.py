@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from data.columns import (
-    GENRE,
-    RELEASE_DATE,
-    RELEASE_YEAR,
-    TEXT_COLUMNS,
-    ColumnMapping,
-    known_alias,
-    suggested_mapping,
-    unused,
-)
-from data.errors import InputError, did_you_mean
+from data.cells import DATE, date_cells, number_cells, text_cells, undecoded, written_dates
+from data.columns import GENRE, RELEASE_DATE, RELEASE_YEAR, TEXT_COLUMNS, ColumnMapping
+from data.errors import InputError
+from data.proposals import Proposal
 
 SHOWN = 3
 LISTED = 40
-_DATE = r"(\d{4})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?"
-# R writes a missing name as NA. No other word counts: songs are called "None", "null" and "nan".
-_MISSING_WORD = "NA"
+WIDTH = 600
+"""Letters of a line that the command line shows whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +38,15 @@ def check_table(
     """Type and check the mapped columns of ``raw``; rows keep their order.
 
     Raises:
-        InputError: with all that is wrong, and the first offending rows (1 is the first row of data).
+        InputError: with all that is wrong, and the first offending rows (1 is the first row of data). Where columns
+            are missing and a mapping would make the table fit, its lines are a note of the error.
     """
-    check = _Check(raw.reset_index(drop=True), mapping, require_genre)
+    check = _Check(raw.reset_index(drop=True), mapping, require_genre, min_genres)
     if not len(raw):
         check.problems.append("the table has a header and no rows")
-    columns = check.columns(min_genres)
+    columns = check.columns()
     if check.problems:
-        lines = "\n".join(f"  - {problem}" for problem in check.problems)
-        raise InputError(f"{source} cannot be used:\n{lines}{check.advice()}")
+        raise check.error(source)
     binary = tuple(name for name in mapping.binary if name in columns)
     skipped = {*mapping.text, RELEASE_DATE, GENRE, *binary}
     return CheckedTable(
@@ -69,15 +61,17 @@ def check_table(
 class _Check:
     """One table under examination; gathers problems and warnings instead of stopping at the first."""
 
-    def __init__(self, raw: pd.DataFrame, mapping: ColumnMapping, require_genre: bool) -> None:
-        self.raw, self.mapping, self.require_genre = raw, mapping, require_genre
+    def __init__(self, raw: pd.DataFrame, mapping: ColumnMapping, require_genre: bool, min_genres: int) -> None:
+        self.raw, self.mapping, self.require_genre, self.min_genres = raw, mapping, require_genre, min_genres
         self.found = [str(name) for name in raw.columns]
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.missing: list[str] = []
+        self.binary: set[str] = set()
 
-    def columns(self, min_genres: int) -> dict[str, pd.Series]:
+    def columns(self) -> dict[str, pd.Series]:
         self._check_names()
+        self._check_bytes()
         result = {name: text_cells(self.raw[c]) for name, c in self._present(self.mapping.text)}
         self._warn_of_blanks(result)
         dates = self._dates()
@@ -91,7 +85,7 @@ class _Check:
             self._check_binary(name, numbers[name])
             result[name] = numbers[name]
         if self.found.count(self.mapping.label) == 1:
-            result[GENRE] = self._genres(min_genres)
+            result[GENRE] = self._genres()
         return result
 
     def _present(self, names: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -103,25 +97,55 @@ class _Check:
             self.problems.append(f"columns stand twice in the header: {', '.join(map(repr, repeated))}")
         texts = [column for name, column in self.mapping.text.items() if name not in self.mapping.optional]
         wanted = [*texts, *self.mapping.numbers.values(), *([self.mapping.label] if self.require_genre else [])]
-        self.missing = [name for name in dict.fromkeys(wanted) if name not in self.found]
-        for name in self.missing:
-            self.problems.append(f"column {name!r} is missing{self._hint(name)}")
+        dates = [self.mapping.date] if self.mapping.dated and RELEASE_DATE not in self.mapping.optional else []
+        self.missing = [name for name in dict.fromkeys([*wanted, *dates]) if name not in self.found]
+        if self.missing:
+            # in front: however many other problems there are, this line is not cut off
+            self.problems.insert(0, self._missing_columns())
 
-    def _hint(self, name: str) -> str:
-        spare = unused(self.mapping, self.found)
-        alias = known_alias(name, spare)
-        return f" (is it {alias!r} here?)" if alias else did_you_mean(name, spare)
+    def _missing_columns(self) -> str:
+        named = [f"{name!r}{' (date)' * (name == self.mapping.date)}" for name in self.missing]
+        hints = [self._proposal.hint(name) for name in self.missing]
+        if len(named) == 1:
+            return f"column {named[0]} is missing{hints[0]}"
+        listed = ", ".join(name + hint for name, hint in zip(named, hints, strict=True))
+        return f"{len(named)} columns are missing: {listed if len(listed) <= WIDTH else ', '.join(named)}"
 
-    def advice(self) -> str:
-        """What to do about missing columns: a mapping to paste where one would fit."""
+    @cached_property
+    def _proposal(self) -> Proposal:
+        return Proposal(self.raw, self.mapping, self.require_genre, self.min_genres if self.require_genre else 1)
+
+    def _check_bytes(self) -> None:
+        """Bytes that are no text matter only where something is read from them."""
+        mapped = [*self.mapping.text.values(), *self.mapping.numbers.values(), self.mapping.label, self.mapping.date]
+        for column in dict.fromkeys(mapped):
+            if self.found.count(column) == 1 and (wrong := undecoded(self.raw[column])).any():
+                self.binary.add(column)
+                cells = self.raw[column].astype(object)
+                self.problems.append(
+                    f"column {column!r} is of the type binary and holds other bytes than UTF-8 text "
+                    f"(row {wrong.argmax() + 1}: {_shown(cells.iloc[wrong.argmax()])}): save it as text"
+                )
+
+    def error(self, source: str) -> InputError:
+        """All that is wrong, and what to do about missing columns: a mapping to save where one would fit."""
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        text = f"{source} cannot be used:\n{lines}"
         if not self.missing:
-            return ""
+            return InputError(text)
         more = f" and {len(self.found) - LISTED} more" if len(self.found) > LISTED else ""
-        text = f"\nfound: {', '.join(self.found[:LISTED])}{more}"
-        suggestion = suggested_mapping(self.mapping, self.found, labelled=self.require_genre)
-        if suggestion:
-            return f"{text}\na mapping file with these lines would fit it:\n{suggestion}"
-        return f"{text}\na mapping file (TOML: label, date, [text], [numbers]) can name other columns"
+        text += f"\nfound: {', '.join(self.found[:LISTED])}{more}\n"
+        if (toml := self._proposal.toml) is None:
+            return InputError(
+                f"{text}a mapping file (TOML: label, date, [text], [numbers]) can name other columns; "
+                "give it with --mapping FILE.toml"
+            )
+        error = InputError(
+            f"{text}a mapping file with the lines below would fit it: save them as a file, such as mapping.toml, and "
+            "give it with --mapping mapping.toml"
+        )
+        error.add_note(toml)
+        return error
 
     def _warn_of_blanks(self, texts: dict[str, pd.Series]) -> None:
         for name, cells in texts.items():
@@ -132,17 +156,14 @@ class _Check:
     def _dates(self) -> pd.Series | None:
         column = self.mapping.date
         if self.found.count(column) == 1:
-            return date_cells(self.raw[column])
-        if column not in self.found and self.mapping.dated:
-            if RELEASE_DATE not in self.mapping.optional:
-                self.problems.append(f"column {column!r} (date) is missing{self._hint(column)}")
-                self.missing.append(column)
-            else:
-                self.warnings.append(f"no column {column!r}: the feature {RELEASE_YEAR} is left out")
+            return date_cells(self.raw[column]) if self.mapping.dated else written_dates(self.raw[column])
+        if column not in self.found and self.mapping.dated and RELEASE_DATE in self.mapping.optional:
+            hint = self._proposal.hint(column)
+            self.warnings.append(f"no column {column!r}{hint}: the feature {RELEASE_YEAR} is left out")
         return None
 
     def _years(self, dates: pd.Series) -> pd.Series:
-        years = dates.str.extract(f"^{_DATE}$", expand=False)
+        years = dates.str.extract(f"^{DATE}$", expand=False)
         self._report(self.mapping.date, years.isna(), dates, "no date (YYYY, YYYY-MM or YYYY-MM-DD)")
         return years.astype("float64")
 
@@ -155,22 +176,22 @@ class _Check:
         wrong = np.isfinite(cells) & ~cells.isin([0.0, 1.0])
         self._report(self.mapping.numbers[name], wrong, self.raw[self.mapping.numbers[name]], "neither 0 nor 1")
 
-    def _genres(self, min_genres: int) -> pd.Series:
+    def _genres(self) -> pd.Series:
         cells = text_cells(self.raw[self.mapping.label]).str.strip()
         if not self.require_genre:
             return cells
         self._report(self.mapping.label, cells == "", cells, "no genre")
         names = sorted(set(cells) - {""})
-        if names and len(names) < min_genres:
+        if names and len(names) < self.min_genres:
             self.problems.append(
                 f"column {self.mapping.label!r} holds {len(names)} genre ({', '.join(map(repr, names))}), "
-                f"at least {min_genres} are needed"
+                f"at least {self.min_genres} are needed"
             )
         return cells
 
     def _report(self, column: str, wrong: pd.Series, cells: pd.Series, what: str) -> None:
         rows = np.flatnonzero(wrong.to_numpy())
-        if not len(rows):
+        if not len(rows) or column in self.binary:
             return
         shown = ", ".join(f"row {row + 1}: {_shown(cells.iloc[row])}" for row in rows[:SHOWN])
         more = ", ..." if len(rows) > SHOWN else ""
@@ -182,44 +203,3 @@ def _shown(value: object) -> str:
         return "empty"
     text = str(value)
     return repr(text if len(text) <= 30 else text[:27] + "...")
-
-
-def text_cells(cells: pd.Series) -> pd.Series:
-    """Cells as ``str``; a null, an empty cell and the word ``NA`` become ``""``, and nothing else does."""
-    texts = cells.astype(object).where(cells.notna(), "").map(str).astype("str")
-    return texts.mask(texts == _MISSING_WORD, "").reset_index(drop=True)
-
-
-def date_cells(cells: pd.Series) -> pd.Series:
-    """Dates as text, ``YYYY[-MM[-DD]]``, whatever type the file gave them."""
-    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-        return cells.dt.strftime("%Y-%m-%d").fillna("").astype("str").reset_index(drop=True)
-    if pd.api.types.is_float_dtype(cells.dtype):
-        cells = cells.astype(object).map(lambda year: int(year) if np.isfinite(year) and year == int(year) else year)
-    return text_cells(cells).str.strip()
-
-
-def number_cells(cells: pd.Series) -> pd.Series:
-    """Cells as float64; what is no number becomes NaN."""
-    if pd.api.types.is_numeric_dtype(cells.dtype):
-        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        values = _parsed(cells.tolist())
-    return pd.Series(values, dtype="float64")
-
-
-def _parsed(cells: list[object]) -> np.ndarray:
-    # numpy reads decimals exactly, so that CSV and Parquet give the same doubles
-    try:
-        values = np.asarray(cells, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        values = np.empty(0)
-    # Parquet's lists become arrays, which numpy would stack
-    return values if values.shape == (len(cells),) else np.array([_number_or_nan(cell) for cell in cells], np.float64)
-
-
-def _number_or_nan(cell: Any) -> float:
-    try:
-        return np.nan if np.ndim(cell) else float(cell)
-    except (TypeError, ValueError, OverflowError):
-        return np.nan

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from data.errors import InputError, did_you_mean
-from data.files import read_regular
+from data.files import read_regular, user_path
 
 TRACK_NAME = "track_name"
 ALBUM_NAME = "track_album_name"
@@ -37,19 +35,6 @@ PAPER_NUMBERS = (
 )
 GIVEAWAYS = ("playlist_name", "playlist_id", "playlist_subgenre")
 
-ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        TRACK_NAME: ("track", "name", "song", "song_name", "title", "track_title"),
-        ALBUM_NAME: ("album_name", "album", "album_title"),
-        RELEASE_DATE: ("release_date", "album_release_date", "release_year", "year", "date"),
-        LABEL: ("track_genre", "genre", "genres", "label"),
-        "track_popularity": ("popularity", "song_popularity"),
-        "duration_ms": ("duration", "track_duration_ms", "song_duration_ms", "duration_(ms)", "length"),
-        "tempo": ("bpm",),
-        MODE: ("audio_mode",),
-    }
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnMapping:
@@ -57,8 +42,9 @@ class ColumnMapping:
 
     ``text`` and ``numbers`` lead from the name used here to the column in the file. ``dated`` says
     whether the release year is a feature; ``binary`` names the numbers that hold 0 and 1 only and are
-    not standardised; ``optional`` are the texts, and the release date, that a table may lack. The default is the
-    public file's own naming with the paper's 14 audio features.
+    not standardised; ``optional`` are the texts, and the release date, that a table may lack; ``whole`` says that
+    no number can be done without, as where a model reads them. The default is the public file's own naming with the
+    paper's 14 audio features.
     """
 
     label: str = LABEL
@@ -68,6 +54,7 @@ class ColumnMapping:
     numbers: Mapping[str, str] = field(default_factory=lambda: {n: n for n in (*PAPER_NUMBERS, MODE)})
     binary: tuple[str, ...] = (MODE,)
     optional: frozenset[str] = frozenset({RELEASE_DATE})
+    whole: bool = False
 
     def __post_init__(self) -> None:
         problems = [*self._wrong_names(), *self._giveaways()]
@@ -110,11 +97,12 @@ class ColumnMapping:
             numbers={name: column for name, column in self.numbers.items() if name in numbers},
             binary=tuple(name for name in self.binary if name in numbers),
             optional=frozenset([*([] if text else TEXT_COLUMNS), *([] if dated else [RELEASE_DATE])]),
+            whole=True,
         )
 
 
-def read_mapping(path: Path) -> ColumnMapping:
-    """Read a mapping from a TOML file.
+def read_mapping(path: str | Path) -> ColumnMapping:
+    """Read a mapping from a TOML file; ``~`` stands for the home.
 
     Keys: ``label``, ``date`` (columns), ``[text]`` (``track_name``, ``track_album_name`` to columns),
     ``[numbers]`` (feature name to column; exactly these are then the numbers, and the release year is
@@ -124,6 +112,7 @@ def read_mapping(path: Path) -> ColumnMapping:
     Raises:
         InputError: the file is missing, is not TOML, or has unknown keys or wrong values.
     """
+    path = user_path(path)
     try:
         table = tomllib.loads(read_regular(path).decode("utf-8-sig"))
     except OSError as error:
@@ -185,46 +174,3 @@ def _is_text(value: object) -> bool:
 
 def _is_text_table(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
-
-
-def unused(mapping: ColumnMapping, found: Iterable[str]) -> list[str]:
-    """The columns among ``found`` that nothing is read from yet, and that something may be read from."""
-    used = {mapping.label, mapping.date, *mapping.text.values(), *mapping.numbers.values(), *GIVEAWAYS}
-    return [column for column in found if column not in used]
-
-
-def known_alias(column: str, found: Iterable[str]) -> str | None:
-    """The column among ``found`` that other exports of the same service use for ``column``, if any."""
-    plain = {_plain(name): name for name in reversed(list(found))}
-    candidates = (column, *ALIASES.get(column, ()))
-    return next((plain[_plain(name)] for name in candidates if _plain(name) in plain), None)
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
-
-
-def suggested_mapping(mapping: ColumnMapping, found: Collection[str], *, labelled: bool) -> str | None:
-    """A TOML mapping that would make a table with the columns ``found`` fit, or None if none would."""
-    spare = unused(mapping, found)
-
-    def fitting(table: Mapping[str, str]) -> dict[str, str]:
-        columns = {name: column if column in found else known_alias(column, spare) for name, column in table.items()}
-        return {name: column for name, column in columns.items() if column is not None}
-
-    text, numbers = fitting(mapping.text), fitting(mapping.numbers)
-    rest = fitting({"label": mapping.label, "date": mapping.date})
-    lacking = {*mapping.text, *mapping.numbers} - {*text, *numbers}
-    lacking |= ({LABEL} if labelled and "label" not in rest else set()) | (set() if "date" in rest else {RELEASE_DATE})
-    if lacking - mapping.optional:
-        return None
-    lines = [f"{key} = {_quoted(column)}" for key, column in rest.items()]
-    for key, table in (("text", text), ("numbers", numbers)):
-        entries = ", ".join(f"{name} = {_quoted(column)}" for name, column in table.items())
-        lines += [f"{key} = {{ {entries} }}"] if table else []
-    return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    # JSON strings are TOML strings, but for escaped characters beyond the basic plane
-    return json.dumps(text, ensure_ascii=False)

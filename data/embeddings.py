@@ -8,7 +8,6 @@ of one token length, so nothing is padded and a vector depends on its batch only
 from __future__ import annotations
 
 import functools
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.cpus import usable_cpus
 from data.embedding_cache import EmbeddingCache
 from data.errors import InputError
 from data.text_model import MODEL_PACKAGE, TextModel, find_text_model
@@ -52,7 +52,7 @@ def embed_titles(
     if not sentences:
         return np.empty((0, EMBEDDING_SIZE), dtype=np.float32)
     model = model or find_text_model()
-    cache = EmbeddingCache(model.sha256)
+    cache = EmbeddingCache(_cache_key(model))
     distinct = list(dict.fromkeys(sentences))
     vectors = cache.load(distinct)
     missing = [sentence for sentence in distinct if sentence not in vectors]
@@ -67,6 +67,11 @@ def embed_titles(
             if on_progress is not None:
                 on_progress(done, len(missing))
     return np.stack([vectors[sentence] for sentence in sentences])
+
+
+def _cache_key(model: TextModel) -> str:
+    """What stands for a model in the cache: earlier versions stored half precision under the hash of any but ours."""
+    return model.sha256 if model.name is None else f"float32 {model.sha256}"
 
 
 def encode(sentences: Sequence[str], model_path: str | Path, threads: int = 1, device: str = "cpu") -> np.ndarray:
@@ -160,11 +165,6 @@ def equal_length_batches(token_ids: Sequence[Sequence[int]], budget: int) -> Ite
         yield from (rows[start : start + step] for start in range(0, len(rows), step))
 
 
-def usable_cpus() -> int:
-    """CPUs that this process may use (containers and taskset included)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _sentence(album_name: str, track_name: str) -> str:
     return " ".join(name if isinstance(name, str) else "" for name in (album_name, track_name))
 
@@ -175,12 +175,19 @@ def _encode_numbered(number: int, sentences: list[str], folder: Path) -> tuple[i
 
 @functools.lru_cache(maxsize=1)
 def _load_model(model_path: str, device: str) -> SentenceTransformer:
+    """Return the model in this folder in float32, whatever precision it was saved in.
+
+    transformers loads weights in the precision in which they were saved: ``from_pretrained(dtype="auto")`` is the
+    default since version 5 (5.23.0, ``modeling_utils.py``), and sentence-transformers 6.2.0 passes none of its own. In
+    float16 or bfloat16 a CPU rounds otherwise for every width of a batch: a title's vector then changes with the titles
+    that it is encoded beside, by 4e-4; in float32, to which half precision goes over exactly, by 3e-7.
+    """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
-        return SentenceTransformer(model_path, device=device, local_files_only=True).eval()
+        return SentenceTransformer(model_path, device=device, local_files_only=True).float().eval()
     except Exception as error:  # a folder that holds anything
         raise InputError(
             f"the text model: sentence-transformers cannot read {model_path}:\n{error}\n"

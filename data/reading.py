@@ -1,15 +1,20 @@
-"""From a file's bytes to a raw frame: Parquet, comma- or tab-separated, told apart by content alone."""
+"""From bytes or a DataFrame to a raw frame: Parquet, comma- or tab-separated, told apart by content alone."""
 
 from __future__ import annotations
 
 import csv
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from data.cells import decoded
 from data.errors import InputError, did_you_mean
 from data.files import read_regular
+
+if TYPE_CHECKING:
+    import pyarrow
 
 READABLE = "expected a comma- or tab-separated file in UTF-8, or a Parquet file"
 _SIGNATURES = {
@@ -56,17 +61,51 @@ def _read_bytes(path: Path) -> bytes:
     return content
 
 
+def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a DataFrame as the table that a Parquet file of it would hold; the user's own is not changed.
+
+    The index is 0..n-1 and its named levels are columns, as pandas writes them; the columns' names are ``str``; bytes
+    that are UTF-8 are text.
+    """
+    levels = [n for n, name in enumerate(frame.index.names) if name is not None and name not in frame.columns]
+    named = [frame.index.names[level] for level in levels]
+    columns = [frame.index.get_level_values(level).to_series() for level in levels]
+    columns += [frame.iloc[:, place] for place in range(frame.shape[1])]
+    names = [str(name) for name in (*named, *frame.columns)]
+    return _frame([decoded(cells.reset_index(drop=True)) for cells in columns], names)
+
+
+def _frame(columns: list[pd.Series], names: list[str]) -> pd.DataFrame:
+    """Columns side by side; names may repeat."""
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    frame.columns = pd.Index(names, dtype=object)
+    return frame
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet
 
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
-        columns = [column.to_pandas() for column in table.columns]
+        columns = [_parquet_cells(column) for column in table.columns]
     except Exception as error:  # a damaged file raises whatever its bytes make of the readers
         raise InputError(f"{path} begins like Parquet but cannot be read as such: {error}") from error
-    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
-    frame.columns = pd.Index(table.column_names, dtype=object)
-    return frame
+    return _frame(columns, table.column_names)
+
+
+def _parquet_cells(column: pyarrow.ChunkedArray) -> pd.Series:
+    """Return a column's cells with whole numbers whole and text as text.
+
+    pyarrow 26.0.1 turns integers into floats where one is null (2021 into 2021.0, and above 2**53 into another number)
+    unless it is told ``integer_object_nulls`` (``ChunkedArray.to_pandas``). Texts of a fixed size end in NUL bytes.
+    """
+    import pyarrow
+
+    cells = decoded(column.to_pandas(integer_object_nulls=True))
+    kind = column.type.value_type if pyarrow.types.is_dictionary(column.type) else column.type
+    if not pyarrow.types.is_fixed_size_binary(kind):
+        return cells
+    return cells.map(lambda cell: cell.rstrip("\0") if isinstance(cell, str) else cell)
 
 
 def _refuse_binary(path: Path, content: bytes) -> None:

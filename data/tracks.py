@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,9 +14,13 @@ import pandas as pd
 
 from data.checking import check_table
 from data.columns import ALBUM_NAME, GENRE, RELEASE_DATE, TRACK_NAME, ColumnMapping, read_mapping
-from data.errors import InputError
-from data.reading import read_table
+from data.errors import InputError, warn
+from data.files import user_path
+from data.reading import plain_frame, read_table
 
+Source = str | Path | pd.DataFrame
+"""A table of tracks: a path, ``"spotify"``, ``"synthetic[:ROWS]"``, or a frame with the columns of such a table."""
+FRAME_LABEL = "a DataFrame"
 DURATION = "duration_ms"
 _KEY_SEPARATOR = "\x1f"
 
@@ -123,27 +126,33 @@ class Tracks:
 
 
 def load_tracks(
-    source: str | Path, *, mapping: Path | ColumnMapping | None = None, require_genre: bool = True, min_genres: int = 2
+    source: Source,
+    *,
+    mapping: str | Path | ColumnMapping | None = None,
+    require_genre: bool = True,
+    min_genres: int = 2,
 ) -> Tracks:
-    """Load and check a table of tracks.
+    """Load and check a table of tracks; what a person should know of it is an `InputWarning`, too.
 
     Args:
         source: a path (comma- or tab-separated UTF-8, or Parquet), ``"spotify"`` (the public file),
-            or ``"synthetic[:ROWS]"``. A file of such a name is given as ``./synthetic``.
+            ``"synthetic[:ROWS]"``, or a DataFrame with any index and any types of columns. A file of such a name is
+            given as ``./synthetic``. One table reads alike in all of them.
         mapping: what names the columns, or a TOML file of it (see `data.columns.read_mapping`).
         require_genre: whether every row must have a genre.
         min_genres: how many genres there must be at least; 1 for a table that only adds a genre.
 
     Raises:
-        InputError: with everything that is wrong with the table.
+        InputError: with everything that is wrong with the table, and a mapping that would fit as a note.
     """
-    label = str(source)
-    word = "" if isinstance(source, Path) else label.partition(":")[0]
-    if word in ("spotify", "synthetic") and isinstance(mapping, Path):
-        raise InputError(f"a mapping goes with a file, not with --data {label}")
-    columns = read_mapping(mapping) if isinstance(mapping, Path) else mapping or ColumnMapping()
+    word = _word(source)
+    if word and isinstance(mapping, str | Path):
+        raise InputError(f"a mapping goes with a file, not with --data {source}")
+    columns = read_mapping(mapping) if isinstance(mapping, str | Path) else mapping or ColumnMapping()
     raw, label = read_source(source)
     checked = check_table(raw, columns, source=label, require_genre=require_genre, min_genres=min_genres)
+    for warning in checked.warnings:
+        warn(f"{label}: {warning}")
     return Tracks(
         frame=checked.frame,
         text_columns=checked.text_columns,
@@ -155,17 +164,25 @@ def load_tracks(
     )
 
 
-def read_source(source: str | Path) -> tuple[pd.DataFrame, str]:
-    """The table of a source as it stands, unchecked, and a label for it; ``InputError`` where there is none."""
-    label = str(source)
-    word = "" if isinstance(source, Path) else label.partition(":")[0]
+def read_source(source: Source) -> tuple[pd.DataFrame, str]:
+    """Return the table of a source as it stands, unchecked, and a label for it; ``InputError`` where there is none."""
+    if isinstance(source, pd.DataFrame):
+        return plain_frame(source), FRAME_LABEL
+    word = _word(source)
     if word == "synthetic":
-        return _synthetic(label)
-    if label == "spotify" and word:
+        return _synthetic(str(source))
+    if word == "spotify":
         from data.public import read_public_table
 
-        return read_public_table(), label
-    return read_table(Path(os.path.expanduser(source))), label
+        return read_public_table(), word
+    return read_table(user_path(source)), str(source)
+
+
+def _word(source: Source) -> str:
+    """The word that a source begins with where it is no file: ``synthetic`` or ``spotify``, else nothing."""
+    if not isinstance(source, str):
+        return ""
+    return source.partition(":")[0] if source == "spotify" or source.partition(":")[0] == "synthetic" else ""
 
 
 def _synthetic(label: str) -> tuple[pd.DataFrame, str]:
@@ -182,7 +199,7 @@ def _synthetic(label: str) -> tuple[pd.DataFrame, str]:
 
 
 def hold_out_genre(tracks: Tracks, genre: str = "edm") -> tuple[Tracks, Tracks | None]:
-    """Split off the genre that is kept for the transfer stage.
+    """Split off the genre that is kept for the transfer stage, and say so (an `InputWarning`).
 
     Returns ``(tracks, None)`` unchanged where the table lacks it or would keep fewer than two genres.
     """
@@ -191,6 +208,7 @@ def hold_out_genre(tracks: Tracks, genre: str = "edm") -> tuple[Tracks, Tracks |
         return tracks, None
     held = tracks.only_genres([genre])
     note = f"{len(held)} rows of genre {genre!r} are held for the transfer stage"
+    warn(f"{tracks.source}: {note}")
     return replace(tracks.only_genres(others), warnings=(*tracks.warnings, note)), held
 
 

@@ -136,9 +136,10 @@ def test_other_exports_get_a_mapping_that_fits(tmp_path):
     with pytest.raises(InputError) as caught:
         tracks_of(frame, tmp_path)
     message = str(caught.value)
-    assert "column 'track_popularity' is missing (is it 'popularity' here?)" in message
+    assert "3 columns are missing: " in message
+    assert "'track_popularity' (is it 'popularity' here?)" in message and "--mapping mapping.toml" in message
     mapping = tmp_path / "mapping.toml"
-    mapping.write_text(message.partition("would fit it:\n")[2])
+    mapping.write_text("\n".join(caught.value.__notes__))
     tracks = tracks_of(frame, tmp_path, mapping=mapping)
     assert tracks.number_columns == PAPER_NUMBERS
     assert tracks.binary_columns == ("mode",)

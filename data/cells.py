@@ -1,0 +1,118 @@
+"""Cells of any type as text, dates and numbers: one table reads alike, whatever file or frame it comes in.
+
+The text of a cell is what a CSV file of the table holds, a number is what its decimal digits say.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# R writes a missing name as NA. No other word counts: songs are called "None", "null" and "nan".
+_MISSING_WORD = "NA"
+DATE = r"(\d{4})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?"
+"""A release date: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``; its group is the year."""
+_DATE_TEXT = r"(\d{4}(?:-\d{2}(?:-\d{2})?)?)"
+_TIME = r"[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?"
+_WRITTEN_DATE = rf"^\s*{_DATE_TEXT}(?:\.0+|{_TIME})\s*$"
+_BYTES = (bytes, bytearray, memoryview)
+_TRUTHS = {"true": 1.0, "false": 0.0}
+
+
+def decoded(cells: pd.Series) -> pd.Series:
+    """Return cells with their bytes as text where all of them are UTF-8, else the cells as they are.
+
+    Parquet calls a column of bytes a string only where the writer annotated it (``LogicalType`` String, or
+    ``ConvertedType`` UTF8; apache/parquet-format, ``LogicalTypes.md``): older Spark, Hive and Impala did not, and then
+    pyarrow 26.0.1 reads ``binary`` and pandas 3.1.1 has cells of ``bytes``, whose ``str`` is ``b'edm'``.
+    """
+    if not _may_hold_bytes(cells.dtype):
+        return cells
+    plain = cells.astype(object)
+    if not plain.map(lambda cell: isinstance(cell, _BYTES)).any():
+        return cells
+    try:
+        return plain.map(lambda cell: bytes(cell).decode() if isinstance(cell, _BYTES) else cell)
+    except UnicodeDecodeError:
+        return plain
+
+
+def _may_hold_bytes(dtype: Any) -> bool:
+    """Whether cells of this type can be bytes: those of numbers, dates and texts are not looked through."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _may_hold_bytes(dtype.categories.dtype)
+    if isinstance(dtype, pd.ArrowDtype):
+        return dtype.kind == "O" and dtype.type is not str
+    return (dtype.kind == "O" and not isinstance(dtype, pd.StringDtype)) or dtype.kind == "S"
+
+
+def undecoded(cells: pd.Series) -> np.ndarray:
+    """Return which cells are bytes, thus no UTF-8 where ``decoded`` has been there; shape ``(n,)``, bool."""
+    if not _may_hold_bytes(cells.dtype):
+        return np.zeros(len(cells), dtype=bool)
+    return np.array([isinstance(cell, _BYTES) for cell in cells.tolist()], dtype=bool)
+
+
+def text_cells(cells: pd.Series) -> pd.Series:
+    """Return cells as ``str``: a null, an empty cell and the word ``NA`` become ``""``, and nothing else does."""
+    plain = cells.astype(object)
+    texts = plain.where(cells.notna(), "").map(_text).astype("str")
+    return texts.mask(texts == _MISSING_WORD, "").reset_index(drop=True)
+
+
+def _text(cell: object) -> str:
+    """What a CSV file holds for a cell: a date, or a time at midnight, is written without a time."""
+    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time.min:
+        return cell.date().isoformat()
+    return str(cell)
+
+
+def date_cells(cells: pd.Series) -> pd.Series:
+    """Return dates as text, ``YYYY[-MM[-DD]]``, whatever type the file gave them; what is no date stays as it is.
+
+    A year may be a whole number of any type (``2021.0``, as pandas makes of years with a gap); times are cut off.
+    """
+    return written_dates(cells).str.replace(_WRITTEN_DATE, r"\1", regex=True)
+
+
+def written_dates(cells: pd.Series) -> pd.Series:
+    """Return dates as text, those of text as they are written.
+
+    Where no year is read from them they tell albums apart, and older studies' fingerprints are of these texts.
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return cells.dt.strftime("%Y-%m-%d").fillna("").astype("str").reset_index(drop=True)
+    if pd.api.types.is_float_dtype(cells.dtype):
+        cells = cells.astype(object).map(lambda year: int(year) if year == year // 1 else year, na_action="ignore")
+    return text_cells(cells).str.strip()
+
+
+def number_cells(cells: pd.Series) -> pd.Series:
+    """Return cells as float64: true is 1, false 0, and what is no number becomes NaN."""
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = _parsed(cells.tolist())
+    return pd.Series(values, dtype="float64")
+
+
+def _parsed(cells: list[object]) -> np.ndarray:
+    # numpy reads decimals exactly, so that CSV and Parquet give the same doubles
+    try:
+        values = np.asarray(cells, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.empty(0)
+    # Parquet's lists become arrays, which numpy would stack
+    return values if values.shape == (len(cells),) else np.array([_number_or_nan(cell) for cell in cells], np.float64)
+
+
+def _number_or_nan(cell: Any) -> float:
+    try:
+        if isinstance(cell, str) and (truth := _TRUTHS.get(cell.strip().lower())) is not None:
+            return truth
+        return np.nan if np.ndim(cell) else float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan

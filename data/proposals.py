@@ -1,0 +1,319 @@
+"""For a stranger's table: which of its columns is which, as hints and as a mapping in TOML that makes it fit.
+
+Both come from one `Proposal`, so that they never contradict each other. A column is proposed only where its cells are
+what is wanted, for one wanted name alone, and never where it is an identifier or gives the genre away.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from data.cells import DATE, date_cells, number_cells, text_cells, undecoded
+from data.columns import (
+    ALBUM_NAME,
+    GENRE,
+    GIVEAWAYS,
+    LABEL,
+    MODE,
+    RELEASE_DATE,
+    RELEASE_YEAR,
+    TRACK_NAME,
+    ColumnMapping,
+)
+
+ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        TRACK_NAME: ("track", "name", "song", "song_name", "title", "track_title", "song_title"),
+        ALBUM_NAME: ("album_name", "album", "album_title", "track_album"),
+        RELEASE_DATE: (
+            *("release_date", "album_release_date", "track_release_date", "release_year", "released_year", "year"),
+            *("date", "released", "album_year", "song_year", "album_date"),
+        ),
+        LABEL: (
+            *("track_genre", "genre", "genres", "song_genre", "music_genre", "main_genre", "top_genre", "genre_top"),
+            *("primary_genre", "genre_name", "label", "class", "category", "style", "target"),
+        ),
+        "track_popularity": ("popularity", "song_popularity", "popularity_score"),
+        "duration_ms": (
+            *("duration", "track_duration_ms", "song_duration_ms", "duration_in_ms", "length_ms", "track_duration"),
+            "length",
+        ),
+        "tempo": ("bpm", "tempo_bpm", "beats_per_minute"),
+        "loudness": ("loudness_db", "db"),
+        "energy": ("nrgy",),
+        "danceability": ("danceable", "dnce"),
+        "acousticness": ("acoustic", "acous"),
+        "instrumentalness": ("instrumental",),
+        "liveness": ("live",),
+        "valence": ("val",),
+        "speechiness": ("spch",),
+        MODE: ("audio_mode",),
+    }
+)
+"""Names of other exports of the same service, the likeliest first."""
+_PREFIXES = frozenset({"audio", "data", "feature", "features", "item", "song", "spotify", "track", "tracks"})
+"""Words before a dot or a dash that say only where a column comes from: ``audio_features.energy``."""
+_NOT_A_TRACKS_OWN = frozenset(
+    {
+        *("id", "ids", "uuid", "uri", "url", "href", "link", "links", "isrc", "image", "preview", "index", "unnamed"),
+        *("artist", "artists", "playlist", "playlists", "user", "genre", "genres", "subgenre", "subgenres"),
+    }
+)
+"""Words in the names of identifiers, of what belongs to others than the track, and of what gives the genre away."""
+_NOT_A_GENRE = frozenset({"id", "ids", "uri", "url", "subgenre", "subgenres", "sub", "artist", "artists", "count"})
+_ALIKE = 0.84
+"""From here on, two names are taken for spellings of one (``difflib.SequenceMatcher.ratio``)."""
+_FEW = 3
+"""A table with fewer of the wanted numbers is one of other features: those are proposed, too."""
+_UNKNOWN = "no column is known to be it"
+_FIRST = 1000
+"""Cells that are looked at before all are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """What of a table could stand for what a mapping wants.
+
+    ``raw`` is the table; ``labelled`` says whether a genre is wanted.
+    """
+
+    raw: pd.DataFrame
+    mapping: ColumnMapping
+    labelled: bool
+    min_genres: int = 2
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """Lead from each wanted column, as the mapping calls it, to the one in the table that is it or could be.
+
+        What the table has under its own name is read from there. The rest is matched in four rounds, the surest first:
+        names that differ in case, dots, blanks and dashes; other exports' names; those with a prefix; spellings. What
+        one round takes the next does not offer again.
+        """
+        found = {column: column for column in self._wanted if self._has(column)}
+        for round_ in (_same, _by_alias, _without_prefix, _spelt_alike):
+            for column, (name, fits) in self._wanted.items():
+                if column not in found:
+                    spare = [c for c in self._spare if c not in found.values() and c not in self._wanted]
+                    candidates = (c for c in round_(column, name, spare) if _may_be(c, name) and fits(c))
+                    if (candidate := next(candidates, None)) is not None:
+                        found[column] = candidate
+        return found
+
+    def hint(self, column: str) -> str:
+        """Return what a missing column may be called here, in parentheses; nothing where no column is likely."""
+        candidate = self.columns.get(column)
+        if candidate is None or candidate == column:
+            return ""
+        alike = _compact(candidate) == _compact(column) or candidate in _spelt_alike(column, column, [candidate])
+        return f" (did you mean {candidate!r}?)" if alike else f" (is it {candidate!r} here?)"
+
+    @cached_property
+    def toml(self) -> str | None:
+        """The lines of a mapping that makes the table fit, with comments on what they leave out.
+
+        ``None`` where the genre, or every number, is not to be found; where a number, if the mapping is ``whole``.
+        """
+        label = self.columns.get(self.mapping.label)
+        numbers, left_out = self._numbers()
+        date, no_date = self._date()
+        if (self.labelled and label is None) or not (numbers or date):
+            return None
+        if self.mapping.whole and (left_out or no_date):
+            return None
+        binary = [name for name in self.mapping.binary if name in numbers]
+        texts = {name: self.columns[column] for name, column in self.mapping.text.items() if column in self.columns}
+        lines = [f"label = {_quoted(label)}"] if label else []
+        lines += [f"date = {_quoted(date)}"] if date else []
+        lines += [f"binary = [{', '.join(map(_quoted, binary))}]"] if binary != [MODE] * (MODE in numbers) else []
+        no_text = dict.fromkeys(self.mapping.text.keys() - texts.keys(), f"{_UNKNOWN}: audio features do without it")
+        comments = [f"# left out: {_one_line(f'{n}, {why}')}" for n, why in {**left_out, **no_date, **no_text}.items()]
+        return "\n".join([*lines, *_section("text", texts), *_section("numbers", numbers), *comments])
+
+    def _date(self) -> tuple[str | None, dict[str, str]]:
+        """The column of the date where it is a feature and all cells are dates, or why it is left out."""
+        if not self.mapping.dated:
+            return None, {}
+        date = self.columns.get(self.mapping.date)
+        if date is None:
+            return None, {RELEASE_YEAR: _UNKNOWN}
+        return (date, {}) if self._dates(date) else (None, {RELEASE_YEAR: f"{date!r} holds other cells than dates"})
+
+    def _numbers(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The numbers by name, and why others are left out; the table's own, too, where it has few of those wanted."""
+        numbers: dict[str, str] = {}
+        left_out: dict[str, str] = {}
+        for name, column in self.mapping.numbers.items():
+            here = self.columns.get(column)
+            if here is not None and self._fits_number(here, name in self.mapping.binary):
+                numbers[name] = here
+            elif here is not None:
+                what = "0 and 1" if name in self.mapping.binary else "finite numbers"
+                left_out[name] = f"{here!r} holds other cells than {what}"
+            else:
+                left_out[name] = _UNKNOWN
+        if len(numbers) < _FEW and not self.mapping.whole:
+            numbers |= {column: column for column in self._others()}
+        return numbers, left_out
+
+    def _others(self) -> list[str]:
+        """Numeric columns that nothing is known of; none that number the rows, name a genre, or are identifiers."""
+        label = self.columns.get(self.mapping.label)
+        genres = text_cells(self._cells_of(label)) if label else None
+        taken = {*self.columns.values(), label, GENRE, RELEASE_YEAR, *ALIASES[LABEL], *ALIASES[RELEASE_DATE]}
+        return [
+            column
+            for column in self._spare
+            if not ({column, _plain(column)} & taken)
+            and column not in (RELEASE_DATE, TRACK_NAME, ALBUM_NAME)
+            and not set(_words(column)) & _NOT_A_TRACKS_OWN
+            and self._fits_number(column, False)
+            and not _counts_rows(number_cells(self._cells_of(column)))
+            and not (genres is not None and _gives_away(number_cells(self._cells_of(column)), genres))
+        ]
+
+    @cached_property
+    def _wanted(self) -> dict[str, tuple[str, Callable[[str], bool]]]:
+        """Columns that the mapping names, with the name that each has here, and what its cells must be."""
+        wanted: dict[str, tuple[str, Callable[[str], bool]]] = {}
+        if self.labelled or not self.mapping.whole or self._has(self.mapping.label):
+            wanted[self.mapping.label] = (LABEL, self._is_label)
+        if self.mapping.dated:
+            wanted[self.mapping.date] = (RELEASE_DATE, self._dates)
+        for name, column in self.mapping.text.items():
+            wanted[column] = (name, self._is_text)
+        for name, column in self.mapping.numbers.items():
+            wanted[column] = (name, partial(self._fits_number, binary=name in self.mapping.binary))
+        return wanted
+
+    @cached_property
+    def _spare(self) -> list[str]:
+        """Columns that can be named in a mapping and that are no giveaways."""
+        names = list(map(str, self.raw.columns))
+        return [n for n in names if n and names.count(n) == 1 and n not in GIVEAWAYS and _is_unicode(n)]
+
+    def _has(self, column: str) -> bool:
+        return column in self._spare
+
+    def _cells_of(self, column: str) -> pd.Series:
+        return self.raw.iloc[:, list(map(str, self.raw.columns)).index(column)]
+
+    def _fits_number(self, column: str, binary: bool) -> bool:
+        def fits(cells: pd.Series) -> bool:
+            numbers = number_cells(cells)
+            return bool(np.isfinite(numbers).all() and (not binary or numbers.isin([0.0, 1.0]).all()))
+
+        return self._throughout(column, fits)
+
+    def _dates(self, column: str) -> bool:
+        return self._throughout(column, lambda cells: bool(date_cells(cells).str.fullmatch(DATE).all()))
+
+    def _is_text(self, column: str) -> bool:
+        return self._throughout(column, lambda cells: not undecoded(cells).any())
+
+    def _throughout(self, column: str, fits: Callable[[pd.Series], bool]) -> bool:
+        cells = self._cells_of(column)
+        return fits(cells.head(_FIRST)) and fits(cells)
+
+    def _is_label(self, column: str) -> bool:
+        """Whether it tells rows apart as a genre does: at least ``min_genres``, and fewer than there are rows."""
+        if not self._is_text(column):
+            return False
+        kinds = set(text_cells(self._cells_of(column)).str.strip()) - {""}
+        return self.min_genres <= len(kinds) < len(self.raw)
+
+
+def _same(column: str, name: str, spare: Sequence[str]) -> list[str]:
+    """Those that differ from what is wanted only in how its words are joined."""
+    return [c for wanted in (column, name) for c in spare if _compact(c) == _compact(wanted)]
+
+
+def _by_alias(column: str, name: str, spare: Sequence[str]) -> list[str]:
+    return [c for alias in _aliases(column, name) for c in spare if _compact(c) == _compact(alias)]
+
+
+def _without_prefix(column: str, name: str, spare: Sequence[str]) -> list[str]:
+    bare = {c: "".join(_bare(c)) for c in spare}
+    return [c for alias in (column, name, *_aliases(column, name)) for c in spare if bare[c] == _compact(alias)]
+
+
+def _spelt_alike(column: str, name: str, spare: Sequence[str]) -> list[str]:
+    compact = {c: _compact(c) for c in spare}
+    near = difflib.get_close_matches(_compact(column), compact.values(), n=3, cutoff=_ALIKE)
+    return [c for wanted in near for c in spare if compact[c] == wanted]
+
+
+def _aliases(column: str, name: str) -> tuple[str, ...]:
+    return (*ALIASES.get(column, ()), *ALIASES.get(name, ()))
+
+
+def _words(name: str) -> list[str]:
+    """The words of a column's name, whatever joins them: ``track.duration-ms``, ``Duration (ms)``, ``durationMs``."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return re.findall(r"[^\W_]+", apart.casefold())
+
+
+def _compact(name: str) -> str:
+    return "".join(_words(name))
+
+
+def _plain(name: str) -> str:
+    return "_".join(_words(name))
+
+
+def _bare(name: str) -> list[str]:
+    words = _words(name)
+    while len(words) > 1 and words[0] in _PREFIXES:
+        words = words[1:]
+    return words
+
+
+def _may_be(candidate: str, name: str) -> bool:
+    """Whether no word in its name speaks against it: ``artist_name`` is no title, ``genre_id`` no genre."""
+    return not set(_words(candidate)) & (_NOT_A_GENRE if name == LABEL else _NOT_A_TRACKS_OWN)
+
+
+def _counts_rows(cells: pd.Series) -> bool:
+    return len(cells) > 1 and bool((np.diff(cells.to_numpy()) == 1).all())
+
+
+def _gives_away(cells: pd.Series, genres: pd.Series) -> bool:
+    """Whether a number stands for the genre: few values, each of one genre alone."""
+    kinds = cells.nunique()
+    return 1 < kinds <= max(2, len(cells) // 2) and bool((genres.groupby(cells.to_numpy()).nunique() == 1).all())
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _section(name: str, entries: Mapping[str, str]) -> list[str]:
+    if not entries:
+        return []
+    return [f"[{name}]", *(f"{_key(key)} = {_quoted(column)}" for key, column in entries.items())]
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    # JSON strings are TOML strings, but for escaped characters beyond the basic plane, and for DEL
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _one_line(text: str) -> str:
+    """Fit for a comment: TOML allows no control characters there."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
