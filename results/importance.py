@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
+from results.fanova import main_effects
 from results.frames import load_curves
-from results.optuna_trials import distributions
 from results.parameters import plain_value, space_of
 from results.record import State, TrialKey, TrialRecord
 from results.study import Study
@@ -25,8 +25,8 @@ _BINS = 5
 """Classes of about equal size that a continuous parameter is cut into."""
 _FEWEST = 4
 """Configurations that a forest needs to say anything."""
-_SEED = 0
 _SIDES = ["first", "second"]
+_WHOLE = 0.995
 INACTIVE = "(not active)"
 """Stands where a configuration has no such parameter."""
 
@@ -38,8 +38,8 @@ class Importance:
     ``effects``: one row per parameter and value, the most important parameter first: ``parameter``, ``importance``,
     ``value`` (str; the bounds of a class where the parameter is continuous), ``count``, and ``mean``, ``spread``
     (standard deviation, NaN for one) and ``best`` of the configurations' accuracies.
-    ``parameters``: ``parameter`` and ``importance``, shares of the explained variance that sum to 1; NaN where the
-    parameter is not active in every configuration, and so cannot be weighed against the others.
+    ``parameters``: ``parameter`` and ``importance``, shares of what all main effects explain, which sum to 1 (to 0
+    where every accuracy is the same). Where a parameter does not apply it counts as a value of its own.
     ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``, and ``interaction``,
     what the mean has more than the sum of both main effects would give.
     A configuration's accuracy is of its best epoch among the first ``epochs`` (``None``: among all), and the mean of
@@ -56,6 +56,10 @@ class Importance:
     """Configurations that a rung stopped, whether counted or not; of several repeats at least one."""
     epochs: int | None
     repeats: int = 1
+    explained: float = 1.0
+    """Share of the forest's variance that the main effects explain together; the rest lies in interactions."""
+    conditional: tuple[str, ...] = ()
+    """Parameters that do not apply to every configuration."""
 
     @property
     def strongest(self) -> tuple[str, ...]:
@@ -75,6 +79,14 @@ class Importance:
                 if self.counted > self.configurations - self.stopped
                 else f". The rungs stopped {self.stopped}: those counted are the survivors, and no fair sample"
             )
+        return text
+
+    def explained_text(self) -> str:
+        """Return what the importances are shares of, in one or two sentences."""
+        text = f"importance: shares of main effects, which explain {self.explained:.0%} of the variance"
+        text += "; the rest lies in interactions" if self.explained < _WHOLE else ""
+        if self.conditional:
+            text += f". Of {', '.join(self.conditional)} it counts, too, whether they apply at all"
         return text
 
 
@@ -110,7 +122,8 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
         )
     values = [space.values(repeats[0].configuration) for repeats in counted]
     accuracy = pd.Series([fmean(scores[trial.key] for trial in repeats) for repeats in counted])
-    parameters = _importances(space, values, accuracy)
+    shares = main_effects(space, values, accuracy.tolist())
+    parameters = _importances({name: shares[name] for name in space.parameters})
     labels = {name: _labels(space, name, values) for name in parameters["parameter"]}
     return Importance(
         study=str(directory),
@@ -122,6 +135,8 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
         stopped=len({trial.key.config_id for trial in stopped}),
         epochs=epochs,
         repeats=settings.repeats,
+        explained=sum(shares.values()),
+        conditional=tuple(name for name in space.parameters if any(name not in point for point in values)),
     )
 
 
@@ -137,41 +152,12 @@ def _trained_so_long(trial: TrialRecord, epochs: int | None) -> bool:
     return epochs is not None and trial.epoch >= epochs
 
 
-def _importances(space: SearchSpace, values: list[dict[str, Any]], accuracy: pd.Series) -> pd.DataFrame:
-    """fANOVA over the parameters that are active everywhere, through Optuna; the strongest first."""
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-    from optuna.trial import FrozenTrial, TrialState
-
-    known = distributions(space)
-    everywhere = [name for name in known if all(name in point for point in values)]
-    if accuracy.nunique() == 1:  # Optuna raises where there is no variance to explain
-        return pd.DataFrame({"parameter": everywhere, "importance": 0.0})
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        forest = optuna.create_study(direction="maximize")
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-    now = datetime.now()
-    forest.add_trials(
-        FrozenTrial(
-            number=number,
-            trial_id=number,
-            state=TrialState.COMPLETE,
-            value=score,
-            datetime_start=now,
-            datetime_complete=now,
-            params={name: plain_value(values[number][name]) for name in everywhere},
-            distributions={name: known[name] for name in everywhere},
-            user_attrs={},
-            system_attrs={},
-            intermediate_values={},
-        )
-        for number, score in enumerate(accuracy.tolist())
+def _importances(shares: Mapping[str, float]) -> pd.DataFrame:
+    """Return the parameters with their shares of all main effects together, the strongest first."""
+    total = sum(shares.values())
+    frame = pd.DataFrame(
+        {"parameter": list(shares), "importance": [share / total if total else 0.0 for share in shares.values()]}
     )
-    found = get_param_importances(forest, evaluator=FanovaImportanceEvaluator(seed=_SEED))
-    frame = pd.DataFrame({"parameter": list(known), "importance": [found.get(name, np.nan) for name in known]})
     return frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import FailureError, InputError, command
-from data.files import clear_abandoned, flush_names, own_mark, write_atomically
+from data.files import clear_abandoned, flush_names, own_mark, user_path, write_atomically
 from data.storage import join
 from results.manifest import Manifest
 from results.opening import connect, lock, refuse_links
@@ -44,11 +44,12 @@ class Study:
         self._withdrawn = ""
 
     @classmethod
-    def create(cls, directory: Path, manifest: Manifest, trials: Iterable[TrialRecord]) -> Study:
+    def create(cls, directory: str | Path, manifest: Manifest, trials: Iterable[TrialRecord]) -> Study:
         """Make the directory with all configurations pending, whole or not at all, and open it for writing.
 
         Raises ``InputError`` where something of that name exists or the place cannot be written.
         """
+        directory = user_path(directory)
         refuse_existing(directory)
         draft = draft_of(directory)
         try:
@@ -71,8 +72,9 @@ class Study:
         return cls._begin_writing(directory, held)
 
     @classmethod
-    def open_for_writing(cls, directory: Path) -> Study:
+    def open_for_writing(cls, directory: str | Path) -> Study:
         """Become the study's one driver; ``InputError`` names the holder where another one is."""
+        directory = user_path(directory)
         Manifest.read(directory)
         refuse_links(directory)
         held = lock(directory)
@@ -99,7 +101,7 @@ class Study:
     @classmethod
     def open(cls, directory: str | Path) -> Study:
         """Open for reading, also while a driver writes."""
-        directory = Path(directory)
+        directory = user_path(directory)
         Manifest.read(directory)
         try:
             return cls(directory, connect(directory, read_only=True))

@@ -57,7 +57,7 @@ def draw_progress(comparison: Comparison, against: str) -> go.Figure:
 
 def importance_page(found: Importance) -> str:
     """One self-contained page: importances, main effects, and the two strongest parameters together."""
-    counted = f"<p>{html.escape(found.counted_text())}.</p>"
+    counted = f"<p>{html.escape(found.counted_text())}. {html.escape(found.explained_text())}.</p>"
     sections = [
         ("Importance (fANOVA)", counted + figure_html(draw_importances(found), "importances")),
         ("Main effects", figure_html(draw_effects(found), "effects") + html_table(found.effects, decimals=4)),

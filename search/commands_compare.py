@@ -153,6 +153,7 @@ def importance(
         check_page(figure)
     found = find_importance(study, epochs)
     OUT.print(found.counted_text(), markup=False)
+    OUT.print(found.explained_text(), markup=False)
     OUT.print(frame_table(found.effects, "main effects", decimals=4))
     if len(found.pairs):
         named = found.pairs.rename(columns=dict(zip(("first", "second"), found.strongest, strict=True)))

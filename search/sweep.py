@@ -174,7 +174,7 @@ def reopened(
     """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
     from search.recovery import clear_leftovers, revive, rewind
 
-    with Study.open_for_writing(Path(out)) as study, logging_to(study.directory / "log.txt"):
+    with Study.open_for_writing(out) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
         settings = relocated(study, sources or Sources())
         with way_to_moved_inputs(study):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from data.errors import InputError, did_you_mean
@@ -16,17 +17,17 @@ __all__ = ["Choice", "Configuration", "Parameter", "SearchSpace", "Uniform", "lo
 _NAMED = {space.name: space for space in (PAPER, PAPER_FULL, WIDE)}
 
 
-def load_space(space: str | SearchSpace) -> SearchSpace:
+def load_space(space: str | Path | SearchSpace) -> SearchSpace:
     """A space by its name (``paper``, ``paper-full``, ``wide``) or from a TOML file; else ``InputError``.
 
     One that was built in Python stays as it is.
     """
     if isinstance(space, SearchSpace):
         return space
-    name = space
+    name = str(space)
     if name in _NAMED:
         return _NAMED[name]
-    path = Path(name)
+    path = Path(os.path.expanduser(name))
     if path.suffix != ".toml":
         raise InputError(
             f"--space must be one of {', '.join(_NAMED)} or a .toml file, but got {name!r}{did_you_mean(name, _NAMED)}"

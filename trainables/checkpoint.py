@@ -22,7 +22,7 @@ from torch import Tensor
 from data.encoding import scaler_from_json
 from data.errors import InputError
 from data.features import FEATURE_KINDS
-from data.files import read_regular, write_atomically
+from data.files import read_regular, user_path, write_atomically
 from data.runs import hint_at_runs
 from data.storage import is_uri, read_file, write_file
 from spaces import Configuration
@@ -197,11 +197,12 @@ def save_model(directory: Path, state: Mapping[str, Tensor], card: ModelCard) ->
     write_atomically(directory / "model.json", card.to_json(sha256).encode())
 
 
-def load_model(directory: Path) -> tuple[GenreMLP, ModelCard]:
+def load_model(directory: str | Path) -> tuple[GenreMLP, ModelCard]:
     """The network, in evaluation mode, and the card of a model directory.
 
     Raises ``InputError`` where the directory holds no model, a newer format, or weights other than described.
     """
+    directory = user_path(directory)
     try:
         card, sha256 = _read_card(read_regular(directory / "model.json").decode())
         weights = load_tensors(verify(directory / "model.safetensors", sha256))
