@@ -11,6 +11,7 @@ import numpy as np
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.errors import InputError, did_you_mean
+from data.genres import a_few
 from data.splits import Split
 from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks
@@ -230,7 +231,7 @@ def _labels(of_rows: np.ndarray, genres: tuple[str, ...], split: Split) -> np.nd
     used = np.concatenate([split.train, split.val, split.holdout])
     unseen = sorted(set(of_rows[used]) - set(genres))
     if unseen:
-        raise InputError(f"genres without a training row: {', '.join(unseen)}")
+        raise InputError(f"{len(unseen)} genres without a training row: {a_few(unseen)}")
     position = {genre: index for index, genre in enumerate(genres)}
     return np.array([position.get(genre, -1) for genre in of_rows], dtype=np.int64)
 

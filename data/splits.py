@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from data.columns import TRACK_NAME
+from data.columns import ALBUM_NAME, TRACK_NAME
 from data.errors import InputError, did_you_mean
+from data.genres import least_rows, rare_genres, too_rare
 from data.tracks import Tracks
 
 SplitKind = Literal["random", "track", "album"]
 SPLIT_KINDS: tuple[str, ...] = get_args(SplitKind)
+VAL_FRACTION = 0.2
+"""The paper's share of validation rows."""
 LEFT_OUT, TRAIN, VAL, HOLDOUT = -1, 0, 1, 2
 _FREE = 3
 
@@ -55,7 +59,7 @@ def split_tracks(
     *,
     kind: str = "random",
     seed: int = 42,
-    val_fraction: float = 0.2,
+    val_fraction: float = VAL_FRACTION,
     holdout: float = 0.0,
 ) -> Split:
     """Split rows into train, validation and hold-out, each with the table's shares of the genres.
@@ -65,7 +69,7 @@ def split_tracks(
     first, as a share of all rows; ``val_fraction`` is a share of the rest.
 
     Raises:
-        InputError: an unknown kind, a wrong fraction, or too few rows of a genre.
+        InputError: an unknown kind, a wrong fraction, or genres with too few rows: these are listed.
     """
     if kind not in SPLIT_KINDS:
         raise InputError(f"--split {kind}{did_you_mean(kind, SPLIT_KINDS)}: must be one of {', '.join(SPLIT_KINDS)}")
@@ -73,15 +77,37 @@ def split_tracks(
         raise InputError(f"0 < val_fraction < 1 and 0 <= holdout < 1 must hold, but got {val_fraction} and {holdout}")
     if not 0 <= seed < 2**32:
         raise InputError(f"0 <= seed < 2**32 must hold, but got {seed}")
-    genres = tracks.genres
+    genres, least = tracks.genres, least_rows(val_fraction, holdout)
     groups = None if kind == "random" else group_rows(tracks, kind)
     rest, held = np.arange(len(tracks)), np.empty(0, dtype=np.int64)
-    if holdout:
-        rest, held = _part(rest, genres, groups, holdout, seed)
-    train, val = _part(rest, genres, groups, val_fraction, seed)
-    split = Split(train=train, val=val, holdout=held, kind=kind, seed=seed)  # type: ignore[arg-type]
-    _check_genres(split, genres)
-    return split
+    try:
+        if holdout:
+            rest, held = _part(rest, genres, groups, holdout, seed)
+        train, val = _part(rest, genres, groups, val_fraction, seed)
+    except ValueError as error:  # scikit-learn will not even try
+        raise _too_rare(genres, None, [], kind, least) from error
+    _check_genres(genres, groups, [train, val, *([held] if holdout else [])], kind, least)
+    return Split(train=train, val=val, holdout=held, kind=kind, seed=seed)  # type: ignore[arg-type]
+
+
+def check_rare_genres(tracks: Tracks, *, kind: str = "random", seed: int = 42, holdout: float = 0.0) -> None:
+    """Raise what ``split_tracks`` would of genres that are too rare, without a delay where none is rare.
+
+    scikit-learn takes a second to be imported: only a table with a rare genre is split beforehand.
+    """
+    if not 0 <= holdout < 1 or kind not in SPLIT_KINDS:
+        return  # the split itself refuses these
+    least = least_rows(VAL_FRACTION, holdout)
+    if rare_genres(tracks.genres, least) or (kind != "random" and _has_few_groups(tracks, kind, 2 * least)):
+        split_tracks(tracks, kind=kind, seed=seed, holdout=holdout)
+
+
+def _has_few_groups(tracks: Tracks, kind: str, least: int) -> bool:
+    """Whether some genre has few albums, or tracks, by their names as they are written."""
+    column = ALBUM_NAME if kind == "album" else TRACK_NAME
+    if column not in tracks.text_columns:
+        return True
+    return bool((tracks.frame[column].groupby(tracks.genres).nunique() < least).any())
 
 
 def group_rows(tracks: Tracks, kind: str) -> np.ndarray:
@@ -122,10 +148,7 @@ def _part(
         return rows[~taken], rows[taken]
     from sklearn.model_selection import train_test_split
 
-    try:
-        stays, taken = train_test_split(rows, test_size=fraction, stratify=genres[rows], random_state=seed)
-    except ValueError as error:
-        raise _too_few(genres[rows]) from error
+    stays, taken = train_test_split(rows, test_size=fraction, stratify=genres[rows], random_state=seed)
     return stays, taken
 
 
@@ -174,8 +197,16 @@ def extend_split(split: Split, old: Tracks, new: Tracks) -> Split:
         kind=split.kind,
         seed=split.seed,
     )
-    _check_genres(extended, np.concatenate([old.genres, new.genres]))
+    parts = [extended.train, extended.val, *([extended.holdout] if len(extended.holdout) else [])]
+    unit = "album" if split.kind == "album" else "track"
+    _check_genres(np.concatenate([old.genres, new.genres]), groups, parts, unit, _least(split))
     return extended
+
+
+def _least(split: Split) -> int:
+    """What a genre needs to be split as this was."""
+    seen = len(split.train) + len(split.val)
+    return least_rows(len(split.val) / seen, len(split.holdout) / (seen + len(split.holdout)))
 
 
 def _joint_keys(kind: SplitKind, old: Tracks, new: Tracks) -> list[np.ndarray]:
@@ -215,16 +246,30 @@ def _added(sides: np.ndarray, side: int, first: int) -> np.ndarray:
     return np.flatnonzero(sides[first:] == side) + first
 
 
-def _check_genres(split: Split, genres: np.ndarray) -> None:
+def _check_genres(
+    genres: np.ndarray, groups: np.ndarray | None, sides: list[np.ndarray], kind: str, least: int
+) -> None:
     wanted = set(genres)
-    sides = [split.train, split.val] + ([split.holdout] if len(split.holdout) else [])
-    if any(set(genres[side]) != wanted for side in sides):
-        raise _too_few(genres)
+    if missing := {genre for side in sides for genre in wanted - set(genres[side])}:
+        raise _too_rare(genres, groups, sides, kind, least, missing)
 
 
-def _too_few(genres: np.ndarray) -> InputError:
-    counts = ", ".join(f"{genre} {count}" for genre, count in sorted(Counter(genres).items()))
-    return InputError(
-        f"too few rows to split: every genre must stand on every side, but the rows are {counts}.\n"
-        "Give more rows, or leave the rarest genre out"
-    )
+def _too_rare(
+    genres: np.ndarray,
+    groups: np.ndarray | None,
+    sides: list[np.ndarray],
+    kind: str,
+    least: int,
+    missing: Collection[str] = (),
+) -> InputError:
+    """Of rows alone: all genres with fewer than the least; of whole tracks or albums: those that lack a side."""
+    counts = Counter(genres)
+    if groups is None:
+        few = rare_genres(genres, least) or {genre: counts[genre] for genre in sorted(missing or counts)}
+        return too_rare({genre: f"{count}" for genre, count in few.items()}, counts, f"{least} rows")
+    parts = {genre: len(set(groups[genres == genre])) for genre in missing}
+    has = {
+        genre: f"{counts[genre]} in {parts[genre]} {kind}{'s' * (parts[genre] > 1)}"
+        for genre in sorted(parts, key=lambda g: (counts[g], g))
+    }
+    return too_rare(has, counts, f"{least} rows in {len(sides)} {kind}s")

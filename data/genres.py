@@ -1,0 +1,62 @@
+"""Genres that are too rare to be split, and how genres are listed where there may be a hundred of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+from data.errors import InputError
+
+SHOWN = 5
+_EXACT = 1e-9
+"""By so much may a product of floats miss a whole number."""
+
+
+def a_few(words: Iterable[str], shown: int = SHOWN) -> str:
+    """Return the first of some words and how many more there are: ``a, b, c and 57 more``."""
+    listed = list(words)
+    more = len(listed) - shown
+    # "and 1 more" is no shorter than the word itself
+    return ", ".join(listed) if more <= 1 else f"{', '.join(listed[:shown])} and {more} more"
+
+
+def least_rows(val_fraction: float, holdout: float, training: int = 1) -> int:
+    """Return how many rows of a genre always reach every side of a stratified split, ``training`` of them train.
+
+    scikit-learn's ``train_test_split`` (1.9.1) gives a genre its share of each side, rounded up or down: fewer rows may
+    do where the rounding is kind, so many always do.
+    """
+    smallest = min(val_fraction * (1 - holdout), holdout or 1)
+    rows = math.ceil(1 / smallest - _EXACT)
+    while not _reaches(rows, val_fraction, holdout, training):
+        rows += 1
+    return rows
+
+
+def _reaches(rows: int, val_fraction: float, holdout: float, training: int) -> bool:
+    held = rows * holdout
+    rest = rows - math.ceil(held - _EXACT)
+    val = rest * val_fraction
+    return (not holdout or held >= 1 - _EXACT) and val >= 1 - _EXACT and rest - math.ceil(val - _EXACT) >= training
+
+
+def rare_genres(genres: Iterable[str], least: int) -> dict[str, int]:
+    """Return the rows of each genre that has fewer than ``least``, the rarest first."""
+    counts = Counter(genres)
+    return {genre: counts[genre] for genre in sorted(counts, key=lambda g: (counts[g], g)) if counts[genre] < least}
+
+
+def too_rare(rare: Mapping[str, str], of: Collection[str], needed: str) -> InputError:
+    """Return the error that some of the genres ``of`` a table are too rare to be split.
+
+    ``rare`` leads from each of them to what it has (``3``, ``20 in 1 album``); ``needed`` says what a genre needs.
+    """
+    others = len(set(of) - rare.keys())
+    listed = a_few(f"{genre} {has}" for genre, has in rare.items())
+    few = f"{len(rare)} of {len(rare) + others} genres {'has' if len(rare) == 1 else 'have'} less"
+    leave = f", or leave {'that genre' if len(rare) == 1 else 'those genres'} out" if others > 1 else ""
+    return InputError(
+        f"too few rows to split: every genre must stand on every side, which takes at least {needed}, but {few}: "
+        f"{listed}.\nGive more rows of {'that genre' if len(rare) == 1 else 'those genres'}{leave}"
+    )
