@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +24,8 @@ def user_path(path: str | Path) -> Path:
     Shells leave it in ``--out=~/x``. Raises ``InputError`` where the home is unknown: no folder is to be called ``~``.
     """
     expanded = os.path.expanduser(path)
-    if expanded.startswith("~"):
-        home = expanded.partition("/")[0]
+    home, slash, _ = expanded.partition("/")
+    if home == "~" or (slash and home.startswith("~")):
         raise InputError(
             f"{path}: expected a path, but the home directory that {home} stands for is unknown: give the path in "
             "full, or set HOME"
@@ -67,13 +68,52 @@ def own_mark() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-def clear_abandoned(folder: Path, prefix: str, suffix: str = "") -> None:
-    """Delete the folders ``prefix MARK suffix...`` whose mark is of a process of this machine that has ended."""
-    named = re.compile(re.escape(f"{prefix}{socket.gethostname()}-") + r"(\d+)" + re.escape(suffix))
+def abandoned(folder: Path, prefix: str, suffix: str = "", host: str | None = None) -> list[Path]:
+    """Return the folders ``prefix MARK suffix...`` whose mark is of a process of this machine that has ended.
+
+    A mark is ``HOST-PID``, as `own_mark` gives it; ``host`` is what stands there for this machine, by default its name.
+    """
+    named = re.compile(re.escape(f"{prefix}{host or socket.gethostname()}-") + r"(\d+)" + re.escape(suffix))
     with suppress(OSError):
-        for path in list(folder.iterdir()):
-            if (found := named.match(path.name)) and not psutil.pid_exists(int(found[1])):
-                shutil.rmtree(path, ignore_errors=True)
+        found = [(path, named.match(path.name)) for path in folder.iterdir()]
+        return [path for path, match in found if match and not psutil.pid_exists(int(match[1]))]
+    return []
+
+
+def clear_abandoned(folder: Path, prefix: str, suffix: str = "", host: str | None = None) -> None:
+    """Delete the folders that `abandoned` finds; what cannot be deleted stays."""
+    for path in abandoned(folder, prefix, suffix, host):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def private_folder(path: Path) -> Path | None:
+    """Return ``path``, made where it is missing, if it is a folder of this user's that is closed to all others.
+
+    ``None`` where it cannot be made, or where a link, or a folder that others own or may open, stands there: in a
+    temporary directory anybody may have put it there.
+    """
+    try:
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        found = path.lstat()
+    except OSError:
+        return None
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return path if own and not stat.S_IMODE(found.st_mode) & 0o077 else None
+
+
+def why_not_writable(folder: Path, size: int = 1 << 18) -> str | None:
+    """Return what keeps this process from writing ``size`` bytes in a folder, which is made where it is missing.
+
+    ``None`` where nothing does. Rights do not tell: disks are full, mounted for reading alone, or have a quota.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(size))
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def read_regular(path: Path) -> bytes:

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from data.cache_folder import cache_dir
 from data.columns import LABEL, PAPER_NUMBERS
-from data.embedding_cache import cache_dir
 from data.errors import InputError
 from data.reading import read_table
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 import signal
 import socket
@@ -17,11 +16,16 @@ from typing import Any
 
 import ray
 
+from data.cache_folder import CACHE_VARIABLE, cache_dir
 from data.errors import InputError
 from results.study import StudyError
-from search.environment import LOOPBACK, PACKAGES, settle_access
-from search.placement import Node, Places, Resources, check_feasible
+from search.address import LOCAL, Address, find_address
+from search.address import cluster_address as cluster_address
+from search.environment import PACKAGES, settle_access
+from search.fitness import refuse_unfit_machine
+from search.placement import Node, Places, Resources, check_feasible, slots_here
 from search.probe import Probe, environment, refusal
+from search.session_folder import session_folder
 from search.watchdog import clear_scratch, scratch_prefix, watching
 
 _PATIENCE = 10.0
@@ -58,28 +62,40 @@ def connected(
 
     Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``resources.cpus`` slots and
     stopped again. If Ray dies, here or there, ``last_words`` is called with the cause and the process ends with
-    code 1. A Ray that this process is connected to already is used and left running. Raises ``InputError`` where no
-    segment fits on any node, or where a node would compute something else than this one.
+    code 1. A Ray that this process is connected to already is used and left running. Raises ``InputError`` where this
+    machine cannot start one, where no segment fits on any node, or where a node would compute something else.
     """
     resources = resources or Resources()
-    needs, local = resources.needs(device), cluster_address(resources.address) == "local"
+    needs, address = resources.needs(device), find_address(resources.address)
     if ray.is_initialized():
         yield _places(resources, needs, _probes[-1] if _probes else None)
         return
+    refuse_unfit_machine(resources.address)
     clear_scratch()
-    with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
-        stage_code(Path(staged))
+    with _folders(address) as (staged, session):
+        stage_code(staged)
         try:
             with _own_sigterm():
-                _start_or_join(_arguments(resources, staged))
-            if not local:
-                _probes.append(Probe(environment(Path(staged))))
+                _start_or_join(_arguments(address, resources, staged, session), address.said)
+            if not address.is_local:
+                _probes.append(Probe(environment(staged)))
             with watching(last_words):
                 yield _places(resources, needs, _probes[-1] if _probes else None)
         finally:
             _probes.clear()
             with _own_sigterm():
                 _shut_down()
+
+
+@contextmanager
+def _folders(address: Address) -> Iterator[tuple[Path, Path | None]]:
+    """Where the code is staged, and the folder of a Ray that is started here; both are gone in the end."""
+    with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
+        if not address.is_local:
+            yield Path(staged), None
+            return
+        with session_folder() as session:
+            yield Path(staged), session
 
 
 def _places(resources: Resources, needs: Mapping[str, float], probe: Probe | None) -> Places:
@@ -115,38 +131,23 @@ def _trust(probe: Probe, node: str) -> bool:
     return node in probe.accepted
 
 
-def cluster_address(address: str | None) -> str:
-    """Where Ray is: the option, else ``RAY_ADDRESS``, else ``local``.
+def _start_or_join(arguments: Mapping[str, Any], said: str | None = None) -> None:
+    """``ray.init``; ``InputError`` where no cluster answers, or one of another version.
 
-    Raises ``InputError`` for an address of Ray Client, and for ``local`` where Ray's ports would be open to all.
+    ``said`` is how the user gave the address, for the message.
     """
-    found = address or os.environ.get("RAY_ADDRESS") or "local"
-    if found.startswith("ray://"):
-        raise InputError(
-            f"--address {found}: expected auto or HOST:PORT; through ray:// the sweep would run on the head, and the "
-            "study with it: run the command on a node of the cluster (ray exec, ray job submit) with --address auto"
-        )
-    if found == "local" and LOOPBACK not in os.environ:  # too late to set it: Ray has been imported
-        raise InputError(
-            f"--address local: RAY_ADDRESS={os.environ.get('RAY_ADDRESS')} names a cluster, beside which a Ray on this "
-            "machine would listen to the whole network: unset RAY_ADDRESS, or drop --address local"
-        )
-    return found
-
-
-def _start_or_join(arguments: Mapping[str, Any]) -> None:
-    """``ray.init``; ``InputError`` where no cluster answers, or one of another version."""
-    host, _, port = arguments["address"].rpartition(":")
-    settle_access(arguments["address"])
+    address = arguments["address"]
+    host, _, port = address.rpartition(":")
+    settle_access(address)
     try:
         if host:  # Ray itself would knock for a minute and a half
             socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
         ray._private.worker.print_to_stdstream = _log_raylet
         ray.init(**arguments)
     except (OSError, RuntimeError, ValueError) as error:
-        if arguments["address"] == "local":
+        if address == LOCAL:
             raise
-        raise InputError(_not_joined(arguments["address"], error)) from error
+        raise InputError(_not_joined(said or f"--address {address}", error)) from error
 
 
 def _shut_down() -> None:
@@ -158,7 +159,7 @@ def _shut_down() -> None:
     ray.shutdown()
 
 
-def _not_joined(address: str, error: Exception) -> str:
+def _not_joined(said: str, error: Exception) -> str:
     """What is said where ``ray.init`` failed."""
     causes = [" ".join(str(each).split())[:300] for each in (error, error.__cause__) if each is not None]
     if causes[0].startswith("Failed to merge the Job's runtime env"):
@@ -168,7 +169,7 @@ def _not_joined(address: str, error: Exception) -> str:
             "RAY_OVERRIDE_JOB_RUNTIME_ENV=1, which puts genresweep's in its place"
         )
     return (
-        f"--address {address}: no Ray cluster that this command can join (expected Ray {ray.__version__} there): "
+        f"{said}: no Ray cluster that this command can join (expected Ray {ray.__version__} there): "
         f"{': '.join(causes)}\nRun the command on a node of the cluster (ray exec, ray job submit), and set "
         "RAY_AUTH_MODE=token where the cluster asks for a token"
     )
@@ -199,17 +200,20 @@ def _own_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
 
 
-def _arguments(resources: Resources, staged: str) -> dict[str, Any]:
+def _arguments(address: Address, resources: Resources, staged: Path, session: Path | None) -> dict[str, Any]:
+    """What ``ray.init`` takes; ``session`` is the folder of a Ray that it starts."""
+    variables = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     arguments: dict[str, Any] = {
-        "address": cluster_address(resources.address),
+        "address": address.where,
         "runtime_env": {
-            "working_dir": staged,
-            "env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            "working_dir": str(staged),
+            "env_vars": variables,
             "worker_process_setup_hook": "search.environment.collect_rarely",
         },
         "log_to_driver": False,
         "logging_level": logging.ERROR,
     }
-    if arguments["address"] == "local":
-        arguments |= {"num_cpus": resources.cpus or os.cpu_count(), "include_dashboard": False}
+    if session is not None:
+        variables[CACHE_VARIABLE] = str(cache_dir())  # workers have another working directory
+        arguments |= {"num_cpus": slots_here(resources.cpus), "include_dashboard": False, "_temp_dir": str(session)}
     return arguments

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data.errors import InputError
+from data.cpus import usable_cpus
+from data.errors import InputError, warn
 from search.console import ERR
 
 Node = Mapping[str, Any]
@@ -55,6 +56,20 @@ class Resources:
             raise InputError("--gpus-per-segment goes with --device cuda: this study trains on CPUs")
         gpus = {"GPU": self.gpus_per_segment or 1.0} if device == "cuda" else {}
         return {"CPU": 1.0, **gpus, **self.resources_per_segment}
+
+
+def slots_here(asked: int | None) -> int:
+    """Return how many segments train at once on this machine: as many as were asked for, else one a usable CPU.
+
+    More than there are CPUs is what the user may ask for: a warning says what comes of it.
+    """
+    usable = usable_cpus()
+    if asked is not None and asked > usable:
+        warn(
+            f"--cpus {asked}: this command may use {usable} CPU{'' if usable == 1 else 's'} (affinity and quotas "
+            "included), which so many segments share, each the slower: leave --cpus out to have one for each"
+        )
+    return asked or usable
 
 
 def parse_resources(text: str | None) -> dict[str, float]:

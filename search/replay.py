@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.cpus import usable_cpus
 from data.errors import InputError
 from search.recorded import RecordedSweep
 from search.rungs import Rungs, make_rungs
@@ -174,7 +175,7 @@ def _spread_over_cores(tasks: list[tuple[Any, ...]], trainings: int) -> Iterable
     from joblib.externals.loky import get_reusable_executor
 
     try:
-        return list(Parallel(n_jobs=-1)(delayed(_replayed)(*task) for task in tasks))
+        return list(Parallel(n_jobs=usable_cpus())(delayed(_replayed)(*task) for task in tasks))
     finally:
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import functools
 import hashlib
 import importlib
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,23 +15,24 @@ from types import ModuleType
 
 import numpy as np
 
-from data.embedding_cache import cache_dir
+from data.cache_folder import cache_dir
 from data.files import write_atomically
 from trainables.mlp import Architecture
 from trainables.stacked_mlp import Layout
 
 _SOURCES = ("kernels.py", "hidden_layers.py", "products.py", "softmax.py", "twister.py", "vectors.py")
+_READY = "ready"
 
 
 @functools.cache
 def kernels() -> ModuleType:
-    """``trainables.kernels``, imported from a copy in the user's cache.
+    """``trainables.kernels``, imported from a copy in the user's cache (`data.cache_folder`).
 
     What numba has compiled it keeps beside the source, by the source's path. Ray unpacks our code into another folder
     for every session, so without the copy every worker of every session would compile anew, for a dozen seconds.
     """
-    sources = {name: Path(__file__).with_name(name).read_bytes() for name in _SOURCES}
-    folder = _home() / f"genresweep_kernels_{_identity(sources)}"
+    sources = _sources()
+    folder = _folder(cache_dir(), sources)
     for name, source in {"__init__.py": b"", **sources}.items():
         if not (folder / name).is_file() or (folder / name).read_bytes() != source:
             write_atomically(folder / name, source)
@@ -44,6 +42,19 @@ def kernels() -> ModuleType:
         return importlib.import_module(f"{folder.name}.kernels")
     finally:
         sys.path.remove(str(folder.parent))
+
+
+def are_compiled(cache: Path) -> bool:
+    """Tell whether a cache folder holds the kernels, compiled for this code, this numba and this processor."""
+    return (_folder(cache, _sources()) / _READY).exists()
+
+
+def _sources() -> dict[str, bytes]:
+    return {name: Path(__file__).with_name(name).read_bytes() for name in _SOURCES}
+
+
+def _folder(cache: Path, sources: Mapping[str, bytes]) -> Path:
+    return cache / "kernels" / f"genresweep_kernels_{_identity(sources)}"
 
 
 def _identity(sources: Mapping[str, bytes]) -> str:
@@ -77,27 +88,13 @@ def _compile_once(folder: Path) -> None:
 
     A process that compiles for itself was seen to round differently from those that load what it has left.
     """
-    ready = folder / "ready"
+    ready = folder / _READY
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
             command = [sys.executable, "-c", _COMPILE, str(folder.parent), folder.name]
             subprocess.run(command, check=False, capture_output=True)
             ready.touch()
-
-
-@functools.cache
-def _home() -> Path:
-    """A folder that outlives the session, or a temporary one where none can be written."""
-    folder = cache_dir() / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="genresweep-kernels-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return folder
 
 
 def aligned(numbers: int, kind: np.dtype) -> np.ndarray:
