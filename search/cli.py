@@ -18,7 +18,7 @@ import typer
 
 from data.errors import FailureError, InputError, InputWarning
 from data.files import user_path
-from search import commands_compare, commands_train, commands_view
+from search import commands_compare, commands_machine, commands_train, commands_view
 from search.console import ERR, OUT, NobodyReadsError, settle_streams, writing_results
 from search.environment import collect_rarely
 
@@ -78,6 +78,7 @@ for command in (
     commands_compare.replay,
     commands_compare.export,
     commands_train.prune,
+    commands_machine.doctor,
 ):
     app.command(short_help=(command.__doc__ or "").partition("\n")[0])(with_homes(command))
 

@@ -237,10 +237,11 @@ def _warn_of_shared_disk(directory: Path) -> None:
 def _print_estimate(
     data: str, directory: Path, space: str, settings: dict[str, Any], resources: Resources, as_json: bool
 ) -> None:
-    import os
-
+    from data.cpus import usable_cpus
     from results.record import StudySettings
+    from search.address import find_address
     from search.dry_run import START_SECONDS, estimate
+    from search.placement import slots_here
     from search.planning import absolute, check_batches, foreseen_trials
     from search.preparation import prepare
     from spaces import load_space
@@ -249,10 +250,13 @@ def _print_estimate(
     records = foreseen_trials(asked)
     prepared = prepare(asked)
     check_batches(asked, records, prepared.features)
-    found = estimate(asked, records, prepared, workers=resources.cpus or os.cpu_count() or 1)
-    if resources.address is not None and resources.cpus is None:
+    local = find_address(resources.address).is_local
+    workers = slots_here(resources.cpus) if local else resources.cpus or usable_cpus()
+    found = estimate(asked, records, prepared, workers=workers)
+    if not local and resources.cpus is None:
         ERR.print(
-            "--dry-run asks no cluster: this is for as many CPUs as this machine has; --cpus N for another number"
+            "--dry-run asks no cluster: this is for as many CPUs as it may use on this machine; --cpus N for another "
+            "number"
         )
     if asked.device == "cuda":
         ERR.print("--dry-run knows no GPU: its seconds are those of CPUs, one for each worker")
