@@ -114,8 +114,8 @@ class Proposal:
         candidate = self.columns.get(column)
         if candidate is None or candidate == column:
             return ""
-        alike = _compact(candidate) == _compact(column) or candidate in _spelt_alike(column, column, [candidate])
-        return f" (did you mean {candidate!r}?)" if alike else f" (is it {candidate!r} here?)"
+        misspelt = _compact(candidate) != _compact(column) and _spelt_alike(column, column, [candidate])
+        return f" (did you mean {candidate!r}?)" if misspelt else f" (is it {candidate!r} here?)"
 
     @cached_property
     def toml(self) -> str | None:
@@ -135,7 +135,9 @@ class Proposal:
         lines = [f"label = {_quoted(label)}"] if label else []
         lines += [f"date = {_quoted(date)}"] if date else []
         lines += [f"binary = [{', '.join(map(_quoted, binary))}]"] if binary != [MODE] * (MODE in numbers) else []
-        no_text = dict.fromkeys(self.mapping.text.keys() - texts.keys(), f"{_UNKNOWN}: audio features do without it")
+        no_text = dict.fromkeys(
+            self.mapping.text.keys() - texts.keys() - self.mapping.optional, f"{_UNKNOWN}: audio features do without it"
+        )
         comments = [f"# left out: {_one_line(f'{n}, {why}')}" for n, why in {**left_out, **no_date, **no_text}.items()]
         return "\n".join([*lines, *_section("text", texts), *_section("numbers", numbers), *comments])
 

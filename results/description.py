@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR
-from data.tracks import Tracks
+from data.columns import LABEL, RELEASE_DATE, RELEASE_YEAR, ColumnMapping
+from data.tracks import Source, Tracks, load_tracks
 from results.exports import html_table, markdown_table, write_file, write_table
 from results.figures import HeatmapData, PieData, draw_heatmap, draw_pie, figure_html, page
 from results.paper import STATISTICS
@@ -45,12 +45,14 @@ class Description:
         return tuple(self.statistics.columns[1:])
 
 
-def describe(tracks: Tracks) -> Description:
-    """Describe a table of tracks, labelled or not.
+def describe(tracks: Tracks | Source, mapping: str | Path | ColumnMapping | None = None) -> Description:
+    """Describe a table of tracks, labelled or not; a path, a word or a DataFrame is read as ``load_tracks`` does.
 
     Statistics are of the numbers as the table holds them (``std`` of the sample, quartiles interpolated), so
     the release year, which is read out of a date, is not among them.
     """
+    if not isinstance(tracks, Tracks):
+        tracks = load_tracks(tracks, mapping=mapping, require_genre=False)
     names = _number_names(tracks)
     return Description(
         source=tracks.source,

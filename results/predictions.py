@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from data.checking import text_cells
+from data.cells import text_cells
 from data.columns import LABEL, MODE, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
 from data.encoding import scaler_from_json
 from data.errors import InputError, did_you_mean
 from data.features import is_text_input, raw_matrix
+from data.files import user_path
+from data.genres import a_few
 from data.text_model import TextModel, recorded_text_model
-from data.tracks import Tracks, load_tracks, read_source
+from data.tracks import Source, Tracks, load_tracks, read_source
 from trainables.checkpoint import ModelCard, load_model
 from trainables.mlp import GenreMLP
 
@@ -24,14 +26,16 @@ PROBABILITY = "probability_"
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d+)?")
 """Without leading zeros, and no longer than what a float keeps: such digits may be a name."""
 _CHUNK_ROWS = 4096
+_LISTED = 12
 
 
-def load_inputs(model_directory: Path, source: str | Path, mapping: Path | None = None) -> Tracks:
+def load_inputs(model_directory: str | Path, source: Source, mapping: str | Path | None = None) -> Tracks:
     """A table of tracks, as ``data.tracks.load_tracks`` reads it, of which nothing is asked but what the model reads.
 
     Titles are read where the table has them. Without a mapping a number's column has its name. Raises ``InputError``
     where the directory holds no sound model, or the table or the mapping lacks an input of it.
     """
+    model_directory = user_path(model_directory)
     _, card = load_model(model_directory)
     numbers = _numbers(card)
     if mapping is None:
@@ -45,7 +49,7 @@ def load_inputs(model_directory: Path, source: str | Path, mapping: Path | None 
     return load_tracks(source, mapping=columns, require_genre=False)
 
 
-def predict_table(model_directory: Path, source: str | Path, mapping: Path | None = None) -> pd.DataFrame:
+def predict_table(model_directory: str | Path, source: Source, mapping: str | Path | None = None) -> pd.DataFrame:
     """``predict`` for a table as ``load_inputs`` takes it, beside all the columns that the table has.
 
     Returns the same rows in the same order: the table's columns as they stand (a column of plain numbers as numbers),
@@ -53,6 +57,7 @@ def predict_table(model_directory: Path, source: str | Path, mapping: Path | Non
 
     Raises ``InputError`` as ``load_inputs`` and ``predict`` do, and where the table has genres that the model lacks.
     """
+    model_directory = user_path(model_directory)
     tracks = load_inputs(model_directory, source, mapping)
     table, label = read_source(source)
     _check_genres(table, read_mapping(mapping).label if mapping else LABEL, label, model_directory)
@@ -63,16 +68,37 @@ def predict_table(model_directory: Path, source: str | Path, mapping: Path | Non
 
 def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:
     """A genre in a table says what its rows are taken to be: one that the model lacks it can never give."""
-    known = load_model(model_directory)[1].genres
+    card = load_model(model_directory)[1]
+    known = card.genres
     labelled = table.loc[:, table.columns == column]
     found = {cell for place in range(labelled.shape[1]) for cell in text_cells(labelled.iloc[:, place]).str.strip()}
     found -= {"", *known}
     if found:
-        listed = ", ".join(f"{genre!r}{did_you_mean(genre, known)}" for genre in sorted(found))
+        held = sorted(found.intersection(map(str, card.provenance.get("held_genres", []))))
+        listed = a_few(f"{genre!r}{'' if genre in held else did_you_mean(genre, known)}" for genre in sorted(found))
         raise InputError(
             f"{label}: the column {column!r} holds genres that the model in {model_directory} does not know: {listed}; "
-            f"it knows {', '.join(known)}. Leave those rows out, drop the column, or take a model of all its genres"
+            f"it knows {a_few(known, _LISTED)}.{_held_back(held, model_directory)} Leave those rows out, drop the "
+            "column, or take a model of all its genres"
         )
+
+
+def _held_back(genres: list[str], model_directory: Path) -> str:
+    """Why the model does not know genres that its study has, and which model of the study does."""
+    if not genres:
+        return ""
+    places = (parent / "stages" / "transfer" for parent in model_directory.absolute().parents[:2])
+    other = next((place for place in places if {*genres} <= {*_genres_known(place)}), None)
+    knows = f": the model in {other} knows {'it' if len(genres) == 1 else 'them'}" if other else ""
+    return f" {', '.join(map(repr, genres))} was held back for the study's transfer stage{knows}."
+
+
+def _genres_known(model_directory: Path) -> tuple[str, ...]:
+    """The genres of a model; none where there is no sound one."""
+    try:
+        return load_model(model_directory)[1].genres
+    except InputError:
+        return ()
 
 
 def _numbers_as_such(cells: pd.Series) -> pd.Series:
@@ -82,8 +108,10 @@ def _numbers_as_such(cells: pd.Series) -> pd.Series:
     return pd.to_numeric(cells)
 
 
-def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:
+def predict(model_directory: str | Path, tracks: Tracks | Source) -> pd.DataFrame:
     """The most probable genre of every track, and the probability of each genre.
+
+    ``tracks`` are read as ``load_inputs`` does unless they have been.
 
     Returns one row per track in the tracks' order, index 0..n-1: the table's text columns,
     ``playlist_genre`` (``str``), and a float64 column ``probability_<genre>`` for each genre in the model's
@@ -91,6 +119,9 @@ def predict(model_directory: Path, tracks: Tracks) -> pd.DataFrame:
 
     Raises ``InputError`` where the directory holds no sound model, or the table lacks an input of it.
     """
+    model_directory = user_path(model_directory)
+    if not isinstance(tracks, Tracks):
+        tracks = load_inputs(model_directory, tracks)
     network, card = load_model(model_directory)
     inputs = model_inputs(card, tracks, model_directory)
     probabilities = _probabilities(network, inputs)

@@ -49,12 +49,21 @@ def write_model(
         provenance={
             "study": study.directory.name,
             **provenance,
+            "held_genres": [genre for genre in held_genres(study) if genre not in features.genres],
             "data": study.manifest.data["source"],
             "synthetic": study.manifest.data["synthetic"],
             "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
         },
     )
     save_model(directory, state, card)
+
+
+def held_genres(study: Study) -> list[str]:
+    """Return the genres that a study keeps for its transfer stage; an older one does not say more than its settings."""
+    data, held = study.manifest.data, study.settings.held_genre
+    if "transfer_genres" in data:
+        return [str(genre) for genre in data["transfer_genres"]]
+    return [held] if held and data.get("transfer_fingerprint") else []
 
 
 def four_scores(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.embeddings import Encoder, check_text_model
 from data.encoding import encoding_scaler
 from data.errors import InputError
 from data.features import Features, build_features
-from data.splits import Split, extend_split, split_tracks
+from data.genres import a_few, least_rows, rare_genres
+from data.splits import VAL_FRACTION, Split, check_rare_genres, extend_split, split_tracks
 from data.text_model import TextModel, find_text_model
 from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
 from results.record import StudySettings
@@ -47,12 +46,27 @@ class Prepared:
 
 
 def read_tables(settings: StudySettings) -> Tables:
-    """Read and check the data: the quick part of ``prepare``, in which most mistakes show."""
-    mapping = Path(settings.mapping) if settings.mapping else None
-    tracks, held = hold_out_genre(load_tracks(settings.data, mapping=mapping))
+    """Read and check the data: the quick part of ``prepare``, in which most mistakes show, rare genres among them.
+
+    The genre that the settings hold back is split off; a plain sweep holds none back. Raises ``InputError`` where a
+    table is wrong or genres have too few rows; neither torch nor, where no genre is rare, scikit-learn is imported.
+    """
+    tracks = load_tracks(settings.data, mapping=settings.mapping)
+    return tables_of(settings, tracks)
+
+
+def tables_of(settings: StudySettings, tracks: Tracks) -> Tables:
+    """Return what ``read_tables`` does for a table that has been read."""
+    held = None
+    if settings.held_genre is not None:
+        tracks, held = hold_out_genre(tracks, settings.held_genre)
     if settings.stages is not None and settings.stages.transfer_data is not None:
-        given = load_tracks(settings.stages.transfer_data, mapping=mapping, min_genres=1)
+        given = load_tracks(settings.stages.transfer_data, mapping=settings.mapping, min_genres=1)
         held = join_tracks(held, given) if held is not None else given
+    check_rare_genres(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
+    if settings.stages is not None and rare_genres(tracks.genres, _least_for_folds(settings)):
+        split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
+        _check_folds(tracks, split, settings)
     return Tables(tracks, held)
 
 
@@ -65,7 +79,7 @@ def prepare(settings: StudySettings, tables: Tables | None = None, encoder: Enco
     tracks, transfer_tracks = tables.tracks, tables.transfer_tracks
     split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
     if settings.stages is not None:
-        _check_stages(tracks, transfer_tracks, split)
+        _check_stages(tracks, transfer_tracks, split, settings)
     text_model = _text_model(settings)
     features = build_features(tracks, split, settings.features, text_model=text_model, encoder=encoder)
     encodings = SearchSpace.from_toml(settings.space).choices("encoding")
@@ -85,7 +99,7 @@ def _text_model(settings: StudySettings) -> TextModel | None:
     return model
 
 
-def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) -> None:
+def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split, settings: StudySettings) -> None:
     """What the later stages would stumble over is said before anything is trained."""
     missing = [name for name in (ALBUM_NAME, TRACK_NAME) if name not in tracks.text_columns]
     if missing:
@@ -93,27 +107,39 @@ def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split) 
             f"the text and fusion stages need {' and '.join(missing)}, which {tracks.source} has not: "
             "name the columns with --mapping, or train the audio networks alone with `genresweep sweep`"
         )
-    _check_rows(tracks, split)
+    _check_folds(tracks, split, settings)
+    _check_batch(tracks, split)
     if transfer_tracks is None:
         return
     if not set(transfer_tracks.genre_names) - set(tracks.genre_names):
         raise InputError(
             f"{transfer_tracks.source} holds no new genre: expected rows of a genre other than "
-            f"{', '.join(tracks.genre_names)}, to transfer to"
+            f"{a_few(tracks.genre_names)}, to transfer to"
         )
     join_tracks(tracks, transfer_tracks)
     extend_split(split, tracks, transfer_tracks)
 
 
-def _check_rows(tracks: Tracks, split: Split) -> None:
-    from trainables.stages import simple_network
+def _least_for_folds(settings: StudySettings) -> int:
+    """Rows of a genre that always give enough training rows of it."""
+    return least_rows(VAL_FRACTION, settings.holdout, FOLDS)
 
-    rarest, rows = Counter(tracks.genres[split.train]).most_common()[-1]
-    if rows < FOLDS:
+
+def _check_folds(tracks: Tracks, split: Split, settings: StudySettings) -> None:
+    few = rare_genres(tracks.genres[split.train], FOLDS)
+    if few:
+        listed = a_few(f"{rows} of {genre!r}" for genre, rows in few.items())
+        those = "that genre" if len(few) == 1 else "those genres"
         raise InputError(
             f"the baselines' {FOLDS}-fold cross-validation needs {FOLDS} training rows of every genre, but "
-            f"{tracks.source} gives {rows} of {rarest!r}: give more rows, or leave that genre out"
+            f"{tracks.source} gives {listed} ({len(few)} of {len(tracks.genre_names)} genres have too few): give more "
+            f"rows, at least {_least_for_folds(settings)} in all of each, or leave {those} out"
         )
+
+
+def _check_batch(tracks: Tracks, split: Split) -> None:
+    from trainables.stages import simple_network
+
     if len(split.train) < (batch := simple_network().batch_size):
         raise InputError(
             f"the simple network trains on batches of {batch}, but {tracks.source} gives {len(split.train)} "
@@ -128,6 +154,7 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
         "source": tracks.source,
         "synthetic": tracks.synthetic,
         "fingerprint": features.fingerprint,
+        "transfer_genres": _transfer_genres(prepared),
         "transfer_fingerprint": prepared.transfer_tracks.fingerprint if prepared.transfer_tracks else None,
         "text_model": prepared.text_model.sha256 if prepared.text_model else None,
         "rows": len(tracks),
@@ -139,6 +166,12 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
         "genres": list(features.genres),
         "warnings": list(tracks.warnings),
     }
+
+
+def _transfer_genres(prepared: Prepared) -> list[str]:
+    """Genres that only the transfer stage sees."""
+    held = prepared.transfer_tracks
+    return sorted(set(held.genre_names) - set(prepared.tracks.genre_names)) if held is not None else []
 
 
 _IDENTITY = ("fingerprint", "transfer_fingerprint", "text_model", "rows", "inputs", "genres")

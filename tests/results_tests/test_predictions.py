@@ -164,7 +164,7 @@ class TestNothingIsAskedForButWhatTheModelReads:
         for new in names.values():
             assert f"is it {new!r} here?" in message
         assert "playlist_genre" not in message and "track_name" not in message
-        predicted = self.predicted(tmp_path, wanted.rename(columns=names), message.partition("would fit it:\n")[2])
+        predicted = self.predicted(tmp_path, wanted.rename(columns=names), caught.value.__notes__[0])
         pd.testing.assert_frame_equal(predicted, self.predicted(tmp_path, wanted))
 
     def test_a_mapping_that_lacks_an_input(self, tmp_path):
