@@ -6,6 +6,8 @@ import math
 import os
 from collections.abc import Iterator
 
+import psutil
+
 from data.cgroups import groups, words
 from data.errors import InputError
 
@@ -15,23 +17,23 @@ LIMIT_VARIABLE = "LOKY_MAX_CPU_COUNT"
 def usable_cpus() -> int:
     """Return the CPUs that this process may use, at least 1: what every place that starts one process a CPU goes by.
 
-    The least of the machine's CPUs, the affinity (``taskset``, Slurm, ``docker --cpuset-cpus``), the variable
-    ``LOKY_MAX_CPU_COUNT`` and the quotas of control groups (``docker --cpus``, Kubernetes, systemd's ``CPUQuota``).
-    A part of a CPU counts as one: two processes use a quota of 1.5 up, one does not. All but quotas of groups within
-    others is joblib's work: joblib 1.6 ``loky/backend/context.py`` reads one group, at ``/sys/fs/cgroup`` itself, and
-    rounds up, too; Ray 2.60 ``_private/utils.py`` reads the same one, knows no affinity, and cuts 0.5 down to 0.
-    Raises ``InputError`` where the variable is no number.
-    """
-    from joblib.externals.loky import cpu_count  # 0.1 s, which only those who count pay for
+    The least of the machine's CPUs, the affinity (``taskset``, Slurm, ``docker --cpuset-cpus``), the quotas of control
+    groups (``docker --cpus``, Kubernetes, systemd's ``CPUQuota``) and joblib's variable ``LOKY_MAX_CPU_COUNT``. A part
+    of a CPU counts as one: two processes use a quota of 1.5 up, one does not. Raises ``InputError`` where the variable
+    is no number.
 
-    try:
-        counted = cpu_count()
-    except ValueError:
-        raise InputError(
-            f"{LIMIT_VARIABLE}={os.environ.get(LIMIT_VARIABLE)}: expected a whole number of CPUs: unset it, or set it "
-            "to one"
-        ) from None
-    return max(1, min([counted, *(math.ceil(quota) for quota in cpu_quotas())]))
+    It is what joblib 1.6 counts (``externals/loky/backend/context.py``), whose import takes 0.2 s of a sweep's start,
+    and which sees the quota of one group alone, the one at ``/sys/fs/cgroup`` itself. Ray 2.60 reads the same one
+    (``_private/utils.py``), knows no affinity, and cuts 1.5 down to 1 and 0.5 to 0.
+    """
+    quotas = (math.ceil(quota) for quota in cpu_quotas())
+    return max(1, min([os.cpu_count() or 1, affinity(), *quotas, *_wanted()]))
+
+
+def affinity() -> int:
+    """Return the CPUs on which the system lets this process run, of all there are."""
+    process = psutil.Process()
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else os.cpu_count() or 1
 
 
 def cpu_quotas() -> Iterator[float]:
@@ -41,3 +43,14 @@ def cpu_quotas() -> Iterator[float]:
             found = words(folder, *names)
             if len(found) == 2 and all(word.isdecimal() and int(word) > 0 for word in found):
                 yield int(found[0]) / int(found[1])
+
+
+def _wanted() -> Iterator[int]:
+    """What the user's variable says."""
+    if text := os.environ.get(LIMIT_VARIABLE):
+        try:
+            yield int(text)
+        except ValueError:
+            raise InputError(
+                f"{LIMIT_VARIABLE}={text}: expected a whole number of CPUs: unset it, or set it to one"
+            ) from None

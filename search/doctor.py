@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
 from data.cache_folder import CACHE_VARIABLE, temporary_cache_dir, wished_cache_dir
-from data.cpus import LIMIT_VARIABLE, cpu_quotas, usable_cpus
+from data.cpus import LIMIT_VARIABLE, affinity, cpu_quotas, usable_cpus
 from data.errors import InputError
 from data.files import why_not_writable
 from search.fitness import Check, Fit, check_address, here
@@ -54,9 +54,8 @@ def check_cpus() -> Check:
 
 
 def _limits(there: int) -> Iterator[str]:
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
-    if affinity < there:
-        yield f"affinity {affinity}"
+    if (bound := affinity()) < there:
+        yield f"affinity {bound}"
     if quota := min(cpu_quotas(), default=None):
         yield f"quota {quota:g}"
     if limit := os.environ.get(LIMIT_VARIABLE):

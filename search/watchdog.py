@@ -104,12 +104,20 @@ def _look(
     if vital.dead() and not finished.wait(vital.grace) and (dead := vital.dead()):
         try:
             with contextlib.suppress(Exception):  # nobody listens
-                last_words(f"Ray died: its {' and '.join(dead)} ended")
+                last_words(f"Ray died: its {' and '.join(dead)} ended{_logs()}")
             _end(children)
             for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix()}*"):
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
             os._exit(1)
+
+
+def _logs() -> str:
+    """Where a Ray that this process started has written what it did; the next command deletes its folder."""
+    node = ray._private.worker._global_node
+    if node is None or not node.is_head():
+        return ""
+    return f" (its logs are in {node.get_logs_dir_path()} until the next command)"
 
 
 def _name(process: psutil.Process) -> str:

@@ -21,6 +21,7 @@ from tests.search_tests.small import CONFIGURATIONS, GOOD, contents
 COMMANDS = {
     "compare": ["--curves", "--debug", "--figure", "--to", "studies"],
     "describe": ["--data", "--debug", "--mapping", "--to"],
+    "doctor": ["--debug", "--json"],
     "export": ["--debug", "--to", "study"],
     "importance": ["--debug", "--epochs", "--figure", "--pairs", "--to", "study"],
     "predict": ["--debug", "--mapping", "--out", "-o", "model", "tracks"],
