@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from data.errors import FailureError, InputError, command
@@ -25,6 +26,7 @@ from results.opening import connect, lock, refuse_links
 from results.record import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
 from results.schema import METRICS, condition, create_database, decision_of, insert_trials, trial_of
 
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 ANSWERED = "answered"
 """The fact that holds the suggestions that were answered from the record."""
 
@@ -44,9 +46,16 @@ class Study:
         self._withdrawn = ""
 
     @classmethod
-    def create(cls, directory: str | Path, manifest: Manifest, trials: Iterable[TrialRecord]) -> Study:
+    def create(
+        cls,
+        directory: str | Path,
+        manifest: Manifest,
+        trials: Iterable[TrialRecord],
+        files: Mapping[str, bytes] = _NO_FILES,
+    ) -> Study:
         """Make the directory with all configurations pending, whole or not at all, and open it for writing.
 
+        ``files`` are further ones that it is to hold, by their places in it.
         Raises ``InputError`` where something of that name exists or the place cannot be written.
         """
         directory = user_path(directory)
@@ -56,6 +65,8 @@ class Study:
             draft.mkdir(parents=True)
             (draft / "checkpoints").mkdir()
             write_atomically(draft / "manifest.json", manifest.to_json().encode())
+            for name, content in files.items():
+                write_atomically(draft / name, content)
             create_database(draft / "study.db", trials, _driver())
             flush_names(draft)
             held = lock(draft)  # before anyone can see the study

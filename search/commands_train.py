@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from data.errors import InputError
+from data.files import user_path
 from data.runs import RUNS
 from search import options
 from search.console import ERR, OUT, print_json
@@ -209,7 +210,7 @@ def _fetched(study: str, out: Path | None) -> Path:
     if not is_storage(study):
         if out is not None:
             raise InputError(f"--out goes with a study in a storage; {study} is none")
-        return Path(study)
+        return user_path(study)
     directory = out or RUNS / base_name(checked_location(study))
     fetch(study, directory)
     return directory

@@ -65,6 +65,6 @@ def check_packages() -> None:
         origin = Path(spec.origin).resolve() if spec and spec.origin else None
         if origin is None or origin.parent != root / name:
             raise ImportError(
-                f"genresweep's package {name!r} is hidden by {origin or f'a folder called {name}'}: rename that, or start "
-                "Python with -P (python -P script.py), which leaves the script's own folder out of where it looks"
+                f"genresweep's package {name!r} is hidden by {origin or f'a folder called {name}'}: rename that, or "
+                "start Python with -P (python -P script.py), which leaves the script's own folder out of where it looks"
             )

@@ -13,12 +13,14 @@ from typing import Any
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.embeddings import embed_titles
 from data.errors import InputError
+from data.tracks import Source
 from results.description import describe, write_description
 from results.record import StageSettings
 from results.stage_record import StageRecord, commit_stage, load_stage_scores, stages_done
 from results.study import Study
 from search import stages
 from search.cluster import connected
+from search.draft import Draft
 from search.endings import last_words, logging_to
 from search.listener import Listener
 from search.memory import PeakMemory
@@ -27,7 +29,6 @@ from search.relocation import Sources
 from search.run import Run
 from search.snapshots import snapshots
 from search.sweep import (
-    Draft,
     Resources,
     SweepResult,
     drive,
@@ -41,18 +42,18 @@ _log = logging.getLogger("genresweep")
 
 
 def run_study(
-    data: str = "synthetic",
+    data: Source = "synthetic",
     *,
     out: str | Path,
     stage_settings: StageSettings,
-    space: str | SearchSpace = "paper",
+    space: str | Path | SearchSpace = "paper",
     resources: Resources | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> SweepResult:
     """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
     resources = resources or Resources()
-    draft = Draft.check(data, Path(out), space, {"stages": stage_settings, **settings})
+    draft = Draft.check(data, out, space, {"stages": stage_settings, **settings})
     prepared = draft.prepare()
     with connected(resources, draft.settings.device, last_words(draft.directory)):
         study = draft.create(prepared)

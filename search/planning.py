@@ -9,6 +9,7 @@ from pathlib import Path
 from data.errors import InputError
 from data.features import Features
 from data.files import absolute_path
+from data.own_table import OWN_TABLE
 from data.storage import checked_location, is_uri, join
 from results.record import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace, Uniform
@@ -181,7 +182,7 @@ def absolute(settings: StudySettings, directory: Path) -> StudySettings:
 def absolute_sources(settings: StudySettings) -> StudySettings:
     """Return settings whose inputs have paths that mean the same from any directory; named sources stay as they are."""
     data, stages = settings.data, settings.stages
-    named = data in ("spotify", "synthetic") or data.startswith("synthetic:")
+    named = data in ("spotify", "synthetic", OWN_TABLE) or data.startswith("synthetic:")
     if stages is not None and stages.transfer_data is not None:
         stages = replace(stages, transfer_data=_resolved(stages.transfer_data))
     mapping = _resolved(settings.mapping) if settings.mapping else None

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from data.errors import InputError, command
+from data.files import absolute_path
+from data.own_table import OWN_FILE, OWN_TABLE
 from results.record import StudySettings
 from results.study import Study
 from search.planning import absolute_sources
@@ -37,7 +39,8 @@ def relocated(study: Study, sources: Sources) -> StudySettings:
     settings, given = study.settings, sources.given()
     if settings.stages is None and "transfer_data" in given:
         raise InputError(f"--transfer-data: {study.directory} is a sweep, which has no transfer stage")
-    places = {**json.loads(study.facts().get(_FACT, "{}")), **given}
+    own = {"data": _own_table(study)} if settings.data == OWN_TABLE else {}
+    places = {**own, **json.loads(study.facts().get(_FACT, "{}")), **given}
     transfer = places.pop("transfer_data", None)
     if transfer is not None and settings.stages is not None:
         places["stages"] = replace(settings.stages, transfer_data=transfer)
@@ -48,11 +51,17 @@ def remember(study: Study, settings: StudySettings) -> None:
     """Record where the inputs of a study lie, once they were found to be what it began with."""
     before = study.settings
     now = {name: getattr(settings, name) for name in ("data", "mapping", "text_model")}
+    if now["data"] == _own_table(study):
+        now["data"] = before.data
     moved = {name: place for name, place in now.items() if place != getattr(before, name)}
     if settings.stages is not None and settings.stages != before.stages and settings.stages.transfer_data is not None:
         moved["transfer_data"] = settings.stages.transfer_data
     if moved != json.loads(study.facts().get(_FACT, "{}")):
         study.set_fact(_FACT, json.dumps(moved))
+
+
+def _own_table(study: Study) -> str:
+    return str(absolute_path(study.directory) / OWN_FILE)
 
 
 @contextmanager

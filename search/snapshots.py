@@ -21,6 +21,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from data.errors import InputError, command
+from data.own_table import OWN_FOLDER
 from data.storage import (
     check_writable,
     checked_location,
@@ -38,7 +39,7 @@ from results.study import Study, StudyError, draft_of
 
 OWNER, PREDECESSOR = "storage_driver", "storage_predecessor"
 """Facts of a record: its own token in ``driver.json``, and the one of the record that it was fetched from."""
-MODELS = ("best", "stages", "description")
+MODELS = ("best", "stages", "description", OWN_FOLDER)
 _SECONDS, _SHARE = 5.0, 10
 """A copy is due after so long, or so many times what the last one took."""
 _KEPT = 2

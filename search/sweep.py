@@ -5,46 +5,40 @@ What imports torch or Ray Tune is imported by the functions that need it: that t
 
 from __future__ import annotations
 
-import json
-import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import InputError, command
-from data.storage import is_uri, parent
+from data.storage import is_uri
 from data.store import put_encodings
-from results.manifest import Manifest
-from results.record import State, StudySettings, TrialRecord
-from results.study import Study, refuse_existing
+from data.tracks import Source
+from results.record import State, TrialRecord
+from results.study import Study
 from search.cluster import cluster_address, connected
 from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
+from search.draft import Draft
 from search.endings import graceful_stop, last_words, logging_to
 from search.listener import Listener
-from search.placement import Places, Resources
+from search.placement import Resources
 from search.planning import (
-    absolute,
-    check_batches,
     check_epochs,
     longest_budget,
-    pending_trials,
     space_differences,
 )
-from search.preparation import Prepared, Tables, data_facts, differences, prepare, read_tables
-from search.reach import Reached, check_reach
+from search.preparation import Prepared, data_facts, differences, prepare
+from search.reach import Reached
 from search.relocation import Sources, relocated, remember, way_to_moved_inputs
 from search.rungs import Rungs, make_rungs
 from search.segments import SegmentQueue
-from search.snapshots import check_vacant, release, reserve, snapshots
+from search.snapshots import snapshots
 from search.watchdog import clear_scratch
-from spaces import SearchSpace, load_space
+from spaces import SearchSpace
 from trainables import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
@@ -70,16 +64,17 @@ class SweepResult:
 
 
 def run_sweep(
-    data: str = "synthetic",
+    data: Source = "synthetic",
     *,
     out: str | Path,
-    space: str | SearchSpace = "paper",
+    space: str | Path | SearchSpace = "paper",
     resources: Resources | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> SweepResult:
     """Train a search space on a table of tracks and record everything in the study directory ``out``.
 
+    ``data`` is a path, a named source or a DataFrame, of which the study keeps what it reads.
     ``space`` is a name (``paper``, ``paper-full``, ``wide``), a TOML file, or a ``spaces.SearchSpace``.
     ``settings`` are the fields of ``results.StudySettings``; ``storage`` is the folder, or the URI of the prefix, in
     which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and
@@ -87,7 +82,7 @@ def run_sweep(
     """
     started = time.monotonic()
     resources = resources or Resources()
-    draft = Draft.check(data, Path(out), space, settings)
+    draft = Draft.check(data, out, space, settings)
     # a cluster may turn out not to be there, and who reads titles for a minute must be able to stop
     quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
     # Ray starts in this thread: what it starts would end together with any other.
@@ -99,55 +94,6 @@ def run_sweep(
             with study, logging_to(study.directory / "log.txt"), snapshots(study):
                 result = drive(study, prepared, resources, listener or Listener())
     return replace(result, seconds=time.monotonic() - started)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A study that does not exist yet, of settings and tables that have been found good."""
-
-    directory: Path
-    settings: StudySettings
-    trials: tuple[TrialRecord, ...]
-    tables: Tables
-
-    @classmethod
-    def check(cls, data: str, directory: Path, space: str | SearchSpace, settings: Mapping[str, Any]) -> Draft:
-        """The quick part, in which most mistakes show."""
-        asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
-        refuse_existing(directory)
-        trials = pending_trials(asked)
-        try:
-            StudySettings.from_mapping(json.loads(asked.to_json()))
-        except (TypeError, ValueError) as error:
-            raise InputError(str(error)) from None
-        draft = cls(directory, asked, trials, read_tables(asked))
-        if asked.storage is not None:
-            check_vacant(asked.storage)
-        return draft
-
-    def prepare(self, places: Places | None = None) -> Prepared:
-        """The slow part: scikit-learn, torch and Ray Tune are imported on the way; titles are read in ``places``."""
-        import search.promotion
-        import search.remote
-        import search.tuner
-
-        encoder = search.remote.remote_encoder(places) if places else None
-        prepared = prepare(self.settings, self.tables, encoder)
-        check_batches(self.settings, self.trials, prepared.features)
-        return prepared
-
-    def create(self, prepared: Prepared) -> Study:
-        """The study, open for writing; ``InputError`` where a node of the cluster cannot reach its checkpoints."""
-        manifest, storage = _manifest(self.settings, prepared), self.settings.storage
-        check_reach(parent(storage or str(self.directory.resolve())))
-        if storage is None:
-            return Study.create(self.directory, manifest, self.trials)
-        reserve(storage, manifest)
-        try:
-            return Study.create(self.directory, manifest, self.trials)
-        except BaseException:
-            release(storage)
-            raise
 
 
 def resume_sweep(
@@ -307,14 +253,3 @@ def _refuse_other_semantics(study: Study) -> None:
             f"{study.directory} was trained by version {study.manifest.semantics} of the training's arithmetic, "
             f"this is version {SEMANTICS_VERSION}: it can be read, not resumed"
         )
-
-
-def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:
-    versions = {name: version(name) for name in ("genresweep", "torch", "ray", "numpy")}
-    return Manifest(
-        settings=settings,
-        data=data_facts(prepared),
-        versions={**versions, "python": platform.python_version()},
-        semantics=SEMANTICS_VERSION,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )

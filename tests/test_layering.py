@@ -23,7 +23,7 @@ ROOMS = {
 ERRORS = "data.errors"
 """The one module that even ``spaces`` may import."""
 MAY_IMPORT_RAY = ("search/", "trainables/sweep_trainable.py", "data/store.py")
-TOP = {"search", "trainables", "spaces", "data", "results", "tests"} | {
+TOP = {"search", "trainables", "spaces", "data", "results", "tests", "findings"} | {
     *("cluster.yaml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"),
 }
 COPIED = tuple(

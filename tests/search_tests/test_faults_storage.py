@@ -18,7 +18,7 @@ from results.frames import load_trials
 from results.study import Study
 from search import resume_sweep
 from search.cli import run
-from search.sweep import Draft
+from search.draft import Draft
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.laws import SLOTS, check_broken_off, check_same, check_tidy, check_words
 from tests.search_tests.processes import SLOW, Ended, segments

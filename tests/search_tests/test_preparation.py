@@ -11,8 +11,8 @@ import pytest
 
 from data.errors import InputError
 from results.record import StageSettings, StudySettings
+from search.draft import Draft
 from search.preparation import prepare, read_tables
-from search.sweep import Draft
 from tests.data_tests.tables import GENRES, table, write_csv
 
 

@@ -18,11 +18,11 @@ from data.errors import InputError
 from data.text_model import TextModel
 from results.record import StageSettings
 from results.study import StudyError
+from search.draft import Draft
 from search.listener import Listener
 from search.placement import Places, Resources
 from search.remote import map_remote, remote_encoder
 from search.run import Run
-from search.sweep import Draft
 
 CPU = {"CPU": 1.0}
 HEAD = "node:__internal_head__"

@@ -12,10 +12,10 @@ from data.errors import InputError
 from data.storage import join, write_file
 from results.study import Study
 from search.cli import run
+from search.draft import Draft
 from search.pruning import prune
 from search.recovery import clear_leftovers
 from search.snapshots import check_vacant, reserve, snapshots
-from search.sweep import Draft
 from tests.s3 import CREDENTIALS, S3, check_no_secret
 from tests.search_tests.simulated import begin
 
