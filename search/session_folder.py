@@ -144,14 +144,13 @@ def _try_out(sockets: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Delete Ray's folder; processes that Ray has just ended may still write into it."""
+    """Delete a folder of this user's; processes that Ray has just ended may still write into it."""
     for _ in range(20):
+        if not os.path.lexists(folder) or folder.lstat().st_uid != os.geteuid():
+            return
         shutil.rmtree(folder, ignore_errors=True)
-        if not os.path.lexists(folder):
-            return
-        if folder.is_symlink() or folder.lstat().st_uid != os.geteuid():
-            return
-        time.sleep(0.05)
+        if os.path.lexists(folder):
+            time.sleep(0.05)
 
 
 @functools.cache
