@@ -15,9 +15,8 @@ import pandas as pd
 _MISSING_WORD = "NA"
 DATE = r"(\d{4})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?"
 """A release date: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``; its group is the year."""
-_DATE_TEXT = r"(\d{4}(?:-\d{2}(?:-\d{2})?)?)"
 _TIME = r"[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?"
-_WRITTEN_DATE = rf"^\s*{_DATE_TEXT}(?:\.0+|{_TIME})\s*$"
+_WRITTEN_DATE = rf"^(?:(\d{{4}})\.0+|(\d{{4}}-\d{{2}}-\d{{2}}){_TIME})$"
 _BYTES = (bytes, bytearray, memoryview)
 _TRUTHS = {"true": 1.0, "false": 0.0}
 
@@ -27,7 +26,8 @@ def decoded(cells: pd.Series) -> pd.Series:
 
     Parquet calls a column of bytes a string only where the writer annotated it (``LogicalType`` String, or
     ``ConvertedType`` UTF8; apache/parquet-format, ``LogicalTypes.md``): older Spark, Hive and Impala did not, and then
-    pyarrow 26.0.1 reads ``binary`` and pandas 3.1.1 has cells of ``bytes``, whose ``str`` is ``b'edm'``.
+    pyarrow 26.0.1 reads ``binary`` and pandas 3.1.1 has cells of ``bytes``, whose ``str`` is ``b'edm'``. Texts of a
+    fixed size end in NUL bytes.
     """
     if not _may_hold_bytes(cells.dtype):
         return cells
@@ -35,7 +35,7 @@ def decoded(cells: pd.Series) -> pd.Series:
     if not plain.map(lambda cell: isinstance(cell, _BYTES)).any():
         return cells
     try:
-        return plain.map(lambda cell: bytes(cell).decode() if isinstance(cell, _BYTES) else cell)
+        return plain.map(lambda cell: bytes(cell).decode().rstrip("\0") if isinstance(cell, _BYTES) else cell)
     except UnicodeDecodeError:
         return plain
 
@@ -45,7 +45,7 @@ def _may_hold_bytes(dtype: Any) -> bool:
     if isinstance(dtype, pd.CategoricalDtype):
         return _may_hold_bytes(dtype.categories.dtype)
     if isinstance(dtype, pd.ArrowDtype):
-        return dtype.kind == "O" and dtype.type is not str
+        return "binary" in str(dtype.pyarrow_dtype)
     return (dtype.kind == "O" and not isinstance(dtype, pd.StringDtype)) or dtype.kind == "S"
 
 
@@ -75,7 +75,7 @@ def date_cells(cells: pd.Series) -> pd.Series:
 
     A year may be a whole number of any type (``2021.0``, as pandas makes of years with a gap); times are cut off.
     """
-    return written_dates(cells).str.replace(_WRITTEN_DATE, r"\1", regex=True)
+    return written_dates(cells).str.replace(_WRITTEN_DATE, r"\1\2", regex=True)
 
 
 def written_dates(cells: pd.Series) -> pd.Series:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from data.errors import InputError
 
 SHOWN = 5
+_LONGEST = 40
 _EXACT = 1e-9
 """By so much may a product of floats miss a whole number."""
 
@@ -47,14 +49,20 @@ def rare_genres(genres: Iterable[str], least: int) -> dict[str, int]:
     return {genre: counts[genre] for genre in sorted(counts, key=lambda g: (counts[g], g)) if counts[genre] < least}
 
 
+def _name(genre: str) -> str:
+    """A genre's name in quotes where it could be taken for several words of the sentence."""
+    short = genre if len(genre) <= _LONGEST else f"{genre[:_LONGEST]}..."
+    return short if re.fullmatch(r"[\w&/+-]+", short) else repr(short)
+
+
 def too_rare(rare: Mapping[str, str], of: Collection[str], needed: str) -> InputError:
     """Return the error that some of the genres ``of`` a table are too rare to be split.
 
     ``rare`` leads from each of them to what it has (``3``, ``20 in 1 album``); ``needed`` says what a genre needs.
     """
     others = len(set(of) - rare.keys())
-    listed = a_few(f"{genre} {has}" for genre, has in rare.items())
-    few = f"{len(rare)} of {len(rare) + others} genres {'has' if len(rare) == 1 else 'have'} less"
+    listed = a_few(f"{_name(genre)} {has}" for genre, has in rare.items())
+    few = f"{len(rare)} of {len(rare) + others} genres {'has' if len(rare) == 1 else 'have'} fewer"
     leave = f", or leave {'that genre' if len(rare) == 1 else 'those genres'} out" if others > 1 else ""
     return InputError(
         f"too few rows to split: every genre must stand on every side, which takes at least {needed}, but {few}: "

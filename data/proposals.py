@@ -163,7 +163,7 @@ class Proposal:
                 left_out[name] = f"{here!r} holds other cells than {what}"
             else:
                 left_out[name] = _UNKNOWN
-        if len(numbers) < _FEW and not self.mapping.whole:
+        if len(numbers) < min(_FEW, len(self.mapping.numbers)) and not self.mapping.whole:
             numbers |= {column: column for column in self._others()}
         return numbers, left_out
 

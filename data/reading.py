@@ -97,15 +97,9 @@ def _parquet_cells(column: pyarrow.ChunkedArray) -> pd.Series:
     """Return a column's cells with whole numbers whole and text as text.
 
     pyarrow 26.0.1 turns integers into floats where one is null (2021 into 2021.0, and above 2**53 into another number)
-    unless it is told ``integer_object_nulls`` (``ChunkedArray.to_pandas``). Texts of a fixed size end in NUL bytes.
+    unless it is told ``integer_object_nulls`` (``ChunkedArray.to_pandas``).
     """
-    import pyarrow
-
-    cells = decoded(column.to_pandas(integer_object_nulls=True))
-    kind = column.type.value_type if pyarrow.types.is_dictionary(column.type) else column.type
-    if not pyarrow.types.is_fixed_size_binary(kind):
-        return cells
-    return cells.map(lambda cell: cell.rstrip("\0") if isinstance(cell, str) else cell)
+    return decoded(column.to_pandas(integer_object_nulls=True))
 
 
 def _refuse_binary(path: Path, content: bytes) -> None:

@@ -118,7 +118,7 @@ def test_too_few_rows(tmp_path, kind):
     tracks = tracks_of(table(8, genres=("pop", "rap")), tmp_path).subset([0, 1, 2, 4, 6])
     with pytest.raises(
         InputError,
-        match=r"too few rows to split.* genres have less: rap 1, pop 4\." if kind == "random" else "less: rap 1 in 1",
+        match=r"too few rows to split.* genres have fewer: rap 1, pop 4\." if kind == "random" else "fewer: rap 1 in 1",
     ):
         split_tracks(tracks, kind=kind)
 
