@@ -207,6 +207,48 @@ class TestATableKeepsItsColumns:
         assert len(predict_table(tmp_path / "model", write_csv(bare, tmp_path / "new.csv"))) == len(bare)
 
 
+def with_provenance(directory: Path, **provenance: object) -> None:
+    path = directory / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "provenance": provenance}))
+
+
+def test_a_genre_that_was_held_back_is_no_puzzle(tmp_path):
+    study = tmp_path / "study"
+    saved_model(tracks_of(table(), tmp_path), study / "best")
+    saved_model(tracks_of(table(), tmp_path), study / "stages" / "fusion")
+    new = edited(table(), playlist_genre={0: "edm"})
+    for model in (study / "best", study / "stages" / "fusion"):
+        with_provenance(model, held_genres=["edm"])
+        with pytest.raises(InputError, match="'edm' was held back for the study's transfer stage\\. Leave"):
+            predict_table(model, new)
+    saved_model(tracks_of(table(genres=(*GENRES, "edm")), tmp_path), study / "stages" / "transfer")
+    for model in (study / "best", study / "stages" / "fusion"):
+        with pytest.raises(InputError, match=f"transfer stage: the model in {study / 'stages' / 'transfer'} knows it"):
+            predict_table(model, new)
+    assert len(predict_table(study / "stages" / "transfer", new)) == len(new)
+
+
+def test_many_unknown_genres_are_not_all_listed(tmp_path):
+    saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
+    new = table().assign(playlist_genre=[f"micro {row}" for row in range(60)])
+    with pytest.raises(InputError, match="'micro 0', 'micro 1', .* and 55 more; it knows latin"):
+        predict_table(tmp_path / "model", new)
+
+
+def test_paths_as_text_and_frames(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tracks = tracks_of(table(), tmp_path)
+    saved_model(tracks, tmp_path / "model")
+    expected = predict(tmp_path / "model", tracks)
+    for model in (tmp_path / "model", str(tmp_path / "model"), "~/model"):
+        for source in (table(), "~/table.csv", tmp_path / "table.csv"):
+            pd.testing.assert_frame_equal(predict(model, source), expected)
+            found = predict_table(model, source)
+            pd.testing.assert_frame_equal(found[PROBABILITIES], expected[PROBABILITIES])
+    named = predict_table(tmp_path / "model", table().set_index("track_id").assign(track_name=b"x"))
+    assert list(named)[:2] == ["track_id", "track_name"] and set(named["track_name"]) == {"x"}
+
+
 def test_numbers_beside_a_missing_one_are_numbers_in_csv(tmp_path):
     saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
     frame = table().assign(gain=["-5.3", "NA", *["+1e3"] * (len(table()) - 2)])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from data.errors import InputError
+from data.errors import InputError, InputWarning
 from results.record import StageSettings, StudySettings
 from search.draft import Draft
-from search.preparation import prepare, read_tables
+from search.preparation import data_facts, prepare, read_tables
 from tests.data_tests.tables import GENRES, table, write_csv
 
 
@@ -29,6 +31,67 @@ def test_transfer_rows_of_the_table_and_those_given_are_joined(tmp_path: Path) -
     held = six.loc[six["playlist_genre"] == "edm", "track_name"].tolist()
     assert tables.transfer_tracks.frame["track_name"].tolist() == held + more["track_name"].tolist()
     assert len(tables.tracks) + len(tables.transfer_tracks) == 150
+
+
+def older(settings: StudySettings) -> StudySettings:
+    """The settings as a study has them that was made when every study held edm back."""
+    values = json.loads(settings.to_json())
+    del values["held_genre"]
+    return StudySettings.from_mapping(values)
+
+
+def test_a_plain_sweep_holds_no_genre_back_and_an_older_one_goes_on_as_it_did(tmp_path: Path) -> None:
+    data = write_csv(table(120, genres=(*GENRES, "edm")), tmp_path / "tracks.csv")
+    sweep = StudySettings(data=str(data))
+    assert sweep.held_genre is None and StudySettings.from_mapping(json.loads(sweep.to_json())) == sweep
+    tables = read_tables(sweep)
+    assert "edm" in tables.tracks.genre_names and tables.transfer_tracks is None and tables.tracks.warnings == ()
+    with pytest.warns(InputWarning, match=r"tracks.csv: 20 rows of genre 'edm' are held for the transfer stage"):
+        before = read_tables(older(sweep))
+    assert before.transfer_tracks is not None and len(before.transfer_tracks) == 20
+    assert "edm" not in before.tracks.genre_names
+
+
+def test_a_run_holds_edm_back_and_says_so(tmp_path: Path) -> None:
+    run = settings(tmp_path, table(240, genres=(*GENRES, "edm")))
+    assert run.held_genre == "edm" and older(run) == run
+    with pytest.warns(InputWarning, match="are held for the transfer stage"):
+        prepared = prepare(run)
+    facts = data_facts(prepared)
+    assert facts["transfer_genres"] == ["edm"] and "edm" not in facts["genres"]  # type: ignore[operator]
+
+
+def test_what_a_person_should_know_of_a_table_is_a_warning(tmp_path: Path) -> None:
+    frame = table().drop(columns="track_album_release_date")
+    frame.loc[3, "track_name"] = ""
+    data = write_csv(frame, tmp_path / "tracks.csv")
+    with pytest.warns(InputWarning) as caught:
+        tables = read_tables(StudySettings(data=str(data)))
+    said = [str(warning.message) for warning in caught]
+    assert said == [f"{data}: {warning}" for warning in tables.tracks.warnings] and len(said) == 2
+
+
+def test_many_genres_too_rare_for_the_folds_are_counted(tmp_path: Path) -> None:
+    rare = table(50, genres=tuple(f"micro {n}" for n in range(10)))
+    said = r"and 5 more \(10 of 15 genres have too few\): give more rows, at least 7 in all of each"
+    with pytest.raises(InputError, match=said):
+        read_tables(settings(tmp_path, pd.concat([table(300), rare], ignore_index=True)))
+
+
+def test_rare_genres_are_found_before_anything_slow_is_imported(tmp_path: Path) -> None:
+    data = write_csv(table(60, genres=tuple(f"micro {n}" for n in range(60))), tmp_path / "tracks.csv")
+    program = f"""
+import sys
+from data.errors import InputError, InputWarning
+from results.record import StudySettings
+from search.preparation import read_tables
+try:
+    read_tables(StudySettings(data={str(data)!r}))
+except InputError as error:
+    sys.exit("60 of 60 genres have fewer" not in str(error) or not {{"torch", "ray"}}.isdisjoint(sys.modules))
+sys.exit(2)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_genre_too_rare_for_the_folds_is_said_before_anything_is_trained(tmp_path: Path) -> None:
