@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from data.errors import InputError, naming_option
+from data.errors import InputError, naming_option, warn
 from data.runs import RUNS
 from search import options
 from search.console import ERR, OUT, print_json
@@ -21,6 +21,7 @@ def status(
 ) -> None:
     """How far a study is, also while it runs."""
     from search.display import studies_in, study_summary, summary_lines
+    from search.leftovers import leftover_sessions
 
     summaries = []
     for path in [study] if study else studies_in(RUNS):
@@ -35,6 +36,8 @@ def status(
         return
     for summary in summaries:
         OUT.print("\n".join(summary_lines(summary)), markup=False)
+    if (left := leftover_sessions()).folders:
+        warn(f"{len(left)} sessions of Ray that have ended hold {left.megabytes:.1f} MB: genresweep doctor names them")
 
 
 def trials(
