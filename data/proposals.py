@@ -136,10 +136,10 @@ class Proposal:
         lines += [f"date = {_quoted(date)}"] if date else []
         lines += [f"binary = [{', '.join(map(_quoted, binary))}]"] if binary != [MODE] * (MODE in numbers) else []
         no_text = dict.fromkeys(
-            self.mapping.text.keys() - texts.keys() - self.mapping.optional, f"{_UNKNOWN}: audio features do without it"
+            self.mapping.text.keys() - texts.keys() - self.mapping.optional, f"{_UNKNOWN}; audio features do without it"
         )
-        comments = [f"# left out: {_one_line(f'{n}, {why}')}" for n, why in {**left_out, **no_date, **no_text}.items()]
-        return "\n".join([*lines, *_section("text", texts), *_section("numbers", numbers), *comments])
+        lines += [*_table("text", texts), *_table("numbers", numbers)]
+        return "\n".join([*lines, *_comments({**left_out, **no_date, **no_text})])
 
     def _date(self) -> tuple[str | None, dict[str, str]]:
         """The column of the date where it is a feature and all cells are dates, or why it is left out."""
@@ -301,10 +301,18 @@ def _is_unicode(text: str) -> bool:
         return False
 
 
-def _section(name: str, entries: Mapping[str, str]) -> list[str]:
-    if not entries:
-        return []
-    return [f"[{name}]", *(f"{_key(key)} = {_quoted(column)}" for key, column in entries.items())]
+def _table(name: str, entries: Mapping[str, str]) -> list[str]:
+    """A table of TOML in one line, so that the message about it stays in sight; no line if it would be empty."""
+    listed = ", ".join(f"{_key(key)} = {_quoted(column)}" for key, column in entries.items())
+    return [f"{name} = {{ {listed} }}"] if entries else []
+
+
+def _comments(left_out: Mapping[str, str]) -> list[str]:
+    """One line for each reason to leave names out."""
+    names: dict[str, list[str]] = {}
+    for name, why in left_out.items():
+        names.setdefault(why, []).append(name)
+    return [_one_line(f"# left out: {', '.join(sorted(some))}: {why}") for why, some in names.items()]
 
 
 def _key(name: str) -> str:
@@ -312,8 +320,8 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    # JSON strings are TOML strings, but for escaped characters beyond the basic plane, and for DEL
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # JSON strings are TOML strings, but for escaped characters beyond the basic plane, and for DEL and its like
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def _one_line(text: str) -> str:

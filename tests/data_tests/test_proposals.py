@@ -111,9 +111,9 @@ def test_without_titles_or_albums_there_is_a_proposal_that_says_so():
     frame = table().drop(columns=["track_album_name"]).rename(columns={"playlist_genre": "genre"})
     toml = proposed(frame)
     assert loaded(frame, toml).text == {"track_name": "track_name"}
-    assert "# left out: track_album_name, no column is known to be it" in toml
+    assert "# left out: track_album_name: no column is known to be it" in toml
     bare = frame.drop(columns="track_name")
-    assert "[text]" not in proposed(bare) and loaded(bare, proposed(bare)).dated
+    assert "text = " not in proposed(bare) and loaded(bare, proposed(bare)).dated
 
 
 def test_one_column_is_not_offered_twice():
@@ -148,8 +148,8 @@ def test_cells_that_do_not_fit_are_left_out_with_a_reason():
     toml = proposed(frame)
     mapping = loaded(frame, toml)
     assert not {"tempo", "mode", "key"} & {*mapping.numbers} and mapping.numbers["energy"] == "nrgy"
-    assert "# left out: mode, 'mode' holds other cells than 0 and 1" in toml
-    assert "# left out: tempo, 'tempo' holds other cells than finite numbers" in toml
+    assert "# left out: mode: 'mode' holds other cells than 0 and 1" in toml
+    assert "# left out: tempo: 'tempo' holds other cells than finite numbers" in toml
 
 
 def test_a_column_of_names_that_all_differ_is_no_genre():
