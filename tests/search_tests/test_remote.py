@@ -13,7 +13,6 @@ import pytest
 import ray
 from ray import cloudpickle
 
-from data.embedding_cache import CACHE_VARIABLE
 from data.errors import InputError
 from data.text_model import TextModel
 from results.record import StageSettings
@@ -128,7 +127,7 @@ def test_titles_are_read_by_workers_also_where_no_cache_can_be_written(
     small: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    monkeypatch.setattr("data.embedding_cache.cache_dirs", lambda: (tmp_path / "file",))
     monkeypatch.setattr("data.embeddings.encode_locally", lambda *a, **k: pytest.fail("read on the driver"))
     trusted: list[str] = []
     settings = {"features": "text", "text_model": str(tiny_model), "stages": StageSettings()}
