@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
 
-from data.cache_folder import cache_dir
+from data.cache_folder import cache_dirs
 from data.columns import LABEL, PAPER_NUMBERS
 from data.errors import InputError
 from data.reading import read_table
@@ -38,7 +39,8 @@ def read_public_table() -> pd.DataFrame:
     Raises:
         InputError: it cannot be downloaded, or what came is not that table.
     """
-    path = cache_dir() / FILE_NAME
+    kept = [folder / FILE_NAME for folder in cache_dirs()]
+    path = next((path for path in kept if path.exists()), kept[0])
     if not path.exists():
         _download(path)
     try:
@@ -47,7 +49,8 @@ def read_public_table() -> pd.DataFrame:
     except InputError as error:
         problems = [str(error)]
     if problems:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else keeps it, for reading alone
+            path.unlink()
         raise InputError(
             f"what was downloaded is not the public table: {'; '.join(problems)}.\n"
             f"It was removed: try again. {_WITHOUT}"

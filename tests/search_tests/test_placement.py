@@ -11,12 +11,12 @@ import ray
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import InputError
+from data.errors import InputError, InputWarning
 from search import run_sweep
 from search.coordinator import Coordinator
 from search.costs import CostModel
 from search.listener import Listener
-from search.placement import Places, Resources, Slots, check_feasible, parse_resources, slots_of
+from search.placement import Places, Resources, Slots, check_feasible, parse_resources, slots_here, slots_of
 from search.rungs import NoRungs
 from search.segments import SegmentQueue
 from search.tuner import SegmentSearcher
@@ -248,3 +248,17 @@ def test_a_sweep_that_could_never_train_is_no_study(
             **settings,
         )
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 2), (1, 1), (2, 2)])
+def test_slots_on_this_machine_are_the_cpus_that_may_be_used(
+    asked: int | None, expected: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr("search.placement.usable_cpus", lambda: 2)
+    assert slots_here(asked) == expected and not list(recwarn)
+
+
+def test_more_than_these_are_allowed_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.placement.usable_cpus", lambda: 1)
+    with pytest.warns(InputWarning, match="--cpus 3: this command may use 1 CPU "):
+        assert slots_here(3) == 3
