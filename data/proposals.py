@@ -6,17 +6,27 @@ what is wanted, for one wanted name alone, and never where it is an identifier o
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from data.aliases import (
+    ALIASES,
+    NOT_A_TRACKS_OWN,
+    by_alias,
+    compact,
+    may_be,
+    plain,
+    same,
+    spelt_alike,
+    without_prefix,
+    words,
+)
 from data.cells import DATE, date_cells, number_cells, text_cells, undecoded
 from data.columns import (
     ALBUM_NAME,
@@ -30,48 +40,6 @@ from data.columns import (
     ColumnMapping,
 )
 
-ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        TRACK_NAME: ("track", "name", "song", "song_name", "title", "track_title", "song_title"),
-        ALBUM_NAME: ("album_name", "album", "album_title", "track_album"),
-        RELEASE_DATE: (
-            *("release_date", "album_release_date", "track_release_date", "release_year", "released_year", "year"),
-            *("date", "released", "album_year", "song_year", "album_date"),
-        ),
-        LABEL: (
-            *("track_genre", "genre", "genres", "song_genre", "music_genre", "main_genre", "top_genre", "genre_top"),
-            *("primary_genre", "genre_name", "label", "class", "category", "style", "target"),
-        ),
-        "track_popularity": ("popularity", "song_popularity", "popularity_score"),
-        "duration_ms": (
-            *("duration", "track_duration_ms", "song_duration_ms", "duration_in_ms", "length_ms", "track_duration"),
-            "length",
-        ),
-        "tempo": ("bpm", "tempo_bpm", "beats_per_minute"),
-        "loudness": ("loudness_db", "db"),
-        "energy": ("nrgy",),
-        "danceability": ("danceable", "dnce"),
-        "acousticness": ("acoustic", "acous"),
-        "instrumentalness": ("instrumental",),
-        "liveness": ("live",),
-        "valence": ("val",),
-        "speechiness": ("spch",),
-        MODE: ("audio_mode",),
-    }
-)
-"""Names of other exports of the same service, the likeliest first."""
-_PREFIXES = frozenset({"audio", "data", "feature", "features", "item", "song", "spotify", "track", "tracks"})
-"""Words before a dot or a dash that say only where a column comes from: ``audio_features.energy``."""
-_NOT_A_TRACKS_OWN = frozenset(
-    {
-        *("id", "ids", "uuid", "uri", "url", "href", "link", "links", "isrc", "image", "preview", "index", "unnamed"),
-        *("artist", "artists", "playlist", "playlists", "user", "genre", "genres", "subgenre", "subgenres"),
-    }
-)
-"""Words in the names of identifiers, of what belongs to others than the track, and of what gives the genre away."""
-_NOT_A_GENRE = frozenset({"id", "ids", "uri", "url", "subgenre", "subgenres", "sub", "artist", "artists", "count"})
-_ALIKE = 0.84
-"""From here on, two names are taken for spellings of one (``difflib.SequenceMatcher.ratio``)."""
 _FEW = 3
 """A table with fewer of the wanted numbers is one of other features: those are proposed, too."""
 _UNKNOWN = "no column is known to be it"
@@ -100,11 +68,11 @@ class Proposal:
         one round takes the next does not offer again.
         """
         found = {column: column for column in self._wanted if self._has(column)}
-        for round_ in (_same, _by_alias, _without_prefix, _spelt_alike):
+        for round_ in (same, by_alias, without_prefix, spelt_alike):
             for column, (name, fits) in self._wanted.items():
                 if column not in found:
                     spare = [c for c in self._spare if c not in found.values() and c not in self._wanted]
-                    candidates = (c for c in round_(column, name, spare) if _may_be(c, name) and fits(c))
+                    candidates = (c for c in round_(column, name, spare) if may_be(c, name) and fits(c))
                     if (candidate := next(candidates, None)) is not None:
                         found[column] = candidate
         return found
@@ -114,7 +82,7 @@ class Proposal:
         candidate = self.columns.get(column)
         if candidate is None or candidate == column:
             return ""
-        misspelt = _compact(candidate) != _compact(column) and _spelt_alike(column, column, [candidate])
+        misspelt = compact(candidate) != compact(column) and spelt_alike(column, column, [candidate])
         return f" (did you mean {candidate!r}?)" if misspelt else f" (is it {candidate!r} here?)"
 
     @cached_property
@@ -175,9 +143,9 @@ class Proposal:
         return [
             column
             for column in self._spare
-            if not ({column, _plain(column)} & taken)
+            if not ({column, plain(column)} & taken)
             and column not in (RELEASE_DATE, TRACK_NAME, ALBUM_NAME)
-            and not set(_words(column)) & _NOT_A_TRACKS_OWN
+            and not set(words(column)) & NOT_A_TRACKS_OWN
             and self._fits_number(column, False)
             and not _counts_rows(number_cells(self._cells_of(column)))
             and not (genres is not None and _gives_away(number_cells(self._cells_of(column)), genres))
@@ -232,56 +200,6 @@ class Proposal:
             return False
         kinds = set(text_cells(self._cells_of(column)).str.strip()) - {""}
         return self.min_genres <= len(kinds) < len(self.raw)
-
-
-def _same(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    """Those that differ from what is wanted only in how its words are joined."""
-    return [c for wanted in (column, name) for c in spare if _compact(c) == _compact(wanted)]
-
-
-def _by_alias(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    return [c for alias in _aliases(column, name) for c in spare if _compact(c) == _compact(alias)]
-
-
-def _without_prefix(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    bare = {c: "".join(_bare(c)) for c in spare}
-    return [c for alias in (column, name, *_aliases(column, name)) for c in spare if bare[c] == _compact(alias)]
-
-
-def _spelt_alike(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    compact = {c: _compact(c) for c in spare}
-    near = difflib.get_close_matches(_compact(column), compact.values(), n=3, cutoff=_ALIKE)
-    return [c for wanted in near for c in spare if compact[c] == wanted]
-
-
-def _aliases(column: str, name: str) -> tuple[str, ...]:
-    return (*ALIASES.get(column, ()), *ALIASES.get(name, ()))
-
-
-def _words(name: str) -> list[str]:
-    """The words of a column's name, whatever joins them: ``track.duration-ms``, ``Duration (ms)``, ``durationMs``."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return re.findall(r"[^\W_]+", apart.casefold())
-
-
-def _compact(name: str) -> str:
-    return "".join(_words(name))
-
-
-def _plain(name: str) -> str:
-    return "_".join(_words(name))
-
-
-def _bare(name: str) -> list[str]:
-    words = _words(name)
-    while len(words) > 1 and words[0] in _PREFIXES:
-        words = words[1:]
-    return words
-
-
-def _may_be(candidate: str, name: str) -> bool:
-    """Whether no word in its name speaks against it: ``artist_name`` is no title, ``genre_id`` no genre."""
-    return not set(_words(candidate)) & (_NOT_A_GENRE if name == LABEL else _NOT_A_TRACKS_OWN)
 
 
 def _counts_rows(cells: pd.Series) -> bool:

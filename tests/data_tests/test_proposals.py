@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.aliases import ALIASES
 from data.columns import GIVEAWAYS, PAPER_NUMBERS, ColumnMapping, read_mapping
 from data.errors import InputError
-from data.proposals import ALIASES, Proposal
+from data.proposals import Proposal
 from data.tracks import load_tracks
 from tests.data_tests.tables import edited, table
 
