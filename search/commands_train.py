@@ -241,15 +241,16 @@ def _print_estimate(
     from data.cpus import usable_cpus
     from results.record import StudySettings
     from search.address import find_address
-    from search.dry_run import START_SECONDS, estimate
     from search.placement import slots_here
     from search.planning import absolute, check_batches, foreseen_trials
-    from search.preparation import prepare
+    from search.preparation import prepare, read_tables
     from spaces import load_space
 
     asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
-    records = foreseen_trials(asked)
-    prepared = prepare(asked)
+    records, tables = foreseen_trials(asked), read_tables(asked)
+    from search.dry_run import START_SECONDS, estimate  # takes a second, for PyTorch: mistakes are told first
+
+    prepared = prepare(asked, tables)
     check_batches(asked, records, prepared.features)
     local = find_address(resources.address).is_local
     workers = slots_here(resources.cpus) if local else resources.cpus or usable_cpus()
