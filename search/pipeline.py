@@ -22,6 +22,7 @@ from search import stages
 from search.cluster import connected
 from search.draft import Draft
 from search.endings import last_words, logging_to
+from search.fitness import refuse_unfit_machine
 from search.listener import Listener
 from search.memory import PeakMemory
 from search.preparation import Prepared
@@ -53,6 +54,7 @@ def run_study(
 ) -> SweepResult:
     """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
     resources = resources or Resources()
+    refuse_unfit_machine(resources.address)
     draft = Draft.check(data, out, space, {"stages": stage_settings, **settings})
     prepared = draft.prepare()
     with connected(resources, draft.settings.device, last_words(draft.directory)):
@@ -74,6 +76,7 @@ def resume_study(
         staged = study.settings.stages is not None
     if not staged:
         return resume_sweep(out, epochs=epochs, sources=sources, resources=resources, listener=listener)
+    refuse_unfit_machine(resources.address if resources else None)
     with reopened(out, epochs, sources) as (study, prepared):
         return _run(study, prepared, resources or Resources(), listener or Listener())
 

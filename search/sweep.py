@@ -24,6 +24,7 @@ from search.coordinator import Coordinator, Outcome
 from search.costs import CostModel
 from search.draft import Draft
 from search.endings import graceful_stop, last_words, logging_to
+from search.fitness import refuse_unfit_machine
 from search.listener import Listener
 from search.placement import Resources
 from search.planning import (
@@ -82,6 +83,7 @@ def run_sweep(
     """
     started = time.monotonic()
     resources = resources or Resources()
+    refuse_unfit_machine(resources.address)
     draft = Draft.check(data, out, space, settings)
     # a cluster may turn out not to be there, and who reads titles for a minute must be able to stop
     quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
@@ -109,6 +111,7 @@ def resume_sweep(
     ``sources`` says where its inputs lie, where they have moved. Raises ``InputError``, with the fields that differ,
     where data or training are not what the study began with.
     """
+    refuse_unfit_machine(resources.address if resources else None)
     with reopened(out, epochs, sources) as (study, prepared):
         return drive(study, prepared, resources or Resources(), listener or Listener())
 
