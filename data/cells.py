@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.errors import InputError
+
 # R writes a missing name as NA. No other word counts: songs are called "None", "null" and "nan".
 _MISSING_WORD = "NA"
 DATE = r"(\d{4})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?"
@@ -57,9 +59,19 @@ def undecoded(cells: pd.Series) -> np.ndarray:
 
 
 def text_cells(cells: pd.Series) -> pd.Series:
-    """Return cells as ``str``: a null, an empty cell and the word ``NA`` become ``""``, and nothing else does."""
+    """Return cells as ``str``: a null, an empty cell and the word ``NA`` become ``""``, and nothing else does.
+
+    Raises ``InputError`` for text that UTF-8 cannot hold.
+    """
     plain = cells.astype(object)
-    texts = plain.where(cells.notna(), "").map(_text).astype("str")
+    texts = plain.where(cells.notna(), "").map(_text)
+    try:
+        texts = texts.astype("str")
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which no file in UTF-8 can hold
+        raise InputError(
+            f"column {cells.name!r}: expected text that UTF-8 can hold, but found {error.object[:30]!r}: replace such "
+            "cells, for example by text.encode(errors='replace').decode()"
+        ) from error
     return texts.mask(texts == _MISSING_WORD, "").reset_index(drop=True)
 
 

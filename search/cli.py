@@ -53,9 +53,21 @@ def with_homes(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def expanded(**values: Any) -> None:
-        command(**{name: _with_home(value) for name, value in values.items()})
+        given = {name: _with_home(value) for name, value in values.items()}
+        try:
+            command(**given)
+        except BrokenPipeError as error:  # no reader of standard output, which has its own: a connection
+            raise _broken_connection(error) from error
 
     return expanded
+
+
+def _broken_connection(error: OSError) -> FailureError:
+    """Return an error that Typer does not take for the end of the reader of standard output."""
+    failure = FailureError(f"a connection broke: {error.strerror or error}")
+    for note in getattr(error, "__notes__", []):
+        failure.add_note(note)
+    return failure
 
 
 def _with_home(value: Any) -> Any:
@@ -106,8 +118,10 @@ def run(arguments: list[str]) -> int:
         return 2
     except InputError as error:
         return _fail(error, 2, arguments)
-    except (NobodyReadsError, SystemExit):  # Typer exits by itself where nobody reads its help
+    except NobodyReadsError:
         return _SIGPIPE
+    except SystemExit as end:  # Typer exits by itself, with 1, where nobody reads its help
+        return _SIGPIPE if end.code == 1 else int(end.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         ERR.print("interrupted; what was committed is kept", highlight=False)
         return 130

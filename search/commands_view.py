@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from data.errors import InputError, naming_option, warn
+from data.files import user_path
 from data.runs import RUNS
 from search import options
 from search.console import ERR, OUT, print_json
@@ -119,7 +120,7 @@ def predict(
     from results.predictions import predict_table
 
     check_suffix(out)
-    if out.exists() and Path(tracks).exists() and out.samefile(tracks):
+    if out.exists() and user_path(tracks).exists() and out.samefile(user_path(tracks)):
         raise InputError(f"-o {out} is the table of tracks itself, which would be lost: give another name")
     predicted = predict_table(model, tracks, mapping)
     write_table(predicted, out)

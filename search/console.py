@@ -33,6 +33,8 @@ def settle_streams() -> None:
                 pass
             if opened > number:
                 os.close(opened)
+            else:
+                os.set_inheritable(opened, True)  # what is started has the same need
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):

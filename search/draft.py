@@ -21,7 +21,7 @@ from data.own_table import OWN_FILE, OWN_TABLE, own_table
 from data.storage import parent
 from data.tracks import Source, load_tracks
 from results.manifest import Manifest
-from results.record import StudySettings, TrialRecord
+from results.record import StageSettings, StudySettings, TrialRecord
 from results.study import Study, refuse_existing
 from search.placement import Places
 from search.planning import absolute, check_batches, pending_trials
@@ -57,6 +57,7 @@ class Draft:
             raise InputError(
                 f"data must be a path, a named source or a pandas DataFrame, but is a {type(data).__name__}"
             )
+        _check_transfer_data(given.get("stages"))
         source = OWN_TABLE if isinstance(data, pd.DataFrame) else os.fspath(data)
         asked = absolute(StudySettings(data=source, space=load_space(space).to_toml(), **given), directory)
         refuse_existing(directory)
@@ -93,6 +94,13 @@ class Draft:
         except BaseException:
             release(storage)
             raise
+
+
+def _check_transfer_data(stages: StageSettings | None) -> None:
+    """Raise ``InputError`` where the transfer stage's rows are no file: a study keeps its main table alone."""
+    found = stages.transfer_data if stages is not None else None
+    if not isinstance(found, str | None):
+        raise InputError(f"transfer_data must be the path of a table as text, but is of type {type(found).__name__}")
 
 
 def _read(settings: StudySettings, data: Source) -> tuple[Tables, dict[str, bytes]]:

@@ -64,9 +64,12 @@ def tables_of(settings: StudySettings, tracks: Tracks) -> Tables:
         given = load_tracks(settings.stages.transfer_data, mapping=settings.mapping, min_genres=1)
         held = join_tracks(held, given) if held is not None else given
     check_rare_genres(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
-    if settings.stages is not None and rare_genres(tracks.genres, _least_for_folds(settings)):
-        split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
-        _check_folds(tracks, split, settings)
+    if settings.stages is not None:
+        _check_tables(tracks, held)
+        least = _least_for_folds(settings)
+        if any(rare_genres(each.genres, least) for each in (tracks, held) if each is not None):
+            split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
+            _check_stages(tracks, held, split, settings)
     return Tables(tracks, held)
 
 
@@ -99,16 +102,14 @@ def _text_model(settings: StudySettings) -> TextModel | None:
     return model
 
 
-def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split, settings: StudySettings) -> None:
-    """What the later stages would stumble over is said before anything is trained."""
+def _check_tables(tracks: Tracks, transfer_tracks: Tracks | None) -> None:
+    """Raise ``InputError`` where the tables lack what a later stage needs: titles, or a new genre."""
     missing = [name for name in (ALBUM_NAME, TRACK_NAME) if name not in tracks.text_columns]
     if missing:
         raise InputError(
             f"the text and fusion stages need {' and '.join(missing)}, which {tracks.source} has not: "
             "name the columns with --mapping, or train the audio networks alone with `genresweep sweep`"
         )
-    _check_folds(tracks, split, settings)
-    _check_batch(tracks, split)
     if transfer_tracks is None:
         return
     if not set(transfer_tracks.genre_names) - set(tracks.genre_names):
@@ -117,7 +118,14 @@ def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split, 
             f"{a_few(tracks.genre_names)}, to transfer to"
         )
     join_tracks(tracks, transfer_tracks)
-    extend_split(split, tracks, transfer_tracks)
+
+
+def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split, settings: StudySettings) -> None:
+    """Raise ``InputError`` where a later stage would have too few rows: told before anything is trained."""
+    _check_folds(tracks, split, settings)
+    _check_batch(tracks, split)
+    if transfer_tracks is not None:
+        extend_split(split, tracks, transfer_tracks)
 
 
 def _least_for_folds(settings: StudySettings) -> int:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from data.errors import InputError, command
 from data.files import absolute_path
@@ -60,6 +61,15 @@ def remember(study: Study, settings: StudySettings) -> None:
         study.set_fact(_FACT, json.dumps(moved))
 
 
+def _missing(study: Study) -> bool:
+    """Return whether an input is not where the study has it."""
+    settings = relocated(study, Sources())
+    stages = settings.stages
+    places = [settings.data, settings.mapping, stages.transfer_data if stages else None]
+    folder = settings.text_model if (settings.text_model or "").startswith("/") else None
+    return any(place is not None and place.startswith("/") and not Path(place).exists() for place in (*places, folder))
+
+
 def _own_table(study: Study) -> str:
     return str(absolute_path(study.directory) / OWN_FILE)
 
@@ -70,6 +80,8 @@ def way_to_moved_inputs(study: Study) -> Iterator[None]:
     try:
         yield
     except InputError as error:
+        if not _missing(study):
+            raise
         also = ["--mapping", *(["--transfer-data"] if study.settings.stages else [])]
         also += ["--text-model"] if study.settings.text_model else []
         error.add_note(

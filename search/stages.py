@@ -17,7 +17,7 @@ from data.tracks import join_tracks
 from results.stage_record import StageRecord
 from search.models import architecture_for, four_scores, write_model
 from search.remote import map_remote, remote_fold, remote_refit, remote_variants
-from search.untrainable import UntrainableError
+from search.untrainable import WAY_OUT, UntrainableError
 from spaces import Configuration
 from trainables.baselines import FOLDS, GRIDS, choose
 from trainables.checkpoint import ModelCard, load_model
@@ -103,7 +103,9 @@ def fusion(run: Run, record: StageRecord) -> None:
         _save(run, MODELS["fusion", result.name], result, configuration, features)
     best = _best(both)
     if best is None:
-        raise UntrainableError("no fusion network was trained to a score: the promoted hyperparameters make it diverge")
+        raise UntrainableError(
+            f"no fusion network was trained to a score: the promoted hyperparameters make it diverge.\n{WAY_OUT}"
+        )
     _save(run, "stages/fusion", best, configuration, fused)
     record.note = (
         f"stages/fusion is the {best.name} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "

@@ -116,6 +116,12 @@ def resume_sweep(
         return drive(study, prepared, resources or Resources(), listener or Listener())
 
 
+_READ_OTHERWISE = (
+    "Earlier versions of genresweep read some columns of Parquet otherwise (bytes, and whole numbers beside an empty "
+    "cell): where nothing else has changed, begin a new study"
+)
+
+
 @contextmanager
 def reopened(
     out: str | Path, epochs: int | None = None, sources: Sources | None = None
@@ -132,7 +138,10 @@ def reopened(
         differing += space_differences(study.settings, study.trials())
         if differing:
             listed = "\n".join(f"  - {difference}" for difference in differing)
-            raise InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
+            error = InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
+            if settings.data.endswith(".parquet"):
+                error.add_note(_READ_OTHERWISE)
+            raise error
         with snapshots(study):
             remember(study, settings)
             if not is_uri(study.checkpoints):

@@ -69,6 +69,15 @@ def test_every_path_may_begin_at_home(home: Path, arguments: str, written: str) 
     assert not (folder / "~").exists()
 
 
+def test_the_table_of_tracks_is_not_overwritten_under_another_spelling(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Path(shutil.copy(home.parent / "tracks.csv", home))
+    before = table.read_bytes()
+    assert run(["predict", "~/study/best", "~/tracks.csv", "--out=~/tracks.csv"]) == 2
+    assert "which would be lost" in capsys.readouterr().err and table.read_bytes() == before
+
+
 def test_so_it_may_from_python(home: Path) -> None:
     write_space(home / "s.toml", SPACE)
     assert load_space("~/s.toml").name == load_space(Path("~/s.toml")).name == "small"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from results.frames import load_trials
+from search.cli import run
 from tests.search_tests.golden_study import GOLDEN
 from tests.search_tests.processes import ROOT
 from tests.search_tests.small import CONFIGURATIONS
@@ -62,6 +63,19 @@ def test_a_sweep_goes_on_when_nobody_reads_what_is_said_of_it(small: Path, tmp_p
     ended = command(*arguments, "--cpus", 1, folder=small, stderr=unread())
     assert ended.returncode == 0 and "the incumbent" in ended.stdout
     assert len(load_trials(tmp_path / "study").query("epochs > 0")) == CONFIGURATIONS
+
+
+def test_a_connection_that_breaks_is_no_reader_that_has_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Typer takes every broken pipe for that of standard output, and exits with 1 without a word."""
+
+    def lost(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("search.display.study_summary", lost)
+    assert run(["status", STUDY]) == 1
+    assert capsys.readouterr().err == "genresweep: a connection broke: Broken pipe\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -55,7 +55,7 @@ def test_toml_as_a_person_writes_it() -> None:
         """
         name = "mine"
         [parameters]
-        hidden_layers = [64, 32]                               # one network
+        hidden_layers = [[64, 32]]                             # one network
         dropout = 0.5                                          # one value
         clip_norm = ["none", 1]
         learning_rate = {low = 1e-4, high = 1e-2, log = true}
