@@ -7,6 +7,7 @@ import functools
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
@@ -17,24 +18,44 @@ from data.files import absolute_path, private_folder, why_not_writable
 CACHE_VARIABLE = "GENRESWEEP_CACHE_DIR"
 
 
+@dataclass(frozen=True)
+class Cache:
+    """The cache folder of this user, and why it is not the one that was wished for."""
+
+    folder: Path
+    wished: str
+    """The one that the user or the system names, writable or not."""
+    reason: str | None
+    """What keeps this process from writing there; ``None`` where ``folder`` is that one."""
+
+
 def cache_dir() -> Path:
+    """Return the cache folder of this user, in which this process can write, as `choose_cache` finds it.
+
+    A warning says where it is not the one that was wished for.
+    """
+    chosen = choose_cache()
+    if chosen.reason is not None:
+        warn(
+            f"the cache folder {chosen.wished} cannot be written ({chosen.reason}): compiled kernels and embeddings "
+            f"are kept in {chosen.folder} instead, until that is cleared; set {CACHE_VARIABLE} to a folder that lasts"
+        )
+    return chosen.folder
+
+
+def choose_cache() -> Cache:
     """Return the cache folder of this user, in which this process can write.
 
     It is what the variable ``GENRESWEEP_CACHE_DIR`` names, else the usual one of the system (``~/.cache/genresweep``).
     Where that cannot be written (``HOME=/``, a home that is read-only or full, no home at all), it is a folder of the
-    user's own in the temporary directory, so that kernels are compiled once a machine, and a warning says so. Raises
-    ``InputError`` where the variable holds a ``~`` of an unknown home, and where nothing can be written at all.
+    user's own in the temporary directory, so that kernels are compiled once a machine. Raises ``InputError`` where the
+    variable holds a ``~`` of an unknown home, and where nothing can be written at all.
     """
     wished = wished_cache_dir()
     reason = why_not_writable(wished) if wished else "the home directory is unknown"
     if wished and reason is None:
-        return wished
-    folder = temporary_cache_dir()
-    warn(
-        f"the cache folder {wished or '~/.cache/genresweep'} cannot be written ({reason}): compiled kernels and "
-        f"embeddings are kept in {folder} instead, until that is cleared; set {CACHE_VARIABLE} to a folder that lasts"
-    )
-    return folder
+        return Cache(wished, str(wished), None)
+    return Cache(temporary_cache_dir(), str(wished or "~/.cache/genresweep"), reason)
 
 
 def cache_dirs() -> tuple[Path, ...]:
@@ -46,8 +67,11 @@ def wished_cache_dir() -> Path | None:
     """Return the cache folder that the user or the system names, writable or not; ``None`` where there is no home."""
     if given := os.environ.get(CACHE_VARIABLE):
         return absolute_path(given)
-    usual = Path(platformdirs.user_cache_dir("genresweep"))
-    return usual if usual.is_absolute() else None  # platformdirs 4.14 gives ~/.cache itself where there is no home
+    try:
+        usual = Path(platformdirs.user_cache_dir("genresweep"))
+    except RuntimeError:  # newer versions of platformdirs, where there is no home
+        return None
+    return usual if usual.is_absolute() else None  # older ones give ~/.cache itself
 
 
 def temporary_cache_dir() -> Path:

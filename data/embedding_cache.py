@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data.cache_folder import CACHE_VARIABLE as CACHE_VARIABLE
-from data.cache_folder import cache_dir as cache_dir
 from data.cache_folder import cache_dirs
 
 FILE_NAME = "embeddings-1.sqlite"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
 
-from data.cache_folder import cache_dirs
+from data.cache_folder import CACHE_VARIABLE, cache_dirs
 from data.columns import LABEL, PAPER_NUMBERS
 from data.errors import InputError
 from data.reading import read_table
@@ -49,13 +48,22 @@ def read_public_table() -> pd.DataFrame:
     except InputError as error:
         problems = [str(error)]
     if problems:
-        with suppress(OSError):  # somebody else keeps it, for reading alone
-            path.unlink()
         raise InputError(
-            f"what was downloaded is not the public table: {'; '.join(problems)}.\n"
-            f"It was removed: try again. {_WITHOUT}"
+            f"what was downloaded is not the public table: {'; '.join(problems)}.\n{_removed(path)}. {_WITHOUT}"
         )
     return raw
+
+
+def _removed(path: Path) -> str:
+    """Remove a damaged table, and return the way on; somebody else may keep it, for reading alone."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return (
+            f"{path} could not be removed ({error.strerror or error}): have it removed, or set {CACHE_VARIABLE} to "
+            "another folder, into which it is downloaded again"
+        )
+    return "It was removed: try again"
 
 
 def _download(path: Path) -> None:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
-from data.cache_folder import CACHE_VARIABLE, temporary_cache_dir, wished_cache_dir
+from data.cache_folder import choose_cache
 from data.cpus import LIMIT_VARIABLE, affinity, cpu_quotas, usable_cpus
 from data.errors import InputError
-from data.files import why_not_writable
 from search.fitness import Check, Fit, check_address, here
 from search.leftovers import leftover_sessions
 
@@ -31,11 +30,16 @@ def examine() -> list[Check]:
 
 
 def guarded(check: Callable[[], Check]) -> Check:
-    """Return what a check finds; a note where it cannot look, which is no reason to show nothing of the others."""
+    """Return what a check finds, or that it could not look, so that the others are shown all the same.
+
+    Wrong input, such as a variable that no sweep could use either, fails; anything else that goes wrong is a note.
+    """
+    name = check.__name__.removeprefix("check_").replace("_", " ")
     try:
         return check()
+    except InputError as error:
+        return Check(name, Fit.FAILS, str(error), "mend what the message names")
     except Exception as error:
-        name = check.__name__.removeprefix("check_").replace("_", " ")
         return Check(name, Fit.NOTE, f"could not be looked at: {type(error).__name__}: {error}", "see the message")
 
 
@@ -73,18 +77,12 @@ def check_rays_cpus() -> Check:
     return Check("Ray's CPUs", Fit.NOTE, found, f"for a cluster: ray start --num-cpus {usable}")
 
 
-def check_cache_folder() -> Check:
-    """Tell where compiled kernels and embeddings are kept, and whether the kernels are."""
+def check_kernels() -> Check:
+    """Tell whether the kernels are compiled already."""
     from trainables.compiled import are_compiled
 
-    wished = wished_cache_dir()
-    reason = why_not_writable(wished) if wished else "the home directory is unknown"
-    folder = wished if wished and reason is None else temporary_cache_dir()
-    compiled = "kernels compiled" if are_compiled(folder) else "kernels not compiled yet: the first sweep does, 40 s"
-    if folder == wished:
-        return Check("cache folder", Fit.OK, f"{folder}, {compiled}")
-    found = f"{wished or '~/.cache/genresweep'} cannot be written ({reason}): {folder} instead, {compiled}"
-    return Check("cache folder", Fit.NOTE, found, f"set {CACHE_VARIABLE} to a folder that can be written and lasts")
+    compiled = are_compiled(choose_cache().folder)
+    return Check("kernels", Fit.OK, "compiled" if compiled else "not compiled yet: the first sweep does, 40 s")
 
 
 def check_leftovers() -> Check:
@@ -95,7 +93,7 @@ def check_leftovers() -> Check:
 
 
 def check_versions() -> Check:
-    """Tell the versions of what a study's numbers hang on; those that genresweep asks for must be there."""
+    """Tell the versions of what a study's numbers depend on; the libraries that genresweep asks for must be there."""
     found = [f"{name} {_version(name)}" for name in LIBRARIES]
     if problems := list(_unmet()):
         return Check("versions", Fit.FAILS, "; ".join(problems), "pip install -e . in genresweep's folder")
@@ -123,7 +121,7 @@ def _version(name: str) -> str:
 
 
 def check_processor() -> Check:
-    """Tell the processor, on which the last bits of a learning curve hang."""
+    """Tell the processor, on which the last bits of a learning curve depend."""
     from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 
     features = get_host_cpu_features()
@@ -141,7 +139,7 @@ def check_gpu() -> Check:
     return Check("GPU", Fit.OK, f"{', '.join(names)}: --device cuda")
 
 
-_SLOW = (check_rays_cpus, check_cache_folder, check_leftovers, check_versions, check_processor, check_gpu)
+_SLOW = (check_rays_cpus, check_kernels, check_leftovers, check_versions, check_processor, check_gpu)
 """Those that import what takes seconds."""
 
 

@@ -6,14 +6,17 @@ import os
 import resource
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import psutil
 
+from data.cache_folder import CACHE_VARIABLE, choose_cache
 from data.cgroups import groups, words
 from data.errors import InputError
 from data.files import why_not_writable
@@ -22,10 +25,19 @@ from search.session_folder import check_session_folder
 
 _SHARE = 0.3
 """Of the memory that is free: what Ray 2.60 reserves for objects (``_private/ray_constants.py``)."""
+_MOST_OBJECTS = 200_000_000_000
+"""Bytes of which Ray reserves no more, however large the machine."""
+_SLOW_OBJECTS = 10_000_000_000
+"""Bytes up to which Ray reserves more than ``/dev/shm`` holds, and puts its objects on disk."""
 _MEMORY = 1_000_000_000
 """Bytes without which Ray, the command and one worker end one another; 2 GB are comfortable."""
 _MAPPED = 8_000_000_000
 """Bytes of addresses that a process of Ray's maps beside its objects, of which it uses few."""
+_MEMORY_FILES = (
+    ("memory.usage_in_bytes", "memory.limit_in_bytes", "total_"),
+    ("memory.current", "memory.max", ""),
+)
+"""By version of control groups: what is used, what is granted, and how the words of ``memory.stat`` begin."""
 _FILES = 256
 """Open files that a process of Ray's may come to hold in a small sweep."""
 
@@ -58,9 +70,12 @@ def refuse_unfit_machine(address: str | None) -> None:
     """Check in milliseconds what a sweep needs of this machine; ``InputError`` lists all that fails, each with its fix.
 
     ``address`` is the option of that name, or ``None``: where it, or ``RAY_ADDRESS``, names a cluster, only what the
-    command itself needs is looked at. Neither Ray nor torch is imported. ``genresweep doctor`` prints all this.
+    command itself needs is looked at, and nothing where this process is connected to a Ray already, which it will use.
+    Neither Ray nor torch is imported. ``genresweep doctor`` prints all this.
     """
     where = find_address(address)
+    if _is_connected():
+        return
     failing = [
         check for each in (here() if where.is_local else beside_a_cluster()) if (check := each()).state is Fit.FAILS
     ]
@@ -69,15 +84,21 @@ def refuse_unfit_machine(address: str | None) -> None:
         raise InputError(f"no sweep can run on this machine (`genresweep doctor` says more):\n{listed}")
 
 
+def _is_connected() -> bool:
+    """Whether this process has a Ray; one that has not imported it has none."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
 def beside_a_cluster() -> Checks:
     """Return the checks for a command whose Ray runs elsewhere."""
-    return (check_home, check_temporary_folder)
+    return (check_home, check_temporary_folder, check_cache_folder)
 
 
 def here() -> Checks:
     """Return the checks for a command that starts its own Ray."""
     return (
-        *(check_home, check_temporary_folder, check_ray_folder, check_loopback),
+        *(check_home, check_temporary_folder, check_cache_folder, check_ray_folder, check_loopback),
         *(check_memory, check_addresses, check_open_files, check_shared_memory),
     )
 
@@ -112,6 +133,19 @@ def check_temporary_folder() -> Check:
     return Check(
         "temporary files", Fit.OK, f"{folder} ({len(os.fsencode(folder))} bytes long), {free / 1e9:.1f} GB free"
     )
+
+
+def check_cache_folder() -> Check:
+    """Tell where compiled kernels, embeddings and the public table are kept."""
+    fix = f"set {CACHE_VARIABLE} to a folder that can be written and lasts"
+    try:
+        chosen = choose_cache()
+    except InputError as error:
+        return Check("cache folder", Fit.FAILS, str(error), fix)
+    if chosen.reason is None:
+        return Check("cache folder", Fit.OK, str(chosen.folder))
+    found = f"{chosen.wished} cannot be written ({chosen.reason}): {chosen.folder} instead"
+    return Check("cache folder", Fit.NOTE, found, fix)
 
 
 def check_ray_folder() -> Check:
@@ -157,12 +191,41 @@ def memory_limit() -> int | None:
     return min((limit for limit in limits if limit < 1 << 60), default=None)  # version 1 says no limit by 2 ** 63
 
 
+def object_store_bytes() -> int:
+    """Return the bytes that Ray 2.60 reserves for objects (``_private/utils.py``, ``resolve_object_store_memory``).
+
+    The least of a share of the memory that is free, of 200 GB, and of what ``/dev/shm`` holds, though 10 GB at least.
+    """
+    shared = 0
+    with suppress(OSError):  # where there is none, another check says so
+        shared = shutil.disk_usage("/dev/shm").free
+    return min(int(_SHARE * _free_for_ray()), _MOST_OBJECTS, max(_SLOW_OBJECTS, int(0.95 * shared)))
+
+
+def _free_for_ray() -> int:
+    """The memory that Ray takes for free (``estimate_available_memory``): it reads the container's group alone.
+
+    That is the outermost that can be read. What it could drop, the contents of files, does not count as used.
+    """
+    memory = psutil.virtual_memory()
+    every = groups("memory")
+    for folder in (each for each in every if each.parent not in every):
+        for usage, limit, prefix in _MEMORY_FILES:
+            if used := words(folder, usage):
+                stat = words(folder, "memory.stat")
+                amounts = dict(zip(stat[::2], map(int, stat[1::2]), strict=False))
+                files = sum(amounts.get(f"{prefix}{state}_file", 0) for state in ("active", "inactive"))
+                most = [int(text) for text in words(folder, limit) if text.isdecimal()]
+                return min([memory.total, *most]) - int(used[0]) + files
+    return memory.total - memory.used
+
+
 def check_addresses() -> Check:
     """Tell whether a limit on addresses (``ulimit -v``) leaves room for what Ray maps: far more than it uses."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return Check("ulimit -v", Fit.OK, "unlimited")
-    wanted = int(_SHARE * psutil.virtual_memory().available) + _MAPPED
+    wanted = object_store_bytes() + _MAPPED
     found = f"{limit / 1e9:.1f} GB of addresses, of which Ray maps {wanted / 1e9:.0f} GB"
     if limit < wanted:
         return Check("ulimit -v", Fit.FAILS, found, "ulimit -v unlimited, before the command")
@@ -189,7 +252,7 @@ def check_shared_memory() -> Check:
     except OSError as error:
         found = f"/dev/shm: {error.strerror}"
         return Check("/dev/shm", Fit.FAILS, found, "mount one: mount -t tmpfs tmpfs /dev/shm")
-    wanted = _SHARE * min(psutil.virtual_memory().available, memory_limit() or float("inf"))
+    wanted = object_store_bytes()
     found = f"{free / 1e9:.2f} GB free"
     if free < wanted:
         found += f", less than the {wanted / 1e9:.1f} GB that Ray reserves: its objects go to its folder on disk"
@@ -206,7 +269,8 @@ def check_address() -> Check:
     except InputError as error:
         return Check(VARIABLE, Fit.FAILS, str(error), f"unset {VARIABLE}")
     if where.is_local:
-        return Check(VARIABLE, Fit.OK, "not set: commands start their own Ray here")
+        given = os.environ.get(VARIABLE) or "not set"
+        return Check(VARIABLE, Fit.OK, f"{given}: commands start their own Ray here")
     found = f"{where.where}: commands join that cluster"
     return Check(VARIABLE, Fit.NOTE, found, f"unset {VARIABLE} to train on this machine")
 

@@ -12,14 +12,15 @@ import hashlib
 import os
 import shutil
 import socket
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import InputError, warn
-from data.files import abandoned, clear_abandoned, private_folder, why_not_writable
+from data.files import abandoned, private_folder, why_not_writable
 
 LONGEST_SOCKET = 107
 """Bytes of a socket's path on Linux, without the zero at its end."""
@@ -63,8 +64,11 @@ def session_folder() -> Iterator[Path]:
 
 
 def check_session_folder() -> Path:
-    """Return the folder in which Ray's can be made; ``InputError`` where there is none. Nothing is left there."""
-    folder = make_session_folder()
+    """Return the folder in which Ray's can be made; ``InputError`` where there is none. Nothing is left there.
+
+    It is tried out under a name that no session has: a Ray of this process may be at work in the one it will get.
+    """
+    folder = _in_first_place(_tried_out)
     _remove(folder)
     return folder.parent
 
@@ -75,10 +79,44 @@ def make_session_folder() -> Path:
     Tried are the user's ``RAY_TMPDIR``, ``TMPDIR``, ``TEMP`` and ``TMP``, then ``/tmp``, ``/var/tmp`` and the user's
     runtime folder.
     """
+    return _in_first_place(_made)
+
+
+def clear_session_folders() -> None:
+    """Delete the folders of Ray that killed commands of this user have left on this machine."""
+    for folder in abandoned_session_folders():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned_session_folders() -> list[Path]:
+    """Return the folders of Ray that killed commands of this user have left on this machine."""
+    found = (folder for base in temporary_bases() for folder in abandoned(base.path, _PREFIX, host=_host()))
+    return [folder for folder in found if is_own(folder)]
+
+
+def temporary_bases() -> list[Base]:
+    """Return the folders that may hold Ray's, each once: those that the user names, in Ray's order, then usual ones."""
+    named = [(os.path.abspath(value), f"{name}={value}") for name in _NAMED if (value := os.environ.get(name))]
+    usual = [(path, path) for path in (*_USUAL, os.environ.get("XDG_RUNTIME_DIR", "")) if os.path.isabs(path)]
+    found: dict[str, Base] = {}
+    for path, said in (*named, *usual):
+        found.setdefault(path, Base(Path(path), said))
+    return list(found.values())
+
+
+def is_own(path: Path) -> bool:
+    """Tell whether a file or folder is there and is this user's; a link counts for itself."""
+    with suppress(OSError):
+        return path.lstat().st_uid == os.geteuid()
+    return False
+
+
+def _in_first_place(make: Callable[[Path], Path]) -> Path:
+    """What ``make`` returns for the first base of which it raises no ``OSError``; ``InputError`` for none."""
     refused: list[Refused] = []
-    for base in _bases():
+    for base in temporary_bases():
         try:
-            folder = _made(base.path)
+            folder = make(base.path)
         except OSError as error:
             refused.append(Refused(base, error.strerror or str(error)))
             continue
@@ -88,28 +126,26 @@ def make_session_folder() -> Path:
     raise InputError(_no_place(refused))
 
 
-def clear_session_folders() -> None:
-    """Delete the folders of Ray that killed commands of this machine have left."""
-    for base in _bases():
-        clear_abandoned(base.path, _PREFIX, host=_host())
-
-
-def abandoned_session_folders() -> list[Path]:
-    """Return the folders of Ray that killed commands of this machine have left."""
-    return [folder for base in _bases() for folder in abandoned(base.path, _PREFIX, host=_host())]
-
-
-def _bases() -> list[Base]:
-    named = [
-        Base(Path(os.path.abspath(value)), f"{name}={value}") for name in _NAMED if (value := os.environ.get(name))
-    ]
-    usual = [*_USUAL, os.environ.get("XDG_RUNTIME_DIR", "")]
-    bases = named + [Base(Path(path), path) for path in usual if os.path.isabs(path)]
-    return list({base.path: base for base in reversed(bases)}.values())[::-1]
-
-
 def _made(base: Path) -> Path:
     """Ray's folder in ``base``, tried out; ``OSError`` with the reason in words where that cannot hold it."""
+    folder = _check_room(base)
+    _remove(folder)  # of an earlier Ray of this process, or of one that had its number
+    if os.path.lexists(folder):
+        raise OSError(0, f"{folder.name} in it is another user's")
+    folder.mkdir(mode=0o700)
+    _try_out(folder)
+    return folder
+
+
+def _tried_out(base: Path) -> Path:
+    """A folder like Ray's in ``base``, under a name of its own, which counts as abandoned where this process dies."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{_check_room(base).name}-", dir=base))
+    _try_out(folder)
+    return folder
+
+
+def _check_room(base: Path) -> Path:
+    """The path of Ray's folder in ``base``; ``OSError`` where it is too long, or where little room is left."""
     folder = base / f"{_PREFIX}{_host()}-{os.getpid()}"
     # both processes' numbers are this one's: Ray's session is called after the process that starts it
     sockets = folder / f"session_2000-01-01_00-00-00_000000_{os.getpid()}" / "sockets"
@@ -118,35 +154,38 @@ def _made(base: Path) -> Path:
         raise OSError(0, f"its path has {length} bytes, and a socket's leaves it {length - excess}")
     if (free := shutil.disk_usage(base).free) < ROOM:
         raise OSError(0, f"{free / 1e6:.0f} MB are free, and {ROOM / 1e6:.0f} MB are needed")
-    _remove(folder)  # of an earlier Ray of this process, or of one that had its number
-    if private_folder(folder) is None:
-        folder.mkdir()  # which says why it cannot be made
-        raise OSError(0, f"{folder.name} in it cannot be closed to others")
-    try:
-        _try_out(sockets)
-    except OSError:
-        _remove(folder)
-        raise
-    shutil.rmtree(sockets.parent)
     return folder
 
 
-def _try_out(sockets: Path) -> None:
-    """``OSError`` where files cannot be written, or where no socket can be made, as on some network file systems."""
-    sockets.mkdir(parents=True)
-    if (reason := why_not_writable(sockets)) is not None:
-        raise OSError(0, reason)
+def _try_out(folder: Path) -> None:
+    """Leave a new folder empty where Ray can work in it; else delete it and raise ``OSError``.
+
+    Some mounts (vfat) know no modes, some network file systems no sockets.
+    """
+    try:
+        if private_folder(folder) is None:
+            raise OSError(0, "a folder in it cannot be closed to others")
+        if (reason := why_not_writable(folder)) is not None:
+            raise OSError(0, reason)
+        _bind_socket(folder / "s")
+    except OSError:
+        _remove(folder)
+        raise
+
+
+def _bind_socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as trial:
         try:
-            trial.bind(str(sockets / "plasma_store"))
+            trial.bind(str(path))
         except OSError as error:
             raise OSError(0, f"no socket can be made there: {error.strerror or error}") from error
+    path.unlink()
 
 
 def _remove(folder: Path) -> None:
     """Delete a folder of this user's; processes that Ray has just ended may still write into it."""
     for _ in range(20):
-        if not os.path.lexists(folder) or folder.lstat().st_uid != os.geteuid():
+        if not is_own(folder):
             return
         shutil.rmtree(folder, ignore_errors=True)
         if os.path.lexists(folder):

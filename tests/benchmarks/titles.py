@@ -12,8 +12,8 @@ import tempfile
 import time
 from typing import Any
 
+from data.cache_folder import CACHE_VARIABLE
 from data.columns import ALBUM_NAME, TRACK_NAME
-from data.embedding_cache import CACHE_VARIABLE
 from data.embeddings import embed_titles
 from data.tracks import load_tracks
 

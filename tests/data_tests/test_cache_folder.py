@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from data import cache_folder
-from data.cache_folder import CACHE_VARIABLE, cache_dir
+from data.cache_folder import CACHE_VARIABLE, cache_dir, choose_cache
 from data.embedding_cache import EmbeddingCache
 from data.errors import InputWarning
 
@@ -60,6 +60,8 @@ def test_where_it_cannot_be_written_it_is_the_users_own_for_all_processes(unwrit
     assert stat.S_IMODE(found.lstat().st_mode) == 0o700
     with pytest.warns(InputWarning, match=str(unwritable)):
         assert cache_dir() == found
+    chosen = choose_cache()
+    assert (chosen.folder, chosen.wished, chosen.reason) == (found, str(unwritable), "Not a directory")
 
 
 @pytest.mark.parametrize("kind", ["open", "link", "file"])
@@ -96,6 +98,11 @@ def test_without_a_home_no_folder_is_called_by_a_tilde(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "expanduser", lambda path: path)
+        with pytest.warns(InputWarning, match="~/.cache/genresweep cannot be written .the home directory is unknown"):
+            assert cache_dir().parent == temporary
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: f"~/.cache/{name}")
     with pytest.warns(InputWarning, match="the home directory is unknown"):
         assert cache_dir().parent == temporary

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from joblib.externals.loky import cpu_count
+from joblib.externals.loky.backend import context
+from joblib.externals.loky.backend.context import cpu_count
 
 from data import cgroups, cpus
 from data.errors import InputError
@@ -92,8 +93,9 @@ def test_in_a_container_the_mount_itself_is_the_group(machine: Path, own: str, r
 def test_a_mount_over_another_hides_it(machine: Path) -> None:
     over = "/inner HERE/cpu rw - cgroup cgroup rw,cpu"
     grouped(machine, "4:cpu:/inner\n", "/ HERE/cpu rw - cgroup cgroup rw,cpu", over)
-    put(machine / "cpu", cpu__cfs_quota_us="100000", cpu__cfs_period_us="100000")
-    assert cpus.usable_cpus() == 1
+    put(machine / "cpu", cpu__cfs_quota_us="300000", cpu__cfs_period_us="100000")
+    put(machine / "cpu" / "inner", cpu__cfs_quota_us="100000", cpu__cfs_period_us="100000")
+    assert cpus.usable_cpus() == 3, "what is at inner is of the mount that is hidden"
 
 
 def test_without_control_groups_affinity_counts(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +116,23 @@ def test_a_variable_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch
         cpus.usable_cpus()
 
 
-def test_it_agrees_with_joblib_here() -> None:
-    assert 1 <= cpus.usable_cpus() <= cpu_count()
+@pytest.mark.parametrize("wanted", ["", "4"])
+@pytest.mark.parametrize("bound", [64, 3])
+@pytest.mark.parametrize("quota", ["max 100000", "50000 100000", "100000 100000", "150000 100000", "700000 100000"])
+def test_it_agrees_with_joblib_of_one_group(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, quota: str, bound: int, wanted: str
+) -> None:
+    """Joblib is shown the made-up group where it looks for one."""
+    grouped(machine, "0::/\n", VERSION_2)
+    put(machine / "cgroup2", cpu__max=quota)
+    files = {"/sys/fs/cgroup/cpu.max": machine / "cgroup2" / "cpu.max"}
+    monkeypatch.setattr(context, "open", lambda name: files[name].open(), raising=False)
+    monkeypatch.setattr(os.path, "exists", lambda path: path in files)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(bound)), raising=False)
+    monkeypatch.setattr(cpus, "affinity", lambda: bound)
+    if wanted:
+        monkeypatch.setenv(cpus.LIMIT_VARIABLE, wanted)
+    assert cpus.usable_cpus() == cpu_count()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

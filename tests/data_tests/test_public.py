@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pooch
@@ -70,3 +73,19 @@ def test_what_is_not_the_table_is_removed(cache, monkeypatch, public_table):
         with pytest.raises(InputError, match=message):
             load_tracks("spotify")
         assert not path.exists()
+
+
+def test_a_damaged_table_that_cannot_be_removed_is_named(cache, monkeypatch):
+    """In a folder that several people read, and one writes."""
+    path = cache / public.FILE_NAME
+    path.write_text("cut o")
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(30, os.strerror(30))
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(InputError) as refused:
+        load_tracks("spotify")
+    said = str(refused.value)
+    assert f"{path} could not be removed (Read-only file system)" in said and "set GENRESWEEP_CACHE_DIR to" in said
+    assert "It was removed" not in said

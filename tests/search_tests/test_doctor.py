@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from search import doctor
+from data.errors import InputError
+from search import doctor, fitness
 from search.cli import run
 from search.doctor import as_json, can_sweep, examine, guarded
-from search.fitness import Check, Fit
+from search.fitness import Check, Fit, refuse_unfit_machine
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_every_part_of_the_machine_is_looked_at(examined: list[Check]) -> None:
     assert len(names) == len(set(names))
     assert set(names) >= {
         *("CPUs", "Ray's CPUs", "memory", "ulimit -v", "temporary files", "Ray's folder", "cache folder", "home"),
-        *("loopback", "/dev/shm", "RAY_ADDRESS", "versions", "processor", "GPU"),
+        *("loopback", "kernels", "/dev/shm", "RAY_ADDRESS", "versions", "processor", "GPU"),
     }
     assert can_sweep(examined)
     assert not any("could not be looked at" in check.found for check in examined)
@@ -65,6 +66,31 @@ def test_a_check_that_breaks_hides_no_other() -> None:
 
     found = guarded(check_something_odd)
     assert (found.name, found.state) == ("something odd", Fit.NOTE) and "Permission denied" in found.found
+
+
+def test_wrong_input_fails_in_its_own_words() -> None:
+    def check_something_said() -> Check:
+        raise InputError("X=1: expected 2")
+
+    found = guarded(check_something_said)
+    assert (found.name, found.state, found.found) == ("something said", Fit.FAILS, "X=1: expected 2") and found.fix
+
+
+def test_a_cache_folder_that_a_sweep_would_refuse_is_not_called_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the same words, which the sweep says before anything else."""
+    monkeypatch.setenv("GENRESWEEP_CACHE_DIR", "~nobody-of-that-name/x")
+    monkeypatch.setattr(doctor, "_SLOW", (doctor.check_kernels,))
+    monkeypatch.setattr(fitness, "_is_connected", lambda: False)
+    assert run(["doctor", "--json"]) == 2
+    printed = json.loads(capsys.readouterr().out)
+    (found,) = [check for check in printed["checks"] if check["name"] == "cache folder"]
+    assert not printed["fit"] and found["state"] == "fails"
+    for address in (None, "10.0.0.1:6379"):
+        with pytest.raises(InputError) as refused:
+            refuse_unfit_machine(address)
+        assert found["found"] in str(refused.value) and "~nobody-of-that-name/x" in found["found"]
 
 
 FAILING = [Check("memory", Fit.FAILS, "0.1 GB", "give more"), Check("GPU", Fit.OK, "none")]

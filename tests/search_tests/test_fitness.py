@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray._private.utils as ray_utils
 
 from data import cgroups
 from data.errors import InputError
@@ -35,8 +37,10 @@ def test_a_sound_machine_is_not_refused_and_nothing_heavy_is_imported() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a cluster's address, nor the Ray that other tests of this process share."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(fitness, "_is_connected", lambda: False)
 
 
 def refused_at_once() -> str:
@@ -57,7 +61,7 @@ def test_all_that_fails_is_told_in_one_message_each_with_its_fix(monkeypatch: py
 
 
 def test_beside_a_cluster_what_its_nodes_do_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_folder, "_bases", lambda: [])
+    monkeypatch.setattr(session_folder, "temporary_bases", lambda: [])
     assert refused_at_once()
     refuse_unfit_machine("10.0.0.1:6379")
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
@@ -121,6 +125,82 @@ def test_limits_of_the_shell(kind: int, check: Callable[[], Check], monkeypatch:
     assert check().state is Fit.OK
 
 
+GB = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the made-up machine has, in GB, and what its container may use."""
+
+    memory: int
+    shared: float
+    container: int | None = None
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Host], None]:
+    """Makes this process take the machine for another, 8 GB of whose memory are in use, half of them by files."""
+
+    def make(machine: Host) -> None:
+        memory = SimpleNamespace(total=machine.memory * GB, used=4 * GB, available=(machine.memory - 4) * GB)
+        monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=int(machine.shared * GB)))
+        monkeypatch.setattr(cgroups, "_PROC", tmp_path)
+        (tmp_path / "cgroup").write_text("0::/\n")
+        (tmp_path / "mountinfo").write_text(f"30 20 0:2 / {tmp_path}/groups rw - cgroup2 cgroup2 rw\n")
+        if machine.container:
+            (tmp_path / "groups").mkdir()
+            (tmp_path / "groups" / "memory.max").write_text(str(machine.container * GB))
+            (tmp_path / "groups" / "memory.current").write_text(str(8 * GB))
+            files = f"anon {4 * GB}\nactive_file {3 * GB}\ninactive_file {1 * GB}\n"
+            (tmp_path / "groups" / "memory.stat").write_text(files)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("machine", "reserved", "state"),
+    [
+        (Host(memory=16, shared=8), 3.6, Fit.OK),
+        (Host(memory=16, shared=2), 3.6, Fit.NOTE),
+        (Host(memory=128, shared=16), 15.2, Fit.OK),
+        (Host(memory=128, shared=64), 37.2, Fit.OK),
+        (Host(memory=128, shared=0.064), 10, Fit.NOTE),
+        (Host(memory=512, shared=256, container=16), 3.6, Fit.OK),
+        (Host(memory=2048, shared=1024), 200, Fit.OK),
+    ],
+)
+def test_what_ray_reserves_for_objects(
+    machine: Host, reserved: float, state: Fit, host: Callable[[Host], None]
+) -> None:
+    host(machine)
+    assert fitness.object_store_bytes() == pytest.approx(reserved * GB, rel=1e-6)
+    assert fitness.check_shared_memory().state is state
+
+
+def test_it_is_what_ray_itself_reserves_here() -> None:
+    reserved = ray_utils.resolve_object_store_memory(ray_utils.estimate_available_memory())
+    assert fitness.object_store_bytes() == pytest.approx(reserved, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("machine", "limit", "state"),
+    [
+        (Host(memory=512, shared=256, container=16), 64, Fit.OK),
+        (Host(memory=512, shared=256, container=16), 11, Fit.FAILS),
+        (Host(memory=512, shared=256), 64, Fit.FAILS),
+        (Host(memory=512, shared=256), 168, Fit.OK),
+        (Host(memory=512, shared=4), 20, Fit.OK),
+    ],
+)
+def test_a_limit_on_addresses_that_ray_can_live_with(
+    machine: Host, limit: int, state: Fit, host: Callable[[Host], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host(machine)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit * GB, limit * GB))
+    assert fitness.check_addresses().state is state
+
+
 @pytest.mark.parametrize(("limit", "state"), [("500000000", Fit.FAILS), ("4000000000", Fit.OK), ("max", Fit.OK)])
 def test_memory_of_a_control_group(limit: str, state: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "_PROC", tmp_path)
@@ -145,7 +225,8 @@ def test_a_small_shared_memory_is_a_note(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_address_that_commands_use(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", address)
     expected = {"auto": Fit.NOTE, "ray://head:10001": Fit.FAILS}.get(address, Fit.OK)
-    assert fitness.check_address().state is expected
+    found = fitness.check_address()
+    assert found.state is expected and (address or "not set") in found.found
 
 
 def test_the_command_ends_with_code_2_before_ray(small: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,12 @@ from search import session_folder as module
 from search.leftovers import leftover_sessions
 from search.session_folder import (
     LONGEST_SOCKET,
+    abandoned_session_folders,
     check_session_folder,
     clear_session_folders,
     make_session_folder,
     session_folder,
+    temporary_bases,
 )
 
 VARIABLES = ("RAY_TMPDIR", "TMPDIR", "TEMP", "TMP", "XDG_RUNTIME_DIR")
@@ -81,6 +84,42 @@ def test_the_longest_path_that_fits_is_taken_and_one_byte_more_is_not(
         _only(monkeypatch, short / f"{inner}x")
 
 
+def test_the_first_that_names_a_folder_places_it(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one of less weight, or the system itself, names it again."""
+    first, second = short / "a", short / "b"
+    for name, value in (("RAY_TMPDIR", f"{first}/"), ("TMPDIR", second), ("TEMP", first), ("TMP", short)):
+        monkeypatch.setenv(name, str(value))
+    assert [base.path for base in temporary_bases()] == [first, second, short]
+    assert [base.said.partition("=")[0] for base in temporary_bases()] == ["RAY_TMPDIR", "TMPDIR", "TMP"]
+    monkeypatch.setattr(module, "_USUAL", (str(first), str(second)))
+    for name in ("RAY_TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name)
+    assert [base.path for base in temporary_bases()] == [second, first]
+
+
+def test_trying_a_folder_leaves_that_of_a_ray_at_work_alone(short: Path) -> None:
+    with session_folder() as folder:
+        (folder / "socket").touch()
+        assert check_session_folder() == short
+        assert [path.name for path in folder.iterdir()] == ["socket"]
+        assert list(short.iterdir()) == [folder]
+
+
+def test_where_modes_are_ignored_it_is_said_and_nothing_stays(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a stick with vfat: what is made is open, whatever is asked for."""
+    made = os.mkdir
+
+    def mkdir(path: str, mode: int = 0o777, **options: Any) -> None:
+        made(path, **options)
+        os.chmod(path, 0o777)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    for make in (check_session_folder, make_session_folder):
+        with pytest.raises(InputError, match="a folder in it cannot be closed to others"):
+            make()
+        assert list(short.iterdir()) == []
+
+
 def _only(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
     monkeypatch.setattr(module, "_USUAL", (str(base),))
     check_session_folder()
@@ -130,9 +169,23 @@ def test_a_folder_of_somebody_else_in_its_place_is_not_taken(short: Path) -> Non
     folder = make_session_folder()
     folder.chmod(0o777)
     os.chown(folder, 12345, 12345)
-    with pytest.raises(InputError, match="cannot be closed to others|File exists"):
-        check_session_folder()
+    with pytest.raises(InputError, match=f"{folder.name} in it is another user's"):
+        make_session_folder()
     folder.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder away")
+def test_what_others_have_left_is_neither_listed_nor_deleted(short: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    host = make_session_folder().name.partition("-")[0]
+    theirs, mine = short / f"{host}-{ended.pid}", short / f"{host}-{ended.pid}-tried"
+    for folder in (theirs, mine):
+        folder.mkdir(mode=0o700)
+    os.chown(theirs, 12345, 12345)
+    assert abandoned_session_folders() == [mine]
+    clear_session_folders()
+    assert theirs.exists() and not mine.exists()
 
 
 def test_what_a_killed_command_has_left_is_listed_and_deleted_by_the_next(short: Path) -> None:
