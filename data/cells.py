@@ -64,9 +64,8 @@ def text_cells(cells: pd.Series) -> pd.Series:
     Raises ``InputError`` for text that UTF-8 cannot hold.
     """
     plain = cells.astype(object)
-    texts = plain.where(cells.notna(), "").map(_text)
     try:
-        texts = texts.astype("str")
+        texts = plain.where(cells.notna(), "").map(_text).astype("str")
     except UnicodeEncodeError as error:  # half of a surrogate pair, which no file in UTF-8 can hold
         raise InputError(
             f"column {cells.name!r}: expected text that UTF-8 can hold, but found {error.object[:30]!r}: replace such "
