@@ -41,8 +41,8 @@ COMMANDS = {
     ],
     "report": ["--accuracy", "--debug", "--to", "studies"],
     "resume": [
-        *("--address", "--cpus", "--debug", "--epochs", "--gpus-per-segment", "--json", "--out", "--quiet"),
-        *("--resources-per-segment", "study"),
+        *("--address", "--cpus", "--data", "--debug", "--epochs", "--gpus-per-segment", "--json", "--mapping"),
+        *("--out", "--quiet", "--resources-per-segment", "--text-model", "--transfer-data", "study"),
     ],
     "run": [
         *("--address", "--cpus", "--data", "--debug", "--device", "--epochs", "--freeze", "--gpus-per-segment"),
