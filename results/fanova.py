@@ -3,75 +3,92 @@
 from __future__ import annotations
 
 import math
+import random
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from results.parameters import plain_value
-from spaces import Parameter, SearchSpace, Uniform
+from spaces import Choice, Parameter, SearchSpace
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _SEED = 0
-_INACTIVE = "inactive"
-"""The category, beside those of the parameter, of configurations in which a conditional parameter does not apply."""
-_GAP = 0.01
-"""How far below its range a conditional range has the number that stands for "inactive", in widths of that range."""
+_NOTHING = 1e-12
+"""Differences of scores that come of rounding: Optuna raises where there is no variance to explain."""
+_FEWEST = 4
+"""Configurations that a forest needs to say anything."""
 
 
-def main_effects(space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> dict[str, float]:
-    """Return the share of the forest's variance that each parameter's main effect explains.
+@dataclass(frozen=True)
+class MainEffects:
+    """What the parameters of a space do to a score, each on average over the others."""
 
-    Shares are of the whole variance, so they sum to at most 1: the rest lies in interactions. All are 0 where every
-    score is the same. The method is fANOVA (Hutter et al. 2014) through Optuna, with a fixed seed.
+    shares: Mapping[str, float]
+    """Of the variance of all scores; a conditional one's effect is that where it applies, so it may be above 1."""
+    explained: float
+    """Share of the variance of all scores that the main effects explain together: the rest lies in interactions."""
 
-    A parameter that applies to some configurations alone takes part with "inactive" as a value of its own. Left to
-    Optuna 5.0 (``importance/_base.py``, ``_get_distributions``: the intersection of all trials' parameters) it would be
-    dropped, and the forest would explain its effect by whatever else tells configurations apart: continuous parameters
-    that do nothing. Its share holds what it shares with the parameter that it hangs on: whether it applies at all.
+
+def main_effects(space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> MainEffects:
+    """Return the share of the variance that each parameter's main effect explains; all 0 where scores are the same.
+
+    The method is fANOVA (Hutter et al. 2014) through Optuna, with a fixed seed. A conditional parameter is judged by
+    the configurations to which it applies: whether it does is the effect of the parameter that it hangs on. For the
+    others it has drawn values where it does not apply, so that the forest tells its effect from theirs. Left to Optuna
+    5.0 (``importance/_base.py``, ``_get_distributions``: the intersection of all trials' parameters) it would be
+    dropped, and its effect handed to whatever else tells configurations apart: continuous parameters that do nothing.
 
     Logarithmic ranges are given as logarithms, so that values count as they are drawn; Optuna weighs them on the plain
     scale (``_fanova/_evaluator.py``: ``transform_log=False``).
     """
-    if len(set(scores)) == 1:  # Optuna raises where there is no variance to explain
-        return dict.fromkeys(space.parameters, 0.0)
-    columns = {}
+    shares, weights = dict.fromkeys(space.parameters, 0.0), dict.fromkeys(space.parameters, 1.0)
+    whole = np.asarray(scores, dtype=np.float64)
+    groups: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for name in space.parameters:
+        groups[tuple(row for row, point in enumerate(points) if name in point)].append(name)
+    for rows, names in groups.items():
+        own = whole[list(rows)]
+        if len(rows) >= _FEWEST and np.ptp(own) > _NOTHING:
+            found = _shares(_columns(space, [points[row] for row in rows]), own.tolist())
+            for name in names:
+                shares[name] = found.get(name, 0.0) * float(own.var() / whole.var())
+                weights[name] = len(rows) / len(points)
+    return MainEffects(shares, sum(shares[name] * weights[name] for name in shares))
+
+
+def _columns(space: SearchSpace, points: Sequence[Mapping[str, Any]]) -> dict[str, tuple[BaseDistribution, list[Any]]]:
+    """Return the distribution and the values of each parameter that has more than one value among these points."""
+    found = {}
     for name, parameter in space.parameters.items():
-        values = [point.get(name, _INACTIVE) for point in points]
-        if len({*values} - {_INACTIVE}) > 1:  # one value alone, and where it applies tells another parameter
-            columns[name] = _column(parameter, values)
-    return dict.fromkeys(space.parameters, 0.0) | (_shares(columns, scores) if columns else {})
+        values = [point[name] for point in points if name in point]
+        if len(set(values)) > 1:
+            drawn = random.Random(_SEED).choices(values, k=len(points))
+            filled = [point.get(name, other) for point, other in zip(points, drawn, strict=True)]
+            found[name] = _column(parameter, filled)
+    return found
 
 
 def _column(parameter: Parameter, values: list[Any]) -> tuple[BaseDistribution, list[Any]]:
     """Return what Optuna is told of a parameter: its distribution, and the value of every configuration."""
-    from optuna.distributions import CategoricalDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    absent = [value is _INACTIVE for value in values]
-    if isinstance(parameter, Uniform):
-        return _range_column(parameter, values, absent)
-    choices = [plain_value(value) for value in parameter.values]
-    found = [_INACTIVE if gone else plain_value(value) for value, gone in zip(values, absent, strict=True)]
-    return CategoricalDistribution([*choices, *([_INACTIVE] if any(absent) else [])]), found
-
-
-def _range_column(parameter: Uniform, values: list[Any], absent: list[bool]) -> tuple[BaseDistribution, list[Any]]:
-    """Return a range and its values, where it is inactive a number just below it.
-
-    fANOVA averages over the range as if all of it were drawn alike, so "inactive" takes next to nothing of it: the
-    effect of a conditional range is that of its values, where it applies.
-    """
-    from optuna.distributions import FloatDistribution
-
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(list(map(plain_value, parameter.values))), list(map(plain_value, values))
     scale = math.log if parameter.log else float
     low, high = scale(parameter.low), scale(parameter.high)
-    inactive = low - _GAP * (high - low)
-    found = [inactive if gone else min(high, max(low, scale(v))) for v, gone in zip(values, absent, strict=True)]
-    return FloatDistribution(inactive if any(absent) else low, high), found
+    return FloatDistribution(low, high), [min(high, max(low, scale(value))) for value in values]
 
 
 def _shares(columns: Mapping[str, tuple[BaseDistribution, list[Any]]], scores: Sequence[float]) -> dict[str, float]:
+    """Return the share of a forest's variance that each column's main effect explains, by Optuna's evaluator."""
+    if not columns:
+        return {}
     import optuna
     from optuna.importance import FanovaImportanceEvaluator
     from optuna.trial import FrozenTrial, TrialState

@@ -39,7 +39,7 @@ class Importance:
     ``value`` (str; the bounds of a class where the parameter is continuous), ``count``, and ``mean``, ``spread``
     (standard deviation, NaN for one) and ``best`` of the configurations' accuracies.
     ``parameters``: ``parameter`` and ``importance``, shares of what all main effects explain, which sum to 1 (to 0
-    where every accuracy is the same). Where a parameter does not apply it counts as a value of its own.
+    where every accuracy is the same); a conditional one is judged by the configurations to which it applies.
     ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``, and ``interaction``,
     what the mean has more than the sum of both main effects would give.
     A configuration's accuracy is of its best epoch among the first ``epochs`` (``None``: among all), and the mean of
@@ -86,7 +86,7 @@ class Importance:
         text = f"importance: shares of main effects, which explain {self.explained:.0%} of the variance"
         text += "; the rest lies in interactions" if self.explained < _WHOLE else ""
         if self.conditional:
-            text += f". Of {', '.join(self.conditional)} it counts, too, whether they apply at all"
+            text += f". {', '.join(self.conditional)}: by the configurations to which they apply"
         return text
 
 
@@ -115,6 +115,8 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
         for repeats in rows.values()
         if all(trial.key in scores and _trained_so_long(trial, epochs) for trial in repeats)
     ]
+    if not scores:
+        raise InputError(f"{directory}: no configuration has a score, so nothing can be said of what mattered")
     if len(counted) < _FEWEST:
         raise InputError(
             f"{directory}: {len(counted)} configurations can be counted, and {_FEWEST} are the fewest to compare; "
@@ -122,8 +124,8 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
         )
     values = [space.values(repeats[0].configuration) for repeats in counted]
     accuracy = pd.Series([fmean(scores[trial.key] for trial in repeats) for repeats in counted])
-    shares = main_effects(space, values, accuracy.tolist())
-    parameters = _importances({name: shares[name] for name in space.parameters})
+    found = main_effects(space, values, accuracy.tolist())
+    parameters = _importances(found.shares)
     labels = {name: _labels(space, name, values) for name in parameters["parameter"]}
     return Importance(
         study=str(directory),
@@ -135,7 +137,7 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
         stopped=len({trial.key.config_id for trial in stopped}),
         epochs=epochs,
         repeats=settings.repeats,
-        explained=sum(shares.values()),
+        explained=found.explained,
         conditional=tuple(name for name in space.parameters if any(name not in point for point in values)),
     )
 
