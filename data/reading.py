@@ -51,9 +51,7 @@ def _read_bytes(path: Path) -> bytes:
     except FileNotFoundError as error:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = did_you_mean(path.name, [*siblings, "spotify", "synthetic"])
-        raise InputError(
-            f"no such file: {path}{hint}; --data takes a path, 'spotify', or 'synthetic[:ROWS]'"
-        ) from error
+        raise InputError(f"no such file: {path}{hint}; a table is a path, 'spotify' or 'synthetic[:ROWS]'") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     if not content.strip():

@@ -147,7 +147,7 @@ def load_tracks(
     """
     word = _word(source)
     if word and isinstance(mapping, str | Path):
-        raise InputError(f"a mapping goes with a file, not with --data {source}")
+        raise InputError(f"a mapping goes with a file, not with {source!r}: leave it out")
     columns = read_mapping(mapping) if isinstance(mapping, str | Path) else mapping or ColumnMapping()
     raw, label = read_source(source)
     checked = check_table(raw, columns, source=label, require_genre=require_genre, min_genres=min_genres)
@@ -192,9 +192,7 @@ def _synthetic(label: str) -> tuple[pd.DataFrame, str]:
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAXIMUM_ROWS))
     rows = int(text) if is_number else (0 if colon else DEFAULT_ROWS)
     if not 1 <= rows <= MAXIMUM_ROWS:
-        raise InputError(
-            f"--data {label}: ROWS must be a whole number from 1 to {MAXIMUM_ROWS:,}, such as synthetic:20000"
-        )
+        raise InputError(f"{label}: ROWS must be a whole number from 1 to {MAXIMUM_ROWS:,}, such as synthetic:20000")
     return synthetic_frame(rows), f"synthetic:{rows}"
 
 

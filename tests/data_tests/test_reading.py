@@ -73,8 +73,16 @@ def test_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "train.csv").touch()
     with pytest.raises(InputError, match=r"no such file.*did you mean 'train.csv'"):
         read_table(tmp_path / "trian.csv")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="no such file") as caught:
         read_table(tmp_path / "nowhere" / "train.csv")
+    # --transfer-data and the tracks of predict are read here, too
+    assert "; a table is a path, 'spotify' or 'synthetic[:ROWS]'" in str(caught.value) and "--" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["synthetic:0", "synthetic:many"])
+def test_a_wrong_word_is_refused_without_naming_an_option(word):
+    with pytest.raises(InputError, match=f"^{word}: ROWS must be a whole number from 1 to "):
+        load_tracks(word)
 
 
 def test_directory(tmp_path):
