@@ -60,13 +60,13 @@ def same(column: str, name: str, spare: Sequence[str]) -> list[str]:
 
 def by_alias(column: str, name: str, spare: Sequence[str]) -> list[str]:
     """Return those that another export calls so, the likeliest first."""
-    return [c for alias in _aliases(column, name) for c in spare if compact(c) == compact(alias)]
+    return [c for alias in _aliases(column, name, spare) for c in spare if compact(c) == compact(alias)]
 
 
 def without_prefix(column: str, name: str, spare: Sequence[str]) -> list[str]:
     """Return those that are called so after words that say only where they come from."""
     bare = {c: "".join(_bare(c)) for c in spare}
-    return [c for alias in (column, name, *_aliases(column, name)) for c in spare if bare[c] == compact(alias)]
+    return [c for alias in (column, name, *_aliases(column, name, spare)) for c in spare if bare[c] == compact(alias)]
 
 
 def spelt_alike(column: str, name: str, spare: Sequence[str]) -> list[str]:
@@ -76,8 +76,21 @@ def spelt_alike(column: str, name: str, spare: Sequence[str]) -> list[str]:
     return [c for wanted in near for c in spare if joined[c] == wanted]
 
 
-def _aliases(column: str, name: str) -> tuple[str, ...]:
-    return (*ALIASES.get(column, ()), *ALIASES.get(name, ()))
+def named_genre(column: str, name: str, spare: Sequence[str]) -> list[str]:
+    """Return, where a genre is wanted, those that say among other words that they are one."""
+    return [c for c in spare if _says_genre(c)] if name == LABEL else []
+
+
+def _aliases(column: str, name: str, spare: Sequence[str]) -> list[str]:
+    """Other names of what is wanted; of a genre that another column says to be, only those that say so, too."""
+    aliases = (*ALIASES.get(column, ()), *ALIASES.get(name, ()))
+    # beside a genre, a label is a record label
+    named = name == LABEL and any(_says_genre(c) for c in spare)
+    return [alias for alias in aliases if not named or _says_genre(alias)]
+
+
+def _says_genre(name: str) -> bool:
+    return bool({"genre", "genres"} & set(words(name))) and not {"id", "ids"} & set(words(name))
 
 
 def words(name: str) -> list[str]:

@@ -21,6 +21,7 @@ from data.aliases import (
     by_alias,
     compact,
     may_be,
+    named_genre,
     plain,
     same,
     spelt_alike,
@@ -63,12 +64,12 @@ class Proposal:
     def columns(self) -> Mapping[str, str]:
         """Lead from each wanted column, as the mapping calls it, to the one in the table that is it or could be.
 
-        What the table has under its own name is read from there. The rest is matched in four rounds, the surest first:
-        names that differ in case, dots, blanks and dashes; other exports' names; those with a prefix; spellings. What
-        one round takes the next does not offer again.
+        What the table has under its own name is read from there. The rest is matched in five rounds, the surest first:
+        names that differ in case, dots, blanks and dashes; other exports' names; those with a prefix; a name that says
+        genre; spellings. What one round takes the next does not offer again.
         """
         found = {column: column for column in self._wanted if self._has(column)}
-        for round_ in (same, by_alias, without_prefix, spelt_alike):
+        for round_ in (same, by_alias, without_prefix, named_genre, spelt_alike):
             for column, (name, fits) in self._wanted.items():
                 if column not in found:
                     spare = [c for c in self._spare if c not in found.values() and c not in self._wanted]

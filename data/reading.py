@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ _SIGNATURES = {
     b"\x28\xb5\x2f\xfd": "zstd-compressed",
     b"BZh": "bzip2-compressed",
 }
+# the mark of UTF-32 begins like that of UTF-16
+_MARKS = {(b"\xff\xfe\0\0", b"\0\0\xfe\xff"): "UTF-32", (b"\xff\xfe", b"\xfe\xff"): "UTF-16"}
+_OTHER_SEPARATORS = {";": "semicolons", "|": "'|'"}
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -104,8 +108,9 @@ def _refuse_binary(path: Path, content: bytes) -> None:
     for signature, what in _SIGNATURES.items():
         if content.startswith(signature):
             raise InputError(f"{path} is {what}; {READABLE}: unpack or export it first")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{path} is UTF-16 text; {READABLE}: save it as UTF-8")
+    for marks, encoding in _MARKS.items():
+        if content.startswith(marks):
+            raise InputError(f"{path} is {encoding} text; {READABLE}: save it as UTF-8")
     if b"\x00" in content:
         raise InputError(f"{path} is a binary file; {READABLE}")
     try:
@@ -118,7 +123,17 @@ def _refuse_binary(path: Path, content: bytes) -> None:
         ) from error
 
 
+def _refuse_json(path: Path, content: bytes) -> None:
+    """Raise ``InputError`` for a list of rows, rows of lists, columns by name, or one row a line."""
+    if re.match(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[{\[])", content):
+        raise InputError(
+            f"{path} is JSON; {READABLE}: export it as one of these, in pandas by read_json(FILE).to_parquet(...), "
+            "with lines=True where every line is a row"
+        )
+
+
 def _read_text(path: Path, content: bytes) -> pd.DataFrame:
+    _refuse_json(path, content)
     separator, names = _header(path, content)
     try:
         frame = pd.read_csv(
@@ -145,6 +160,7 @@ def _header(path: Path, content: bytes) -> tuple[str, list[str]]:
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise InputError(f"{path}: the header cannot be read: {error}") from error
-    if len(names) == 1 and ";" in first_line:
-        raise InputError(f"{path} seems to be separated by semicolons; {READABLE}")
+    other = next((what for mark, what in _OTHER_SEPARATORS.items() if mark in first_line), None)
+    if len(names) == 1 and other:
+        raise InputError(f"{path} seems to be separated by {other}; {READABLE}: save it with commas or tabs instead")
     return separator, names

@@ -171,3 +171,17 @@ def test_a_number_that_a_mapping_names_wrongly(tmp_path):
     assert "column 'tempoo' is missing (did you mean 'tempo'?)" in str(error)
     mapping = loaded(table(), error.__notes__[0])
     assert mapping.numbers == {"my speed": "tempo", "major": "mode"} and mapping.binary == ("major",)
+
+
+@pytest.mark.parametrize("genre", ["Genre (main)", "genre of the track", "track_genre"])
+def test_beside_a_genre_a_label_is_a_record_label(genre):
+    records = [("EMI", "Sony", "Warp")[row % 3] for row in range(60)]
+    frame = table().rename(columns={"playlist_genre": genre}).assign(label=records)
+    assert loaded(frame, proposed(frame)).label == genre
+    others = table().rename(columns={"playlist_genre": "artist_genres"}).assign(label=records)
+    assert "is it 'label'" not in str(refusal(others))
+
+
+def test_where_nothing_else_is_called_a_genre_a_label_is_one():
+    frame = table().rename(columns={"playlist_genre": "label"})
+    assert loaded(frame, proposed(frame)).label == "label"
