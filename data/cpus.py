@@ -48,9 +48,6 @@ def cpu_quotas() -> Iterator[float]:
 def _wanted() -> Iterator[int]:
     """What the user's variable says."""
     if text := os.environ.get(LIMIT_VARIABLE):
-        try:
-            yield int(text)
-        except ValueError:
-            raise InputError(
-                f"{LIMIT_VARIABLE}={text}: expected a whole number of CPUs: unset it, or set it to one"
-            ) from None
+        if not text.isdecimal() or int(text) < 1:
+            raise InputError(f"{LIMIT_VARIABLE}={text}: expected a whole number of CPUs: unset it, or set it to one")
+        yield int(text)

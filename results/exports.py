@@ -47,6 +47,8 @@ def check_page(path: Path) -> None:
 def write_file(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all; ``InputError`` where the place does not allow it."""
     path = user_path(path)
+    if (file := next((folder for folder in path.parents if folder.is_file()), None)) is not None:
+        raise InputError(f"cannot write {path}: {file} is a file, not a folder; give another name")
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a directory; give the name of a file")
     try:

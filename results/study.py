@@ -27,6 +27,8 @@ from results.record import Decision, SegmentRecord, State, StudySettings, TrialK
 from results.schema import METRICS, condition, create_database, decision_of, insert_trials, trial_of
 
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
+MOVED = "moved"
+"""The fact that holds where the inputs lie now, as JSON, by the names of the settings."""
 ANSWERED = "answered"
 """The fact that holds the suggestions that were answered from the record."""
 
@@ -105,7 +107,10 @@ class Study:
                 study = cls(directory, connection, held)
                 study.set_fact("driver", _driver())
             except (sqlite3.Error, StudyError) as error:
-                raise InputError(f"{directory / 'study.db'} cannot be opened for writing: {error}") from error
+                raise InputError(
+                    f"{directory / 'study.db'} cannot be opened for writing: {error}; where the place is read-only, "
+                    "copy the whole study to one that can be written"
+                ) from error
             undo.pop_all()
         return study
 

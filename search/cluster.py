@@ -171,8 +171,12 @@ def _not_joined(said: str, error: Exception) -> str:
     return (
         f"{said}: no Ray cluster that this command can join (expected Ray {ray.__version__} there): "
         f"{': '.join(causes)}\nRun the command on a node of the cluster (ray exec, ray job submit), and set "
-        "RAY_AUTH_MODE=token where the cluster asks for a token"
+        f"RAY_AUTH_MODE=token where the cluster asks for a token{_without_variable(said)}"
     )
+
+
+def _without_variable(said: str) -> str:
+    return "; to train on this machine alone, unset RAY_ADDRESS" if said.startswith("RAY_ADDRESS") else ""
 
 
 def _log_raylet(data: Mapping[str, Any], ignore_prefix: bool) -> None:

@@ -204,13 +204,15 @@ def resume(
 
 def _fetched(study: str, out: Path | None) -> Path:
     """A study's directory on this machine; one in a storage is fetched first."""
-    from data.storage import base_name, checked_location
+    from data.storage import base_name, checked_location, is_uri
     from search.snapshots import fetch, is_storage
 
+    if not is_uri(study):
+        study = str(user_path(study))
     if not is_storage(study):
         if out is not None:
             raise InputError(f"--out goes with a study in a storage; {study} is none")
-        return user_path(study)
+        return Path(study)
     directory = out or RUNS / base_name(checked_location(study))
     fetch(study, directory)
     return directory

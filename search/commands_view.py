@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -96,11 +98,28 @@ def describe(
     from search.report_text import print_description
 
     described = describe_tracks(load_tracks(data, mapping=mapping, require_genre=False))
-    print_description(described)
     directory = to or RUNS / f"description-{_stem(data)}"
-    with naming_option("--to", "the description"):
-        paths = write_description(described, directory)
+    with written_first(lambda: write_description(described, directory), "--to", "the description") as paths:
+        print_description(described)
     OUT.print(f"{len(paths)} files written to {directory}", markup=False)
+
+
+@contextmanager
+def written_first(write: Callable[[], Sequence[Path]], option: str, what: str) -> Iterator[Sequence[Path]]:
+    """Write files before the body prints, whose reader may end; where they cannot be written it prints all the same.
+
+    Raises the ``InputError`` of ``write`` in the end, with the option that gives ``what`` is written another place.
+    """
+    problem: InputError | None = None
+    paths: tuple[Path, ...] = ()
+    try:
+        with naming_option(option, what):
+            paths = tuple(write())
+    except InputError as error:
+        problem = error
+    yield paths
+    if problem is not None:
+        raise problem
 
 
 def _stem(data: str) -> str:
@@ -146,6 +165,6 @@ def report(
     from search.report_text import print_report, print_written
 
     built = build_report(studies, accuracy)
-    print_report(built)
-    with naming_option("--to", "the report"):
-        print_written(write_report(built, to or studies[0]))
+    with written_first(lambda: write_report(built, to or studies[0]), "--to", "the report") as paths:
+        print_report(built)
+    print_written(paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.table import Table
 from data.errors import InputError, command
 from results.exports import plain_number
 from results.frames import load_trials, ranked
-from results.study import Study
+from results.study import MOVED, Study
 from search.untrainable import WAY_OUT, why_untrainable
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
     with Study.open(directory) as study:
         trials, facts, settings = study.trials(), study.facts(), study.settings
         frame, answered = load_trials(study), len(study.answered())
-        source = study.manifest.data["source"]
+        source = json.loads(facts.get(MOVED, "{}")).get("data") or study.manifest.data["source"]
         waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
         waiting = waiting and not facts.get("ran_out")
     best = top_trials(frame, 1).dropna(subset=["val_accuracy"])

@@ -6,16 +6,17 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data.columns import ColumnMapping, read_mapping
-from data.errors import InputError
+from data.errors import InputError, did_you_mean
 from data.files import user_path
 from data.own_table import OWN_FILE, OWN_TABLE, own_table
 from data.storage import parent
@@ -49,23 +50,10 @@ class Draft:
         cls, data: Source, directory: str | Path, space: str | Path | SearchSpace, settings: Mapping[str, Any]
     ) -> Draft:
         """The quick part, in which most mistakes show."""
-        directory = user_path(directory)
-        given: dict[str, Any] = {
-            name: os.fspath(value) if isinstance(value, Path) else value for name, value in settings.items()
-        }
-        if not isinstance(data, str | os.PathLike | pd.DataFrame):
-            raise InputError(
-                f"data must be a path, a named source or a pandas DataFrame, but is a {type(data).__name__}"
-            )
-        _check_transfer_data(given.get("stages"))
-        source = OWN_TABLE if isinstance(data, pd.DataFrame) else os.fspath(data)
-        asked = absolute(StudySettings(data=source, space=load_space(space).to_toml(), **given), directory)
+        directory = _directory(directory)
+        asked = absolute(_settings(data, load_space(space), settings), directory)
         refuse_existing(directory)
         trials = pending_trials(asked)
-        try:
-            StudySettings.from_mapping(json.loads(asked.to_json()))
-        except (TypeError, ValueError) as error:
-            raise InputError(str(error)) from None
         draft = cls(directory, asked, trials, *_read(asked, data))
         if asked.storage is not None:
             check_vacant(asked.storage)
@@ -96,11 +84,39 @@ class Draft:
             raise
 
 
-def _check_transfer_data(stages: StageSettings | None) -> None:
-    """Raise ``InputError`` where the transfer stage's rows are no file: a study keeps its main table alone."""
-    found = stages.transfer_data if stages is not None else None
-    if not isinstance(found, str | None):
-        raise InputError(f"transfer_data must be the path of a table as text, but is of type {type(found).__name__}")
+def _directory(out: str | Path) -> Path:
+    if not isinstance(out, str | os.PathLike):
+        raise InputError(f"out must be the path of a directory, but is of type {type(out).__name__}")
+    return user_path(out)
+
+
+def _settings(data: Source, space: SearchSpace, given: Mapping[str, Any]) -> StudySettings:
+    """Return checked settings; ``InputError`` for names that there are not, and for values of another type."""
+    if not isinstance(data, str | os.PathLike | pd.DataFrame):
+        raise InputError(f"data must be a path, a named source or a pandas DataFrame, but is a {type(data).__name__}")
+    known = [found.name for found in fields(StudySettings) if found.name not in ("data", "space")]
+    for name in given:
+        if name not in known:
+            raise InputError(f"there is no setting {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
+    source = OWN_TABLE if isinstance(data, pd.DataFrame) else os.fspath(data)
+    settings = StudySettings(
+        data=source, space=space.to_toml(), **{name: _plain(value) for name, value in given.items()}
+    )
+    try:
+        return StudySettings.from_mapping(json.loads(settings.to_json()))
+    except (TypeError, ValueError) as error:
+        raise InputError(str(error)) from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a path as text, a number of NumPy's as Python's; ``InputError`` for a frame: no study keeps two."""
+    if isinstance(value, StageSettings):
+        return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
+    if isinstance(value, pd.DataFrame):
+        raise InputError("a DataFrame stands for the main table alone: give every other table as the path of a file")
+    return (
+        os.fspath(value) if isinstance(value, os.PathLike) else value.item() if isinstance(value, np.generic) else value
+    )
 
 
 def _read(settings: StudySettings, data: Source) -> tuple[Tables, dict[str, bytes]]:

@@ -12,10 +12,8 @@ from data.errors import InputError, command
 from data.files import absolute_path
 from data.own_table import OWN_FILE, OWN_TABLE
 from results.record import StudySettings
-from results.study import Study
+from results.study import MOVED, Study
 from search.planning import absolute_sources
-
-_FACT = "moved"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +39,7 @@ def relocated(study: Study, sources: Sources) -> StudySettings:
     if settings.stages is None and "transfer_data" in given:
         raise InputError(f"--transfer-data: {study.directory} is a sweep, which has no transfer stage")
     own = {"data": _own_table(study)} if settings.data == OWN_TABLE else {}
-    places = {**own, **json.loads(study.facts().get(_FACT, "{}")), **given}
+    places = {**own, **json.loads(study.facts().get(MOVED, "{}")), **given}
     transfer = places.pop("transfer_data", None)
     if transfer is not None and settings.stages is not None:
         places["stages"] = replace(settings.stages, transfer_data=transfer)
@@ -57,8 +55,8 @@ def remember(study: Study, settings: StudySettings) -> None:
     moved = {name: place for name, place in now.items() if place != getattr(before, name)}
     if settings.stages is not None and settings.stages != before.stages and settings.stages.transfer_data is not None:
         moved["transfer_data"] = settings.stages.transfer_data
-    if moved != json.loads(study.facts().get(_FACT, "{}")):
-        study.set_fact(_FACT, json.dumps(moved))
+    if moved != json.loads(study.facts().get(MOVED, "{}")):
+        study.set_fact(MOVED, json.dumps(moved))
 
 
 def _missing(study: Study) -> bool:
@@ -75,12 +73,12 @@ def _own_table(study: Study) -> str:
 
 
 @contextmanager
-def way_to_moved_inputs(study: Study) -> Iterator[None]:
+def way_to_moved_inputs(study: Study, sources: Sources) -> Iterator[None]:
     """Add to an ``InputError`` of the body how to resume where the inputs have moved."""
     try:
         yield
     except InputError as error:
-        if not _missing(study):
+        if sources.given() or not _missing(study):
             raise
         also = ["--mapping", *(["--transfer-data"] if study.settings.stages else [])]
         also += ["--text-model"] if study.settings.text_model else []

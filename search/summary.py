@@ -85,5 +85,6 @@ def _print_stages(study: Path) -> None:
     if not stages.empty:
         OUT.print(stages_table(stages))
         report = build_report([study])
+        paths = write_report(report, study)  # first: whoever reads what is printed may have enough of it
         print_report(report)
-        print_written(write_report(report, study))
+        print_written(paths)

@@ -131,8 +131,9 @@ def reopened(
 
     with Study.open_for_writing(out) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
-        settings = relocated(study, sources or Sources())
-        with way_to_moved_inputs(study):
+        sources = sources or Sources()
+        settings = relocated(study, sources)
+        with way_to_moved_inputs(study, sources):
             prepared = prepare(settings)
         differing = differences(dict(study.manifest.data), data_facts(prepared))
         differing += space_differences(study.settings, study.trials())

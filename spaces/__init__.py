@@ -37,5 +37,7 @@ def load_space(space: str | Path | SearchSpace) -> SearchSpace:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise InputError(f"--space {name}: the file cannot be read ({error})") from error
+        raise InputError(
+            f"--space {name}: the file cannot be read ({getattr(error, 'strerror', None) or error})"
+        ) from error
     return SearchSpace.from_toml(text, source=name)

@@ -84,7 +84,8 @@ class Configuration:
         return [
             (
                 isinstance(widths, tuple) and len(widths) > 0 and all(_is_int(w) and w > 0 for w in widths),
-                "hidden_layers must be a list of widths, which are positive whole numbers, "
+                "hidden_layers must be a list of widths, which are positive whole numbers (in a space a list of such "
+                "lists, as [[64, 32]] or [[64], [32]]), "
                 f"but got {list(widths) if isinstance(widths, tuple) else repr(widths)}",
             ),
             (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,6 +15,7 @@ from data.storage import join
 from results.record import StageSettings, StudySettings
 from results.study import Study
 from search.cli import run
+from search.draft import Draft
 from search.pipeline import run_study
 from search.preparation import read_tables
 from search.relocation import Sources
@@ -93,6 +96,29 @@ def test_what_is_no_table_is_said(folder: Path, wrong: object) -> None:
     assert not (folder / "study").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"epoch": 1}, "no setting 'epoch' .did you mean 'epochs'"),
+        ({"epochs": "1"}, "epochs must be"),
+        ({"scheduler": None}, "scheduler must be"),
+        ({"scheduler": "ashaa"}, "scheduler must be one of asha"),
+        ({"search": "optunaa", "trials": 3}, "search must be one of grid"),
+        ({"mapping": 3}, "mapping must be"),
+        ({"out": None}, "out must be the path of a directory"),
+    ],
+)
+def test_wrong_settings_are_told_by_their_names(folder: Path, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        run_sweep("tracks.csv", **{"out": "study", "space": "space.toml", **settings})
+    assert not (folder / "study").exists()
+
+
+def test_numbers_of_numpy_are_numbers(folder: Path) -> None:
+    draft = Draft.check("tracks.csv", "study", "space.toml", {"seed": np.int64(3), "holdout": np.float32(0.25)})
+    assert (draft.settings.seed, draft.settings.holdout) == (3, 0.25)
+
+
 def test_text_that_no_file_can_hold_is_said_with_its_column(folder: Path) -> None:
     frame = pd.read_csv(folder / "tracks.csv").astype({"track_name": object})
     frame.loc[3, "track_name"] = "half \ud800"
@@ -102,7 +128,7 @@ def test_text_that_no_file_can_hold_is_said_with_its_column(folder: Path) -> Non
 
 def test_transfer_data_is_a_file(folder: Path) -> None:
     settings = StageSettings(transfer_data=pd.DataFrame())  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="transfer_data must be the path of a table as text, but is of type DataFrame"):
+    with pytest.raises(InputError, match="a DataFrame stands for the main table alone"):
         run_study("tracks.csv", out="study", stage_settings=settings)
 
 

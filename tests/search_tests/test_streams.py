@@ -87,6 +87,11 @@ def test_a_full_place_is_said(tmp_path: Path, more: str) -> None:
     assert "standard output cannot be written: No space left on device" in ended.stderr
 
 
+def test_files_are_written_whoever_reads(tmp_path: Path) -> None:
+    ended = command("describe", "--data", "synthetic:300", "--to", "here", folder=tmp_path, stdout=unread())
+    assert ended.returncode == 141 and len(list((tmp_path / "here").iterdir())) == 6
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_letters_that_an_encoding_lacks_are_replaced_and_files_hold_them(tmp_path: Path, encoding: str) -> None:
     options = {"variables": {"PYTHONIOENCODING": encoding}, "encoding": encoding}
