@@ -19,43 +19,7 @@ DATE = r"(\d{4})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?"
 """A release date: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``; its group is the year."""
 _TIME = r"[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?"
 _WRITTEN_DATE = rf"^(?:(\d{{4}})\.0+|(\d{{4}}-\d{{2}}-\d{{2}}){_TIME})$"
-_BYTES = (bytes, bytearray, memoryview)
 _TRUTHS = {"true": 1.0, "false": 0.0}
-
-
-def decoded(cells: pd.Series) -> pd.Series:
-    """Return cells with their bytes as text where all of them are UTF-8, else the cells as they are.
-
-    Parquet calls a column of bytes a string only where the writer annotated it (``LogicalType`` String, or
-    ``ConvertedType`` UTF8; apache/parquet-format, ``LogicalTypes.md``): older Spark, Hive and Impala did not, and then
-    pyarrow 26.0.1 reads ``binary`` and pandas 3.1.1 has cells of ``bytes``, whose ``str`` is ``b'edm'``. Texts of a
-    fixed size end in NUL bytes.
-    """
-    if not _may_hold_bytes(cells.dtype):
-        return cells
-    plain = cells.astype(object)
-    if not plain.map(lambda cell: isinstance(cell, _BYTES)).any():
-        return cells
-    try:
-        return plain.map(lambda cell: bytes(cell).decode().rstrip("\0") if isinstance(cell, _BYTES) else cell)
-    except UnicodeDecodeError:
-        return plain
-
-
-def _may_hold_bytes(dtype: Any) -> bool:
-    """Whether cells of this type can be bytes: those of numbers, dates and texts are not looked through."""
-    if isinstance(dtype, pd.CategoricalDtype):
-        return _may_hold_bytes(dtype.categories.dtype)
-    if isinstance(dtype, pd.ArrowDtype):
-        return "binary" in str(dtype.pyarrow_dtype)
-    return (dtype.kind == "O" and not isinstance(dtype, pd.StringDtype)) or dtype.kind == "S"
-
-
-def undecoded(cells: pd.Series) -> np.ndarray:
-    """Return which cells are bytes, thus no UTF-8 where ``decoded`` has been there; shape ``(n,)``, bool."""
-    if not _may_hold_bytes(cells.dtype):
-        return np.zeros(len(cells), dtype=bool)
-    return np.array([isinstance(cell, _BYTES) for cell in cells.tolist()], dtype=bool)
 
 
 def text_cells(cells: pd.Series) -> pd.Series:

@@ -10,10 +10,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from data.cells import DATE, date_cells, number_cells, text_cells, undecoded, written_dates
-from data.columns import GENRE, RELEASE_DATE, RELEASE_YEAR, TEXT_COLUMNS, ColumnMapping
+from data.cells import DATE, date_cells, number_cells, text_cells, written_dates
+from data.columns import ALBUM_NAME, GENRE, RELEASE_DATE, RELEASE_YEAR, TEXT_COLUMNS, ColumnMapping
 from data.errors import InputError
 from data.proposals import Proposal
+from data.unfit import shown, unfit
 
 SHOWN = 3
 LISTED = 40
@@ -67,11 +68,11 @@ class _Check:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.missing: list[str] = []
-        self.binary: set[str] = set()
+        self.unfit: set[str] = set()
 
     def columns(self) -> dict[str, pd.Series]:
         self._check_names()
-        self._check_bytes()
+        self._check_types()
         result = {name: text_cells(self.raw[c]) for name, c in self._present(self.mapping.text)}
         self._warn_of_blanks(result)
         dates = self._dates()
@@ -115,17 +116,15 @@ class _Check:
     def _proposal(self) -> Proposal:
         return Proposal(self.raw, self.mapping, self.require_genre, self.min_genres if self.require_genre else 1)
 
-    def _check_bytes(self) -> None:
-        """Bytes that are no text matter only where something is read from them."""
-        mapped = [*self.mapping.text.values(), *self.mapping.numbers.values(), self.mapping.label, self.mapping.date]
-        for column in dict.fromkeys(mapped):
-            if self.found.count(column) == 1 and (wrong := undecoded(self.raw[column])).any():
-                self.binary.add(column)
-                cells = self.raw[column].astype(object)
-                self.problems.append(
-                    f"column {column!r} is of the type binary and holds other bytes than UTF-8 text "
-                    f"(row {wrong.argmax() + 1}: {_shown(cells.iloc[wrong.argmax()])}): save it as text"
-                )
+    def _check_types(self) -> None:
+        """Bytes that are no text, and nested cells, matter only where something is read from them."""
+        wanted = dict.fromkeys(self.mapping.numbers.values(), "number")
+        wanted |= {column: "album" if name == ALBUM_NAME else "title" for name, column in self.mapping.text.items()}
+        wanted |= {self.mapping.date: "date", self.mapping.label: "genre"}
+        for column, what in wanted.items():
+            if self.found.count(column) == 1 and (why := unfit(self.raw[column], what)) is not None:
+                self.unfit.add(column)
+                self.problems.append(f"column {column!r} {why}")
 
     def error(self, source: str) -> InputError:
         """All that is wrong, and what to do about missing columns: a mapping to save where one would fit."""
@@ -178,7 +177,7 @@ class _Check:
 
     def _genres(self) -> pd.Series:
         cells = text_cells(self.raw[self.mapping.label]).str.strip()
-        if not self.require_genre:
+        if not self.require_genre or self.mapping.label in self.unfit:
             return cells
         self._report(self.mapping.label, cells == "", cells, "no genre")
         names = sorted(set(cells) - {""})
@@ -191,15 +190,8 @@ class _Check:
 
     def _report(self, column: str, wrong: pd.Series, cells: pd.Series, what: str) -> None:
         rows = np.flatnonzero(wrong.to_numpy())
-        if not len(rows) or column in self.binary:
+        if not len(rows) or column in self.unfit:
             return
-        shown = ", ".join(f"row {row + 1}: {_shown(cells.iloc[row])}" for row in rows[:SHOWN])
+        listed = ", ".join(f"row {row + 1}: {shown(cells.iloc[row])}" for row in rows[:SHOWN])
         more = ", ..." if len(rows) > SHOWN else ""
-        self.problems.append(f"column {column!r}: {len(rows)} of {len(cells)} cells are {what} ({shown}{more})")
-
-
-def _shown(value: object) -> str:
-    if value is None or value is pd.NA or value == "" or (isinstance(value, float) and np.isnan(value)):
-        return "empty"
-    text = str(value)
-    return repr(text if len(text) <= 30 else text[:27] + "...")
+        self.problems.append(f"column {column!r}: {len(rows)} of {len(cells)} cells are {what} ({listed}{more})")

@@ -28,7 +28,7 @@ from data.aliases import (
     without_prefix,
     words,
 )
-from data.cells import DATE, date_cells, number_cells, text_cells, undecoded
+from data.cells import DATE, date_cells, number_cells, text_cells
 from data.columns import (
     ALBUM_NAME,
     GENRE,
@@ -40,6 +40,7 @@ from data.columns import (
     TRACK_NAME,
     ColumnMapping,
 )
+from data.unfit import unfit
 
 _FEW = 3
 """A table with fewer of the wanted numbers is one of other features: those are proposed, too."""
@@ -189,7 +190,7 @@ class Proposal:
         return self._throughout(column, lambda cells: bool(date_cells(cells).str.fullmatch(DATE).all()))
 
     def _is_text(self, column: str) -> bool:
-        return self._throughout(column, lambda cells: not undecoded(cells).any())
+        return self._throughout(column, lambda cells: unfit(cells) is None)
 
     def _throughout(self, column: str, fits: Callable[[pd.Series], bool]) -> bool:
         cells = self._cells_of(column)

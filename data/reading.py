@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from data.cells import decoded
 from data.errors import InputError, did_you_mean
 from data.files import read_regular
+from data.unfit import decoded, readable
 
 if TYPE_CHECKING:
     import pyarrow
@@ -74,7 +75,14 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     columns = [frame.index.get_level_values(level).to_series() for level in levels]
     columns += [frame.iloc[:, place] for place in range(frame.shape[1])]
     names = [str(name) for name in (*named, *frame.columns)]
-    return _frame([decoded(cells.reset_index(drop=True)) for cells in columns], names)
+    return _frame([readable(partial(_plain_cells, cells), len(frame)) for cells in columns], names)
+
+
+def _plain_cells(cells: pd.Series) -> pd.Series:
+    cells = decoded(cells.reset_index(drop=True))
+    if isinstance(cells.dtype, pd.ArrowDtype) and cells.dtype.kind == "M":
+        cells.tolist()  # pandas finds a date out of range only when it is looked at
+    return cells
 
 
 def _frame(columns: list[pd.Series], names: list[str]) -> pd.DataFrame:
@@ -89,9 +97,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
-        columns = [_parquet_cells(column) for column in table.columns]
     except Exception as error:  # a damaged file raises whatever its bytes make of the readers
         raise InputError(f"{path} begins like Parquet but cannot be read as such: {error}") from error
+    columns = [readable(partial(_parquet_cells, column), table.num_rows) for column in table.columns]
     return _frame(columns, table.column_names)
 
 
@@ -101,6 +109,7 @@ def _parquet_cells(column: pyarrow.ChunkedArray) -> pd.Series:
     pyarrow 26.0.1 turns integers into floats where one is null (2021 into 2021.0, and above 2**53 into another number)
     unless it is told ``integer_object_nulls`` (``ChunkedArray.to_pandas``).
     """
+    column.validate(full=True)  # texts that are no UTF-8 would raise only where they are looked at
     return decoded(column.to_pandas(integer_object_nulls=True))
 
 

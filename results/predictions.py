@@ -13,12 +13,13 @@ import torch
 from data.cells import text_cells
 from data.columns import LABEL, MODE, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
 from data.encoding import scaler_from_json
-from data.errors import InputError, did_you_mean
+from data.errors import InputError, did_you_mean, warn
 from data.features import is_text_input, raw_matrix
 from data.files import user_path
 from data.genres import a_few
 from data.text_model import TextModel, recorded_text_model
 from data.tracks import Source, Tracks, load_tracks, read_source
+from data.unfit import Unreadable
 from trainables.checkpoint import ModelCard, load_model
 from trainables.mlp import GenreMLP
 
@@ -62,8 +63,17 @@ def predict_table(model_directory: str | Path, source: Source, mapping: str | Pa
     table, label = read_source(source)
     _check_genres(table, read_mapping(mapping).label if mapping else LABEL, label, model_directory)
     predicted = predict(model_directory, tracks).drop(columns=list(tracks.text_columns))
-    kept = table.loc[:, ~(table.columns.isin(predicted.columns) | table.columns.duplicated())]
+    kept = _readable(table.loc[:, ~(table.columns.isin(predicted.columns) | table.columns.duplicated())], label)
     return pd.concat([kept.reset_index(drop=True).apply(_numbers_as_such), predicted], axis=1)
+
+
+def _readable(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Leave out columns that could not be read, and say so (an `InputWarning`)."""
+    unread = {name: cells.iloc[0] for name, cells in table.items() if len(cells)}
+    unread = {name: cell for name, cell in unread.items() if isinstance(cell, Unreadable)}
+    for name, cell in unread.items():
+        warn(f"{label}: column {name!r} is left out, since it cannot be read ({cell.why})")
+    return table.drop(columns=list(unread))
 
 
 def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from data.encoding import ENCODINGS, encode_features
-from data.errors import InputError
+from data.errors import InputError, InputWarning
 from data.features import build_features
 from data.splits import split_tracks
 from data.text_model import TextModel
@@ -311,3 +313,12 @@ def test_the_papers_unlabelled_table(tmp_path, real_data):
     predicted = predict(tmp_path / "model", unlabelled)
     assert len(predicted) == 5357
     assert predicted["track_name"].tolist() == unlabelled.frame["track_name"].tolist()
+
+
+def test_a_column_that_cannot_be_read_is_left_out_and_named(tmp_path):
+    saved_model(tracks_of(table(), tmp_path), tmp_path / "model")
+    typed = pa.Table.from_pandas(table()).append_column("at", pa.array(range(60), pa.timestamp("us", tz="Mars/Phobos")))
+    pq.write_table(typed, tmp_path / "new.parquet")
+    with pytest.warns(InputWarning, match="column 'at' is left out, since it cannot be read"):
+        found = predict_table(tmp_path / "model", tmp_path / "new.parquet")
+    assert "at" not in found and len(found) == 60

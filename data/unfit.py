@@ -1,0 +1,87 @@
+"""Columns that are no text, numbers or dates: bytes, nested values, and what could not be read from its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_BYTES = (bytes, bytearray, memoryview)
+_NESTED = {dict: "structs", **dict.fromkeys((list, tuple, set, frozenset, np.ndarray), "lists")}
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A cell of a column that could not be read, and why: it matters only where something is read from it."""
+
+    why: str
+
+
+def readable(convert: Callable[[], pd.Series], rows: int) -> pd.Series:
+    """Return the cells that ``convert`` gives; where it fails, ``rows`` cells that say why."""
+    try:
+        return convert()
+    except Exception as error:  # dates out of range, unknown time zones, text that is none: whatever the readers raise
+        cells = np.empty(rows, dtype=object)
+        cells[:] = [Unreadable(str(error).strip() or type(error).__name__)] * rows
+        return pd.Series(cells)
+
+
+def decoded(cells: pd.Series) -> pd.Series:
+    """Return cells with their bytes as text where all of them are UTF-8, else the cells as they are.
+
+    Parquet calls a column of bytes a string only where the writer annotated it (``LogicalType`` String, or
+    ``ConvertedType`` UTF8; apache/parquet-format, ``LogicalTypes.md``): older Spark, Hive and Impala did not, and then
+    pyarrow 26.0.1 reads ``binary`` and pandas 3.1.1 has cells of ``bytes``, whose ``str`` is ``b'edm'``. Texts of a
+    fixed size end in NUL bytes.
+    """
+    if not _may_hold(cells.dtype, "binary"):
+        return cells
+    plain = cells.astype(object)
+    if not plain.map(lambda cell: isinstance(cell, _BYTES)).any():
+        return cells
+    try:
+        return plain.map(lambda cell: bytes(cell).decode().rstrip("\0") if isinstance(cell, _BYTES) else cell)
+    except UnicodeDecodeError:
+        return plain
+
+
+def _may_hold(dtype: Any, *kinds: str) -> bool:
+    """Whether cells of this type can be of these Arrow types: those of numbers, dates and texts are not looked at."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _may_hold(dtype.categories.dtype, *kinds)
+    if isinstance(dtype, pd.ArrowDtype):
+        return any(kind in str(dtype.pyarrow_dtype) for kind in kinds)
+    return (dtype.kind == "O" and not isinstance(dtype, pd.StringDtype)) or dtype.kind == "S"
+
+
+def unfit(cells: pd.Series, what: str = "value") -> str | None:
+    """Return why nothing can be read from a column, and the remedy; ``None`` where its cells are plain ones.
+
+    ``what`` is wanted of each row: a genre, a title.
+    """
+    if not _may_hold(cells.dtype, "binary", "list", "struct", "map"):
+        return None
+    found = cells.tolist()
+    for row, cell in enumerate(found):
+        if isinstance(cell, Unreadable):
+            return f"cannot be read ({cell.why}): save it as text"
+        if (nested := _NESTED.get(type(cell))) is not None:
+            return f"holds {nested} (row {row + 1}: {shown(cell)}): choose one {what} a row"
+        if isinstance(cell, _BYTES):
+            return (
+                f"is of the type binary and holds other bytes than UTF-8 text (row {row + 1}: {shown(cell)}): "
+                "save it as text"
+            )
+    return None
+
+
+def shown(value: object) -> str:
+    """Return a cell as a message shows it, ``empty`` or in quotes and not too long."""
+    if not isinstance(value, (*_NESTED,)) and (value is None or pd.isna(value) or value == ""):  # type: ignore[call-overload]
+        return "empty"
+    text = str(value.tolist() if isinstance(value, np.ndarray) else value)
+    return repr(text if len(text) <= 30 else text[:27] + "...")
