@@ -127,8 +127,29 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 
 
 def _json(frame: pd.DataFrame) -> bytes:
+    try:
+        return _records(frame)
+    except (ValueError, TypeError, OverflowError):  # bytes that are no UTF-8, and whatever else JSON cannot hold
+        cells = [_json_cells(frame.iloc[:, position]) for position in range(frame.shape[1])]
+        return _records(pd.concat(cells, axis=1))
+
+
+def _records(frame: pd.DataFrame) -> bytes:
     text = frame.to_json(orient="records", force_ascii=False, double_precision=15, indent=2)
     return f"{text}\n".encode()
+
+
+def _json_cells(cells: pd.Series) -> pd.Series:
+    """Cells as they are where JSON can hold them, else as CSV has them."""
+    try:
+        _records(cells.to_frame())
+    except (ValueError, TypeError, OverflowError):
+        return cells.astype(object).map(_json_text)
+    return cells
+
+
+def _json_text(cell: object) -> str | None:
+    return None if cell is None or cell is pd.NA else str(cell).encode(errors="backslashreplace").decode()
 
 
 _WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {".csv": _csv, ".parquet": _parquet, ".json": _json}

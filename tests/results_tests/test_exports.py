@@ -101,3 +101,18 @@ def test_numbers_as_people_round_them():
         "-0.00",
         "226,668.72",
     ]
+
+
+@pytest.mark.parametrize("cell", [b"\xff", {"a": b"\xff"}, [b"\xff"], b"a\xff"])
+def test_json_holds_what_is_no_text_as_csv_does(tmp_path, cell):
+    frame = pd.DataFrame({"name": ["a", "b"], "x": [cell, cell], "n": [1, 2.5]})
+    rows = json.loads(write_table(frame, tmp_path / "t.json").read_text(encoding="utf-8"))
+    with write_table(frame, tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["x"] for row in rows] == [row[1] for row in csv.reader(file)][1:]
+    assert [row["n"] for row in rows] == [1, 2.5] and rows[1]["name"] == "b"
+
+
+def test_json_of_text_that_utf_8_cannot_hold_has_its_escape(tmp_path):
+    frame = pd.DataFrame({"x": pd.Series(["\ud800", None], dtype=object)})
+    rows = json.loads(write_table(frame, tmp_path / "t.json").read_text(encoding="utf-8"))
+    assert rows == [{"x": r"\ud800"}, {"x": None}]
