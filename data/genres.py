@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from data.errors import InputError
 
@@ -55,16 +55,36 @@ def _name(genre: str) -> str:
     return short if re.fullmatch(r"[\w&/+-]+", short) else repr(short)
 
 
-def too_rare(rare: Mapping[str, str], of: Collection[str], needed: str) -> InputError:
+def larger_holdout(val_fraction: float, holdout: float, rows: int) -> str | None:
+    """Return the remedy of a larger hold-out where a small one is why genres need many rows, else ``None``.
+
+    It is the smallest, in hundredths, with which the ``rows`` that the rarest genre has are enough; if none is, 0.2.
+    """
+    larger = [share for share in (step / 100 for step in range(1, 21)) if share > holdout]
+    if not holdout or not larger:
+        return None
+    share = next((share for share in larger if least_rows(val_fraction, share) <= rows), larger[-1])
+    needed = least_rows(val_fraction, share)
+    return (
+        f"give a larger --holdout ({share:g} takes {needed} rows)"
+        if needed < least_rows(val_fraction, holdout)
+        else None
+    )
+
+
+def too_rare(rare: Mapping[str, str], of: Collection[str], needed: str, remedies: Sequence[str] = ()) -> InputError:
     """Return the error that some of the genres ``of`` a table are too rare to be split.
 
-    ``rare`` leads from each of them to what it has (``3``, ``20 in 1 album``); ``needed`` says what a genre needs.
+    ``rare`` leads from each of them to what it has (``3``, ``20 in 1 album``); ``needed`` says what a genre needs;
+    ``remedies`` are named before the usual ones.
     """
     others = len(set(of) - rare.keys())
     listed = a_few(f"{_name(genre)} {has}" for genre, has in rare.items())
     few = f"{len(rare)} of {len(rare) + others} genres {'has' if len(rare) == 1 else 'have'} fewer"
-    leave = f", or leave {'that genre' if len(rare) == 1 else 'those genres'} out" if others > 1 else ""
+    those = "that genre" if len(rare) == 1 else "those genres"
+    ways = [*remedies, f"give more rows of {those}", *([f"leave {those} out"] if others > 1 else [])]
+    text = f"{', '.join(ways[:-1])}, or {ways[-1]}" if ways[1:] else ways[0]
     return InputError(
         f"too few rows to split: every genre must stand on every side, which takes at least {needed}, but {few}: "
-        f"{listed}.\nGive more rows of {'that genre' if len(rare) == 1 else 'those genres'}{leave}"
+        f"{listed}.\n{text[0].upper()}{text[1:]}"
     )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.errors import InputError, did_you_mean
-from data.genres import least_rows, rare_genres, too_rare
+from data.genres import larger_holdout, least_rows, rare_genres, too_rare
 from data.tracks import Tracks
 
 SplitKind = Literal["random", "track", "album"]
@@ -77,7 +77,7 @@ def split_tracks(
         raise InputError(f"0 < val_fraction < 1 and 0 <= holdout < 1 must hold, but got {val_fraction} and {holdout}")
     if not 0 <= seed < 2**32:
         raise InputError(f"0 <= seed < 2**32 must hold, but got {seed}")
-    genres, least = tracks.genres, least_rows(val_fraction, holdout)
+    genres, wanted = tracks.genres, _Wanted(kind, val_fraction, holdout, kind != "random", _blank(tracks))
     groups = None if kind == "random" else group_rows(tracks, kind)
     rest, held = np.arange(len(tracks)), np.empty(0, dtype=np.int64)
     try:
@@ -85,8 +85,8 @@ def split_tracks(
             rest, held = _part(rest, genres, groups, holdout, seed)
         train, val = _part(rest, genres, groups, val_fraction, seed)
     except ValueError as error:  # scikit-learn will not even try
-        raise _too_rare(genres, None, [], kind, least) from error
-    _check_genres(genres, groups, [train, val, *([held] if holdout else [])], kind, least)
+        raise _too_rare(genres, None, [], wanted) from error
+    _check_genres(genres, groups, [train, val, *([held] if holdout else [])], wanted)
     return Split(train=train, val=val, holdout=held, kind=kind, seed=seed)  # type: ignore[arg-type]
 
 
@@ -198,15 +198,16 @@ def extend_split(split: Split, old: Tracks, new: Tracks) -> Split:
         seed=split.seed,
     )
     parts = [extended.train, extended.val, *([extended.holdout] if len(extended.holdout) else [])]
-    unit = "album" if split.kind == "album" else "track"
-    _check_genres(np.concatenate([old.genres, new.genres]), groups, parts, unit, _least(split))
+    _check_genres(np.concatenate([old.genres, new.genres]), groups, parts, _wanted_again(split, new))
     return extended
 
 
-def _least(split: Split) -> int:
-    """What a genre needs to be split as this was."""
+def _wanted_again(split: Split, new: Tracks) -> _Wanted:
+    """What a genre needs to be split as this was; what is new is split by tracks at least."""
     seen = len(split.train) + len(split.val)
-    return least_rows(len(split.val) / seen, len(split.holdout) / (seen + len(split.holdout)))
+    holdout = len(split.holdout) / (seen + len(split.holdout))
+    unit = "album" if split.kind == "album" else "track"
+    return _Wanted(unit, len(split.val) / seen, holdout, split.kind != "random", _blank(new))
 
 
 def _joint_keys(kind: SplitKind, old: Tracks, new: Tracks) -> list[np.ndarray]:
@@ -246,30 +247,57 @@ def _added(sides: np.ndarray, side: int, first: int) -> np.ndarray:
     return np.flatnonzero(sides[first:] == side) + first
 
 
-def _check_genres(
-    genres: np.ndarray, groups: np.ndarray | None, sides: list[np.ndarray], kind: str, least: int
-) -> None:
-    wanted = set(genres)
-    if missing := {genre for side in sides for genre in wanted - set(genres[side])}:
-        raise _too_rare(genres, groups, sides, kind, least, missing)
+@dataclass(frozen=True)
+class _Wanted:
+    """What a split asks of every genre, and what may be why one does not have it."""
+
+    unit: str
+    val_fraction: float
+    holdout: float
+    chosen: bool
+    """Whether another kind of split would ask for rows alone."""
+    blank: tuple[str, ...]
+
+    @property
+    def least(self) -> int:
+        return least_rows(self.val_fraction, self.holdout)
+
+    def remedies(self, rows: int) -> list[str]:
+        """Ways out that are surer than more rows, for genres of which the rarest has so many ``rows``."""
+        enough = rows >= min(self.least, least_rows(self.val_fraction, VAL_FRACTION))
+        larger = larger_holdout(self.val_fraction, self.holdout, rows) if rows < self.least else None
+        blank = f", since all {' and '.join(self.blank)} are empty" if self.blank else ""
+        return [*filter(None, [larger]), *([f"take --split random{blank}"] if self.chosen and enough else [])]
+
+
+def _blank(tracks: Tracks) -> tuple[str, ...]:
+    names = {TRACK_NAME: "titles", ALBUM_NAME: "names of albums"}
+    return tuple(what for name, what in names.items() if name in tracks.text_columns and not tracks.frame[name].any())
+
+
+def _check_genres(genres: np.ndarray, groups: np.ndarray | None, sides: list[np.ndarray], wanted: _Wanted) -> None:
+    there = set(genres)
+    if missing := {genre for side in sides for genre in there - set(genres[side])}:
+        raise _too_rare(genres, groups, sides, wanted, missing)
 
 
 def _too_rare(
     genres: np.ndarray,
     groups: np.ndarray | None,
     sides: list[np.ndarray],
-    kind: str,
-    least: int,
+    wanted: _Wanted,
     missing: Collection[str] = (),
 ) -> InputError:
     """Of rows alone: all genres with fewer than the least; of whole tracks or albums: those that lack a side."""
-    counts = Counter(genres)
+    counts, least, unit = Counter(genres), wanted.least, wanted.unit
     if groups is None:
         few = rare_genres(genres, least) or {genre: counts[genre] for genre in sorted(missing or counts)}
-        return too_rare({genre: f"{count}" for genre, count in few.items()}, counts, f"{least} rows")
+        remedies = wanted.remedies(min(few.values()))
+        return too_rare({genre: f"{count}" for genre, count in few.items()}, counts, f"{least} rows", remedies)
     parts = {genre: len(set(groups[genres == genre])) for genre in missing}
     has = {
-        genre: f"{counts[genre]} in {parts[genre]} {kind}{'s' * (parts[genre] > 1)}"
+        genre: f"{counts[genre]} in {parts[genre]} {unit}{'s' * (parts[genre] > 1)}"
         for genre in sorted(parts, key=lambda g: (counts[g], g))
     }
-    return too_rare(has, counts, f"{least} rows in {len(sides)} {kind}s")
+    remedies = wanted.remedies(min(counts[genre] for genre in missing))
+    return too_rare(has, counts, f"{least} rows in {len(sides)} {unit}s", remedies)

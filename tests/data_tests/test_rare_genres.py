@@ -64,6 +64,42 @@ def test_whole_tracks_or_albums_that_are_one(kind, column):
     assert f"at least 5 rows in 2 {kind}s, but 1 of 2 genres has fewer: b 100 in 1 {kind}." in message
 
 
+@pytest.mark.parametrize(("rows", "larger", "takes"), [(40, 0.03, 34), (9, 0.12, 9), (3, 0.2, 7)])
+def test_of_a_small_holdout_a_larger_one_is_named_first(rows, larger, takes):
+    tracks = tracks_with({"pop": 140, "rap": 140, "folk": rows})
+    message = refusal(tracks, holdout=0.01)
+    assert "takes at least 100 rows, but 1 of 3 genres has fewer" in message
+    assert (
+        f"\nGive a larger --holdout ({larger:g} takes {takes} rows), give more rows of that genre, or leave" in message
+    )
+    if rows >= 7:
+        split_tracks(tracks, holdout=larger)
+
+
+def test_a_holdout_that_is_large_enough_is_no_reason():
+    assert "larger" not in refusal(tracks_with({"pop": 40, "rap": 1}), holdout=0.2)
+
+
+def test_where_every_genre_is_one_album_rows_can_be_split():
+    tracks = load_tracks(
+        table(60).assign(track_album_name=table(60)["playlist_genre"], track_album_release_date="2000")
+    )
+    message = refusal(tracks, kind="album")
+    assert "latin 12 in 1 album" in message and "\nTake --split random, or give more rows of those genres" in message
+    split_tracks(tracks, kind="random")
+
+
+def test_where_rows_are_too_few_in_any_split_none_is_named():
+    assert "--split" not in refusal(tracks_with({"pop": 40, "rap": 1}), kind="album")
+
+
+@pytest.mark.parametrize("kind", ["track", "album"])
+def test_where_all_titles_are_empty_that_is_said(kind):
+    tracks = load_tracks(table(60).assign(track_name="", track_album_name="", duration_ms="5"))
+    said = "\nTake --split random, since all titles and names of albums are empty, or give more rows"
+    assert said in refusal(tracks, kind=kind)
+
+
 def test_a_table_that_is_one_album():
     frame = table(60).assign(track_album_name="x", track_album_release_date="2000")
     assert "5 of 5 genres have fewer: latin 12 in 1 album" in refusal(load_tracks(frame), kind="album")
