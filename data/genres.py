@@ -6,11 +6,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from data.errors import InputError
 
 SHOWN = 5
 _LONGEST = 40
+_LARGE = 0.2
+"""A hold-out of this share of the rows asks for few rows of a genre."""
 _EXACT = 1e-9
 """By so much may a product of floats miss a whole number."""
 
@@ -60,7 +63,7 @@ def larger_holdout(val_fraction: float, holdout: float, rows: int) -> str | None
 
     It is the smallest, in hundredths, with which the ``rows`` that the rarest genre has are enough; if none is, 0.2.
     """
-    larger = [share for share in (step / 100 for step in range(1, 21)) if share > holdout]
+    larger = [share for share in (step / 100 for step in range(1, round(_LARGE * 100) + 1)) if share > holdout]
     if not holdout or not larger:
         return None
     share = next((share for share in larger if least_rows(val_fraction, share) <= rows), larger[-1])
@@ -70,6 +73,30 @@ def larger_holdout(val_fraction: float, holdout: float, rows: int) -> str | None
         if needed < least_rows(val_fraction, holdout)
         else None
     )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a split asks of every genre, and what may be why one does not have it."""
+
+    unit: str
+    val_fraction: float
+    holdout: float
+    chosen: bool
+    """Whether another kind of split would ask for rows alone."""
+    blank: tuple[str, ...]
+
+    @property
+    def least(self) -> int:
+        """How many rows of a genre always do."""
+        return least_rows(self.val_fraction, self.holdout)
+
+    def remedies(self, rows: int) -> list[str]:
+        """Return ways out that are surer than more rows, for genres of which the rarest has so many ``rows``."""
+        enough = rows >= min(self.least, least_rows(self.val_fraction, _LARGE))
+        larger = larger_holdout(self.val_fraction, self.holdout, rows) if rows < self.least else None
+        blank = f", since all {' and '.join(self.blank)} are empty" if self.blank else ""
+        return [*filter(None, [larger]), *([f"take --split random{blank}"] if self.chosen and enough else [])]
 
 
 def too_rare(rare: Mapping[str, str], of: Collection[str], needed: str, remedies: Sequence[str] = ()) -> InputError:

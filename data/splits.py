@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.errors import InputError, did_you_mean
-from data.genres import larger_holdout, least_rows, rare_genres, too_rare
+from data.genres import Wanted, least_rows, rare_genres, too_rare
 from data.tracks import Tracks
 
 SplitKind = Literal["random", "track", "album"]
@@ -77,7 +77,7 @@ def split_tracks(
         raise InputError(f"0 < val_fraction < 1 and 0 <= holdout < 1 must hold, but got {val_fraction} and {holdout}")
     if not 0 <= seed < 2**32:
         raise InputError(f"0 <= seed < 2**32 must hold, but got {seed}")
-    genres, wanted = tracks.genres, _Wanted(kind, val_fraction, holdout, kind != "random", _blank(tracks))
+    genres, wanted = tracks.genres, Wanted(kind, val_fraction, holdout, kind != "random", _blank(tracks))
     groups = None if kind == "random" else group_rows(tracks, kind)
     rest, held = np.arange(len(tracks)), np.empty(0, dtype=np.int64)
     try:
@@ -202,12 +202,12 @@ def extend_split(split: Split, old: Tracks, new: Tracks) -> Split:
     return extended
 
 
-def _wanted_again(split: Split, new: Tracks) -> _Wanted:
+def _wanted_again(split: Split, new: Tracks) -> Wanted:
     """What a genre needs to be split as this was; what is new is split by tracks at least."""
     seen = len(split.train) + len(split.val)
     holdout = len(split.holdout) / (seen + len(split.holdout))
     unit = "album" if split.kind == "album" else "track"
-    return _Wanted(unit, len(split.val) / seen, holdout, split.kind != "random", _blank(new))
+    return Wanted(unit, len(split.val) / seen, holdout, split.kind != "random", _blank(new))
 
 
 def _joint_keys(kind: SplitKind, old: Tracks, new: Tracks) -> list[np.ndarray]:
@@ -247,35 +247,12 @@ def _added(sides: np.ndarray, side: int, first: int) -> np.ndarray:
     return np.flatnonzero(sides[first:] == side) + first
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What a split asks of every genre, and what may be why one does not have it."""
-
-    unit: str
-    val_fraction: float
-    holdout: float
-    chosen: bool
-    """Whether another kind of split would ask for rows alone."""
-    blank: tuple[str, ...]
-
-    @property
-    def least(self) -> int:
-        return least_rows(self.val_fraction, self.holdout)
-
-    def remedies(self, rows: int) -> list[str]:
-        """Ways out that are surer than more rows, for genres of which the rarest has so many ``rows``."""
-        enough = rows >= min(self.least, least_rows(self.val_fraction, VAL_FRACTION))
-        larger = larger_holdout(self.val_fraction, self.holdout, rows) if rows < self.least else None
-        blank = f", since all {' and '.join(self.blank)} are empty" if self.blank else ""
-        return [*filter(None, [larger]), *([f"take --split random{blank}"] if self.chosen and enough else [])]
-
-
 def _blank(tracks: Tracks) -> tuple[str, ...]:
     names = {TRACK_NAME: "titles", ALBUM_NAME: "names of albums"}
     return tuple(what for name, what in names.items() if name in tracks.text_columns and not tracks.frame[name].any())
 
 
-def _check_genres(genres: np.ndarray, groups: np.ndarray | None, sides: list[np.ndarray], wanted: _Wanted) -> None:
+def _check_genres(genres: np.ndarray, groups: np.ndarray | None, sides: list[np.ndarray], wanted: Wanted) -> None:
     there = set(genres)
     if missing := {genre for side in sides for genre in there - set(genres[side])}:
         raise _too_rare(genres, groups, sides, wanted, missing)
@@ -285,7 +262,7 @@ def _too_rare(
     genres: np.ndarray,
     groups: np.ndarray | None,
     sides: list[np.ndarray],
-    wanted: _Wanted,
+    wanted: Wanted,
     missing: Collection[str] = (),
 ) -> InputError:
     """Of rows alone: all genres with fewer than the least; of whole tracks or albums: those that lack a side."""

@@ -210,6 +210,12 @@ def hold_out_genre(tracks: Tracks, genre: str = "edm") -> tuple[Tracks, Tracks |
     return replace(tracks.only_genres(others), warnings=(*tracks.warnings, note)), held
 
 
+def genre_called(tracks: Tracks, genre: str) -> str:
+    """Return a genre as the table spells it, ``edm`` or ``EDM``; as asked for where the table has that, or neither."""
+    alike = [name for name in tracks.genre_names if name.casefold() == genre.casefold()]
+    return genre if genre in alike or not alike else alike[0]
+
+
 def join_tracks(old: Tracks, new: Tracks) -> Tracks:
     """All rows of ``old``, then all rows of ``new``; InputError unless both have the same columns."""
     ours, theirs = list(old.frame.columns), list(new.frame.columns)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.embeddings import Encoder, check_text_model
 from data.encoding import encoding_scaler
-from data.errors import InputError
+from data.errors import InputError, warn
 from data.features import Features, build_features
 from data.genres import a_few, least_rows, rare_genres
 from data.splits import VAL_FRACTION, Split, check_rare_genres, extend_split, split_tracks
 from data.text_model import TextModel, find_text_model
-from data.tracks import Tracks, hold_out_genre, join_tracks, load_tracks
+from data.tracks import Tracks, genre_called, hold_out_genre, join_tracks, load_tracks
 from results.record import StudySettings
 from spaces import SearchSpace
 from trainables.baselines import FOLDS
@@ -46,23 +46,36 @@ class Prepared:
 
 
 def read_tables(settings: StudySettings) -> Tables:
-    """Read and check the data: the quick part of ``prepare``, in which most mistakes show, rare genres among them.
+    """Read and check the data of a study to be made, the quick part, in which most mistakes show: rare genres, too.
 
-    The genre that the settings hold back is split off; a plain sweep holds none back. Raises ``InputError`` where a
-    table is wrong or genres have too few rows; neither torch nor, where no genre is rare, scikit-learn is imported.
+    The genre that the settings hold back is split off, whatever its case; a plain sweep holds none back. Raises
+    ``InputError`` where a table is wrong or genres have too few rows; neither torch nor, where no genre is rare,
+    scikit-learn is imported.
     """
     tracks = load_tracks(settings.data, mapping=settings.mapping)
     return tables_of(settings, tracks)
 
 
 def tables_of(settings: StudySettings, tracks: Tracks) -> Tables:
-    """Return what ``read_tables`` does for a table that has been read."""
+    """Return what ``read_tables`` does for a table that has been read.
+
+    The settings are the new study's own: they then name the held genre as the table spells it, so that a resume, which
+    takes them at their word, holds the same rows, and one of an older study holds what that did.
+    """
+    if settings.held_genre is not None:
+        object.__setattr__(settings, "held_genre", genre_called(tracks, settings.held_genre))
+    return _checked(settings, tracks)
+
+
+def _checked(settings: StudySettings, tracks: Tracks) -> Tables:
     held = None
     if settings.held_genre is not None:
         tracks, held = hold_out_genre(tracks, settings.held_genre)
     if settings.stages is not None and settings.stages.transfer_data is not None:
         given = load_tracks(settings.stages.transfer_data, mapping=settings.mapping, min_genres=1)
         held = join_tracks(held, given) if held is not None else given
+    if settings.stages is not None and held is None:
+        warn(f"{tracks.source}: {_no_transfer(tracks, settings.held_genre)}")
     check_rare_genres(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
     if settings.stages is not None:
         _check_tables(tracks, held)
@@ -73,12 +86,20 @@ def tables_of(settings: StudySettings, tracks: Tracks) -> Tables:
     return Tables(tracks, held)
 
 
+def _no_transfer(tracks: Tracks, genre: str | None) -> str:
+    why = "there are too few others beside" if genre in tracks.genre_names else "there is no"
+    return (
+        f"{why} genre {genre!r} to hold back, so there is no transfer stage: for one, name a table with rows of a "
+        "further genre with --transfer-data"
+    )
+
+
 def prepare(settings: StudySettings, tables: Tables | None = None, encoder: Encoder | None = None) -> Prepared:
     """Read (unless given), check, split and scale the data; ``InputError`` where any of it is wrong.
 
     ``encoder`` reads titles; without one, processes of this machine do.
     """
-    tables = tables or read_tables(settings)
+    tables = tables or _checked(settings, load_tracks(settings.data, mapping=settings.mapping))
     tracks, transfer_tracks = tables.tracks, tables.transfer_tracks
     split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
     if settings.stages is not None:

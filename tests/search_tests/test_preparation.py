@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from data.errors import InputError, InputWarning
 from results.record import StageSettings, StudySettings
 from search.draft import Draft
-from search.preparation import data_facts, prepare, read_tables
+from search.preparation import data_facts, differences, prepare, read_tables
 from tests.data_tests.tables import GENRES, table, write_csv
 
 
@@ -59,6 +60,30 @@ def test_a_run_holds_edm_back_and_says_so(tmp_path: Path) -> None:
         prepared = prepare(run)
     facts = data_facts(prepared)
     assert facts["transfer_genres"] == ["edm"] and "edm" not in facts["genres"]  # type: ignore[operator]
+
+
+def test_the_held_genre_is_found_whatever_its_case_and_recorded_as_it_is_spelt(tmp_path: Path) -> None:
+    run = settings(tmp_path, table(240, genres=(*GENRES, "EDM")))
+    before = StudySettings.from_mapping(json.loads(run.to_json()))
+    with pytest.warns(InputWarning, match="40 rows of genre 'EDM' are held for the transfer stage"):
+        made = data_facts(prepare(run, read_tables(run)))
+    assert run.held_genre == "EDM" and made["transfer_genres"] == ["EDM"] and "EDM" not in made["genres"]  # type: ignore[operator]
+    resumed = StudySettings.from_mapping(json.loads(run.to_json()))
+    assert not differences(made, data_facts(prepare(resumed)))
+    # an older study went on without it
+    assert "EDM" in data_facts(prepare(before))["genres"]  # type: ignore[operator]
+
+
+def test_without_a_genre_to_hold_back_it_is_said_how_to_get_a_transfer_stage(tmp_path: Path) -> None:
+    said = "tracks.csv: there is no genre 'edm' to hold back, so there is no transfer stage: .* --transfer-data"
+    with pytest.warns(InputWarning, match=said):
+        read_tables(settings(tmp_path, table(240)))
+    with pytest.warns(InputWarning, match="there are too few others beside genre 'edm' to hold back"):
+        read_tables(settings(tmp_path, table(240, genres=("edm", "pop"))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_tables(settings(tmp_path, table(240), table(30, seed=5, genres=("edm",))))
+        read_tables(StudySettings(data=str(tmp_path / "tracks.csv")))
 
 
 def test_what_a_person_should_know_of_a_table_is_a_warning(tmp_path: Path) -> None:
