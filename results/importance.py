@@ -116,7 +116,7 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
         if all(trial.key in scores and _trained_so_long(trial, epochs) for trial in repeats)
     ]
     if not scores:
-        raise InputError(f"{directory}: no configuration has a score, so nothing can be said of what mattered")
+        raise InputError(f"{directory}: 0 configurations can be counted, since none has a score")
     if len(counted) < _FEWEST:
         raise InputError(
             f"{directory}: {len(counted)} configurations can be counted, and {_FEWEST} are the fewest to compare; "

@@ -198,7 +198,7 @@ class StudySettings:
             check_types(part)
             _check_values(vars(part))
         if settings.trials is None and settings.search != "grid":
-            raise ValueError(f"a search that is {settings.search} has trials")
+            raise ValueError(f"--search {settings.search} needs --trials, the number of configurations")
         return settings
 
 
