@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ import pandas as pd
 from data.cells import DATE, date_cells, number_cells, text_cells, written_dates
 from data.columns import ALBUM_NAME, GENRE, RELEASE_DATE, RELEASE_YEAR, TEXT_COLUMNS, ColumnMapping
 from data.errors import InputError
+from data.genres import a_few
 from data.proposals import Proposal
 from data.unfit import shown, unfit
 
@@ -40,7 +41,7 @@ def check_table(
 
     Raises:
         InputError: with all that is wrong, and the first offending rows (1 is the first row of data). Where columns
-            are missing and a mapping would make the table fit, its lines are a note of the error.
+            are missing and a mapping names them, its lines are a note of the error, which says what is wrong even so.
     """
     check = _Check(raw.reset_index(drop=True), mapping, require_genre, min_genres)
     if not len(raw):
@@ -69,6 +70,7 @@ class _Check:
         self.warnings: list[str] = []
         self.missing: list[str] = []
         self.unfit: set[str] = set()
+        self.empty = np.zeros(len(raw), dtype=bool)
 
     def columns(self) -> dict[str, pd.Series]:
         self._check_names()
@@ -87,6 +89,10 @@ class _Check:
             result[name] = numbers[name]
         if self.found.count(self.mapping.label) == 1:
             result[GENRE] = self._genres()
+        if self.empty.any():
+            rows = a_few(str(row + 1) for row in np.flatnonzero(self.empty))
+            rows_are, them = (f"row {rows} is", "it") if self.empty.sum() == 1 else (f"rows {rows} are", "them")
+            self.problems.insert(bool(self.missing), f"{rows_are} empty: leave {them} out")
         return result
 
     def _present(self, names: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -127,24 +133,37 @@ class _Check:
                 self.problems.append(f"column {column!r} {why}")
 
     def error(self, source: str) -> InputError:
-        """All that is wrong, and what to do about missing columns: a mapping to save where one would fit."""
-        lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        text = f"{source} cannot be used:\n{lines}"
+        """All that is wrong, and what to do about missing columns: a mapping to save, where one can be proposed."""
+        proposed = self._proposal.proposed if self.missing else None
+        remaining = self._remaining(proposed) if proposed else []
+        text = f"{source} cannot be used:\n{_listed(p for p in self.problems if p not in remaining)}"
         if not self.missing:
-            return InputError(text)
+            return InputError(text.rstrip())
         more = f" and {len(self.found) - LISTED} more" if len(self.found) > LISTED else ""
-        text += f"\nfound: {', '.join(self.found[:LISTED])}{more}\n"
-        if (toml := self._proposal.toml) is None:
-            return InputError(
-                f"{text}a mapping file (TOML: label, date, [text], [numbers]) can name other columns; "
-                "give it with --mapping FILE.toml"
-            )
+        text += f"found: {', '.join(self.found[:LISTED])}{more}\n"
+        if proposed:
+            return self._proposing(text, remaining)
+        return InputError(
+            f"{text}a mapping file (TOML: label, date, [text], [numbers]) can name other columns; "
+            "give it with --mapping FILE.toml"
+        )
+
+    def _proposing(self, text: str, remaining: list[str]) -> InputError:
+        """The error with the lines of the mapping as a note, said to fit only where nothing else is wrong."""
+        fits = "names its columns: mend those cells, " if remaining else "would fit it: "
+        still = f"with this mapping, still:\n{_listed(remaining)}" if remaining else ""
         error = InputError(
-            f"{text}a mapping file with the lines below would fit it: save them as a file, such as mapping.toml, and "
+            f"{text}{still}a mapping file with the lines below {fits}save them as a file, such as mapping.toml, and "
             "give it with --mapping mapping.toml"
         )
-        error.add_note(toml)
+        error.add_note(str(self._proposal.toml))
         return error
+
+    def _remaining(self, proposed: ColumnMapping) -> list[str]:
+        """What would still be wrong with the table under the proposed mapping."""
+        check = _Check(self.raw, proposed, self.require_genre, self.min_genres)
+        check.columns()
+        return check.problems
 
     def _warn_of_blanks(self, texts: dict[str, pd.Series]) -> None:
         for name, cells in texts.items():
@@ -189,9 +208,16 @@ class _Check:
         return cells
 
     def _report(self, column: str, wrong: pd.Series, cells: pd.Series, what: str) -> None:
-        rows = np.flatnonzero(wrong.to_numpy())
-        if not len(rows) or column in self.unfit:
+        if column in self.unfit or not wrong.any():
+            return
+        self.empty = self._proposal.empty_rows
+        rows = np.flatnonzero(wrong.to_numpy() & ~self.empty)
+        if not len(rows):
             return
         listed = ", ".join(f"row {row + 1}: {shown(cells.iloc[row])}" for row in rows[:SHOWN])
         more = ", ..." if len(rows) > SHOWN else ""
         self.problems.append(f"column {column!r}: {len(rows)} of {len(cells)} cells are {what} ({listed}{more})")
+
+
+def _listed(problems: Iterable[str]) -> str:
+    return "".join(f"  - {problem}\n" for problem in problems)

@@ -128,6 +128,11 @@ def read_mapping(path: str | Path) -> ColumnMapping:
         raise InputError(str(error).replace("the column mapping", f"the mapping {path}", 1)) from error
 
 
+def mapping_from(text: str) -> ColumnMapping:
+    """Read a mapping from sound lines of TOML, as `read_mapping` does from a file."""
+    return _mapping_from(tomllib.loads(text))
+
+
 def _mapping_from(table: Mapping[str, Any]) -> ColumnMapping:
     values = {key: table[key] for key in ("label", "date", "text", "numbers") if key in table}
     if "numbers" in table:

@@ -1,7 +1,7 @@
 """For a stranger's table: which of its columns is which, as hints and as a mapping in TOML that makes it fit.
 
-Both come from one `Proposal`, so that they never contradict each other. A column is proposed only where its cells are
-what is wanted, for one wanted name alone, and never where it is an identifier or gives the genre away.
+Both come from one `Proposal`, so that they never contradict each other. A column is proposed only where half of its
+cells or more are what is wanted, for one wanted name alone, never where it is an identifier or gives the genre away.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ from data.columns import (
     MODE,
     RELEASE_DATE,
     RELEASE_YEAR,
+    TEXT_COLUMNS,
     TRACK_NAME,
     ColumnMapping,
+    mapping_from,
 )
-from data.unfit import unfit
+from data.unfit import empty_rows, shown, unfit
 
 _FEW = 3
 """A table with fewer of the wanted numbers is one of other features: those are proposed, too."""
@@ -74,7 +76,7 @@ class Proposal:
             for column, (name, fits) in self._wanted.items():
                 if column not in found:
                     spare = [c for c in self._spare if c not in found.values() and c not in self._wanted]
-                    candidates = (c for c in round_(column, name, spare) if may_be(c, name) and fits(c))
+                    candidates = (c for c in round_(column, name, spare) if may_be(c, name) and _mostly(fits(c)))
                     if (candidate := next(candidates, None)) is not None:
                         found[column] = candidate
         return found
@@ -85,11 +87,31 @@ class Proposal:
         if candidate is None or candidate == column:
             return ""
         misspelt = compact(candidate) != compact(column) and spelt_alike(column, column, [candidate])
-        return f" (did you mean {candidate!r}?)" if misspelt else f" (is it {candidate!r} here?)"
+        asked = f"did you mean {candidate!r}?" if misspelt else f"is it {candidate!r} here?"
+        return f" ({asked}{self._but(candidate, self._wanted[column][1](candidate))})"
+
+    def _but(self, column: str, fits: np.ndarray) -> str:
+        """Which cell does not fit, where a few of a column do not."""
+        rows = np.flatnonzero(~fits)
+        if not len(rows):
+            return ""
+        cell = shown(self._cells_of(column).iloc[rows[0]])
+        return f" But its row {rows[0] + 1} is {cell}{f', and {len(rows) - 1} more do not fit' * (len(rows) > 1)}"
+
+    @cached_property
+    def proposed(self) -> ColumnMapping | None:
+        """The mapping of ``toml``, as it would be read here."""
+        if self.toml is None:
+            return None
+        mapping = mapping_from(self.toml)
+        if not self.mapping.whole:
+            return mapping
+        numbers = [*self.mapping.numbers, *([RELEASE_YEAR] if self.mapping.dated else [])]
+        return mapping.only(numbers, text=not self.mapping.optional.issuperset(TEXT_COLUMNS))
 
     @cached_property
     def toml(self) -> str | None:
-        """The lines of a mapping that makes the table fit, with comments on what they leave out.
+        """The lines of a mapping that fits the table but for a few cells, with comments on what they leave out.
 
         ``None`` where the genre, or every number, is not to be found; where a number, if the mapping is ``whole``.
         """
@@ -112,13 +134,17 @@ class Proposal:
         return "\n".join([*lines, *_comments({**left_out, **no_date, **no_text})])
 
     def _date(self) -> tuple[str | None, dict[str, str]]:
-        """The column of the date where it is a feature and all cells are dates, or why it is left out."""
+        """The column of the date where it is a feature and most cells are dates, or why it is left out."""
         if not self.mapping.dated:
             return None, {}
         date = self.columns.get(self.mapping.date)
         if date is None:
             return None, {RELEASE_YEAR: _UNKNOWN}
-        return (date, {}) if self._dates(date) else (None, {RELEASE_YEAR: f"{date!r} holds other cells than dates"})
+        return (
+            (date, {})
+            if _mostly(self._dates(date))
+            else (None, {RELEASE_YEAR: f"{date!r} holds other cells than dates"})
+        )
 
     def _numbers(self) -> tuple[dict[str, str], dict[str, str]]:
         """The numbers by name, and why others are left out; the table's own, too, where it has few of those wanted."""
@@ -126,7 +152,7 @@ class Proposal:
         left_out: dict[str, str] = {}
         for name, column in self.mapping.numbers.items():
             here = self.columns.get(column)
-            if here is not None and self._fits_number(here, name in self.mapping.binary):
+            if here is not None and _mostly(self._numeric(here, name in self.mapping.binary)):
                 numbers[name] = here
             elif here is not None:
                 what = "0 and 1" if name in self.mapping.binary else "finite numbers"
@@ -148,15 +174,15 @@ class Proposal:
             if not ({column, plain(column)} & taken)
             and column not in (RELEASE_DATE, TRACK_NAME, ALBUM_NAME)
             and not set(words(column)) & NOT_A_TRACKS_OWN
-            and self._fits_number(column, False)
+            and _mostly(self._numeric(column, False))
             and not _counts_rows(number_cells(self._cells_of(column)))
             and not (genres is not None and _gives_away(number_cells(self._cells_of(column)), genres))
         ]
 
     @cached_property
-    def _wanted(self) -> dict[str, tuple[str, Callable[[str], bool]]]:
-        """Columns that the mapping names, with the name that each has here, and what its cells must be."""
-        wanted: dict[str, tuple[str, Callable[[str], bool]]] = {}
+    def _wanted(self) -> dict[str, tuple[str, Callable[[str], np.ndarray]]]:
+        """Columns that the mapping names, with the name that each has here, and which cells of a column can be it."""
+        wanted: dict[str, tuple[str, Callable[[str], np.ndarray]]] = {}
         if self.labelled or not self.mapping.whole or self._has(self.mapping.label):
             wanted[self.mapping.label] = (LABEL, self._is_label)
         if self.mapping.dated:
@@ -164,7 +190,7 @@ class Proposal:
         for name, column in self.mapping.text.items():
             wanted[column] = (name, self._is_text)
         for name, column in self.mapping.numbers.items():
-            wanted[column] = (name, partial(self._fits_number, binary=name in self.mapping.binary))
+            wanted[column] = (name, partial(self._numeric, binary=name in self.mapping.binary))
         return wanted
 
     @cached_property
@@ -179,33 +205,49 @@ class Proposal:
     def _cells_of(self, column: str) -> pd.Series:
         return self.raw.iloc[:, list(map(str, self.raw.columns)).index(column)]
 
-    def _fits_number(self, column: str, binary: bool) -> bool:
-        def fits(cells: pd.Series) -> bool:
+    def _numeric(self, column: str, binary: bool) -> np.ndarray:
+        def fit(cells: pd.Series) -> np.ndarray:
             numbers = number_cells(cells)
-            return bool(np.isfinite(numbers).all() and (not binary or numbers.isin([0.0, 1.0]).all()))
+            return (numbers.isin([0.0, 1.0]) if binary else np.isfinite(numbers)).to_numpy()
 
-        return self._throughout(column, fits)
+        return self._throughout(column, fit)
 
-    def _dates(self, column: str) -> bool:
-        return self._throughout(column, lambda cells: bool(date_cells(cells).str.fullmatch(DATE).all()))
+    def _dates(self, column: str) -> np.ndarray:
+        return self._throughout(column, lambda cells: date_cells(cells).str.fullmatch(DATE).to_numpy(dtype=bool))
 
-    def _is_text(self, column: str) -> bool:
-        return self._throughout(column, lambda cells: unfit(cells) is None)
+    def _is_text(self, column: str) -> np.ndarray:
+        return np.full(len(self.raw), unfit(self._cells_of(column)) is None)
 
-    def _throughout(self, column: str, fits: Callable[[pd.Series], bool]) -> bool:
+    def _throughout(self, column: str, fit: Callable[[pd.Series], np.ndarray]) -> np.ndarray:
+        """Which cells fit, but for rows without anything in them, which do not matter."""
         cells = self._cells_of(column)
-        return fits(cells.head(_FIRST)) and fits(cells)
+        if len(cells) and not fit(cells.head(_FIRST)).any():
+            return np.zeros(len(cells), dtype=bool)
+        fits = fit(cells)
+        return fits if fits.all() else fits | self.empty_rows
 
-    def _is_label(self, column: str) -> bool:
+    @cached_property
+    def empty_rows(self) -> np.ndarray:
+        """Which rows are empty throughout; shape ``(n,)``, bool."""
+        return empty_rows(self.raw)
+
+    def _is_label(self, column: str) -> np.ndarray:
         """Whether it tells rows apart as a genre does: at least ``min_genres``, and fewer than there are rows."""
-        if not self._is_text(column):
-            return False
-        kinds = set(text_cells(self._cells_of(column)).str.strip()) - {""}
-        return self.min_genres <= len(kinds) < len(self.raw)
+        if unfit(self._cells_of(column)) is not None:
+            return np.zeros(len(self.raw), dtype=bool)
+        cells = text_cells(self._cells_of(column)).str.strip().to_numpy()
+        tells = self.min_genres <= len({*cells} - {""}) < len(self.raw)
+        return tells & ((cells != "") | self.empty_rows)
+
+
+def _mostly(fits: np.ndarray) -> bool:
+    """Whether at most half of the cells do not fit."""
+    return bool(2 * fits.sum() >= len(fits))
 
 
 def _counts_rows(cells: pd.Series) -> bool:
-    return len(cells) > 1 and bool((np.diff(cells.to_numpy()) == 1).all())
+    steps = cells.to_numpy() - np.arange(len(cells))
+    return len(cells) > 1 and len(set(steps[np.isfinite(steps)])) == 1
 
 
 def _gives_away(cells: pd.Series, genres: pd.Series) -> bool:

@@ -85,3 +85,15 @@ def shown(value: object) -> str:
         return "empty"
     text = str(value.tolist() if isinstance(value, np.ndarray) else value)
     return repr(text if len(text) <= 30 else text[:27] + "...")
+
+
+def empty_rows(table: pd.DataFrame) -> np.ndarray:
+    """Return which rows of a table have nothing in any column; shape ``(n,)``, bool."""
+    empty = np.full(len(table), table.shape[1] > 0)
+    for place in range(table.shape[1]):
+        empty[empty] = [_is_nothing(cell) for cell in table.iloc[:, place][empty].tolist()]
+    return empty
+
+
+def _is_nothing(cell: object) -> bool:
+    return shown(cell) == "empty" or (isinstance(cell, str) and cell.strip() in ("", "NA"))

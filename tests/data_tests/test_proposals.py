@@ -145,12 +145,63 @@ def test_identifiers_giveaways_and_others_properties_are_never_proposed(wanted, 
 
 
 def test_cells_that_do_not_fit_are_left_out_with_a_reason():
-    frame = edited(table(), tempo={3: "?"}).assign(mode="Major", key="C#").rename(columns={"energy": "nrgy"})
+    half = dict.fromkeys(range(31), "?")
+    frame = edited(table(), tempo=half).assign(mode="Major", key="C#").rename(columns={"energy": "nrgy"})
     toml = proposed(frame)
     mapping = loaded(frame, toml)
     assert not {"tempo", "mode", "key"} & {*mapping.numbers} and mapping.numbers["energy"] == "nrgy"
     assert "# left out: mode: 'mode' holds other cells than 0 and 1" in toml
     assert "# left out: tempo: 'tempo' holds other cells than finite numbers" in toml
+
+
+@pytest.mark.parametrize(
+    ("wanted", "here", "cells", "hint", "still"),
+    [
+        ("tempo", "bpm", {3: ""}, " But its row 4 is empty", "1 of 60 cells are no finite number (row 4: empty)"),
+        ("tempo", "bpm", {5: "?", 9: ""}, " But its row 6 is '?', and 1 more do not fit", "2 of 60 cells are no"),
+        ("playlist_genre", "genre", {8: ""}, " But its row 9 is empty", "1 of 60 cells are no genre (row 9: empty)"),
+        ("track_album_release_date", "year", {0: None}, "", "1 of 60 cells are no date"),
+        ("mode", "audio_mode", dict.fromkeys(range(30), "?"), " But its row 1 is '?', and 29 more", "30 of 60 cells"),
+    ],
+)
+def test_a_column_of_which_a_few_cells_do_not_fit_is_proposed_and_they_are_told(wanted, here, cells, hint, still):
+    frame = edited(table(), **{wanted: cells}).rename(columns={wanted: here, "energy": "nrgy"})
+    error = refusal(frame)
+    (toml,) = error.__notes__
+    assert f'"{here}"' in toml and "would fit it" not in str(error)
+    assert hint in str(error) and f"\nwith this mapping, still:\n  - column '{here}': {still}" in str(error)
+    good = frame.drop(index=list(cells))
+    assert here in {*(mapping := loaded(good, toml)).numbers.values(), mapping.label, mapping.date}
+
+
+@pytest.mark.parametrize("nothing", ["", "NA", None])
+def test_rows_that_are_empty_throughout_are_to_be_left_out(nothing):
+    frame = table()
+    frame.loc[[20, 21]] = nothing
+    error = refusal(frame)
+    assert str(error) == "a DataFrame cannot be used:\n  - rows 21, 22 are empty: leave them out"
+    error = refusal(edited(frame, tempo={3: ""}).rename(columns={"tempo": "bpm"}))
+    assert "'bpm' here? But its row 4 is empty)" in str(error)
+    still = (
+        "- rows 21, 22 are empty: leave them out\n  - column 'bpm': 1 of 60 cells are no finite number (row 4: empty)"
+    )
+    assert f"\nwith this mapping, still:\n  {still}\n" in str(error) and str(error).count("rows 21, 22") == 1
+    frame.loc[20] = table().loc[20]
+    assert "- row 22 is empty: leave it out" in str(refusal(frame))
+
+
+def test_numbers_of_the_rows_are_no_feature_where_a_row_is_empty():
+    values = {"rmse": ["0.5", *["1.5"] * 59], "place": [str(row) for row in range(60)]}
+    frame = pd.DataFrame({**values, "label": table()["playlist_genre"]}, dtype=object)
+    frame.loc[20] = ""
+    (toml,) = refusal(frame).__notes__
+    assert '"rmse"' in toml and "place" not in toml
+
+
+def test_a_mapping_is_said_to_fit_only_where_it_does():
+    frame = table().rename(columns={"tempo": "bpm"})
+    assert "would fit it" in str(refusal(frame)) and "still" not in str(refusal(frame))
+    assert "would fit it" not in str(refusal(frame.assign(playlist_genre="")))
 
 
 def test_a_column_of_names_that_all_differ_is_no_genre():
