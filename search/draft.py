@@ -20,13 +20,13 @@ from data.errors import InputError, did_you_mean
 from data.files import user_path
 from data.own_table import OWN_FILE, OWN_TABLE, own_table
 from data.storage import parent
-from data.tracks import Source, load_tracks
+from data.tracks import Source, Tracks, load_tracks
 from results.manifest import Manifest
 from results.record import StageSettings, StudySettings, TrialRecord
 from results.study import Study, refuse_existing
 from search.placement import Places
 from search.planning import absolute, check_batches, pending_trials
-from search.preparation import Prepared, Tables, data_facts, prepare, read_tables, tables_of
+from search.preparation import Prepared, Tables, as_spelt, data_facts, prepare, tables_of
 from search.reach import check_reach
 from search.snapshots import check_vacant, release, reserve
 from spaces import SearchSpace, load_space
@@ -54,7 +54,9 @@ class Draft:
         asked = absolute(_settings(data, load_space(space), settings), directory)
         refuse_existing(directory)
         trials = pending_trials(asked)
-        draft = cls(directory, asked, trials, *_read(asked, data))
+        tracks, files = _read(asked, data)
+        asked = as_spelt(asked, tracks)
+        draft = cls(directory, asked, trials, tables_of(asked, tracks), files)
         if asked.storage is not None:
             check_vacant(asked.storage)
         return draft
@@ -114,18 +116,16 @@ def _plain(value: Any) -> Any:
         return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
     if isinstance(value, pd.DataFrame):
         raise InputError("a DataFrame stands for the main table alone: give every other table as the path of a file")
-    return (
-        os.fspath(value) if isinstance(value, os.PathLike) else value.item() if isinstance(value, np.generic) else value
-    )
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def _read(settings: StudySettings, data: Source) -> tuple[Tables, dict[str, bytes]]:
-    """Return the checked tables, and the one that no file holds, which the study keeps itself."""
-    if not isinstance(data, pd.DataFrame):
-        return read_tables(settings), {}
+def _read(settings: StudySettings, data: Source) -> tuple[Tracks, dict[str, bytes]]:
+    """Return the checked table, and as a file of the study that which no other file holds."""
     mapping = read_mapping(settings.mapping) if settings.mapping else ColumnMapping()
-    tracks = load_tracks(data, mapping=mapping)
-    return tables_of(settings, tracks), {OWN_FILE: own_table(tracks, mapping)}
+    tracks = load_tracks(data if isinstance(data, pd.DataFrame) else settings.data, mapping=settings.mapping)
+    return tracks, {OWN_FILE: own_table(tracks, mapping)} if isinstance(data, pd.DataFrame) else {}
 
 
 def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.columns import ALBUM_NAME, TRACK_NAME
 from data.embeddings import Encoder, check_text_model
@@ -46,28 +46,26 @@ class Prepared:
 
 
 def read_tables(settings: StudySettings) -> Tables:
-    """Read and check the data of a study to be made, the quick part, in which most mistakes show: rare genres, too.
+    """Read and check the data: the quick part of ``prepare``, in which most mistakes show, rare genres among them.
 
-    The genre that the settings hold back is split off, whatever its case; a plain sweep holds none back. Raises
-    ``InputError`` where a table is wrong or genres have too few rows; neither torch nor, where no genre is rare,
-    scikit-learn is imported.
+    The genre that the settings hold back is split off; a plain sweep holds none back. Raises ``InputError`` where a
+    table is wrong or genres have too few rows; neither torch nor, where no genre is rare, scikit-learn is imported.
     """
-    tracks = load_tracks(settings.data, mapping=settings.mapping)
-    return tables_of(settings, tracks)
+    return tables_of(settings, load_tracks(settings.data, mapping=settings.mapping))
+
+
+def as_spelt(settings: StudySettings, tracks: Tracks) -> StudySettings:
+    """Return a new study's settings with the held genre as its table spells it, whatever its case.
+
+    A resume takes the recorded settings at their word, so that it holds back what the study did before.
+    """
+    if settings.held_genre is None:
+        return settings
+    return replace(settings, held_genre=genre_called(tracks, settings.held_genre))
 
 
 def tables_of(settings: StudySettings, tracks: Tracks) -> Tables:
-    """Return what ``read_tables`` does for a table that has been read.
-
-    The settings are the new study's own: they then name the held genre as the table spells it, so that a resume, which
-    takes them at their word, holds the same rows, and one of an older study holds what that did.
-    """
-    if settings.held_genre is not None:
-        object.__setattr__(settings, "held_genre", genre_called(tracks, settings.held_genre))
-    return _checked(settings, tracks)
-
-
-def _checked(settings: StudySettings, tracks: Tracks) -> Tables:
+    """Return what ``read_tables`` does for a table that has been read."""
     held = None
     if settings.held_genre is not None:
         tracks, held = hold_out_genre(tracks, settings.held_genre)
@@ -99,7 +97,7 @@ def prepare(settings: StudySettings, tables: Tables | None = None, encoder: Enco
 
     ``encoder`` reads titles; without one, processes of this machine do.
     """
-    tables = tables or _checked(settings, load_tracks(settings.data, mapping=settings.mapping))
+    tables = tables or read_tables(settings)
     tracks, transfer_tracks = tables.tracks, tables.transfer_tracks
     split = split_tracks(tracks, kind=settings.split, seed=settings.seed, holdout=settings.holdout)
     if settings.stages is not None:

@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError, InputWarning
+from data.tracks import load_tracks
 from results.record import StageSettings, StudySettings
 from search.draft import Draft
-from search.preparation import data_facts, differences, prepare, read_tables
+from search.preparation import as_spelt, data_facts, differences, prepare, read_tables
 from tests.data_tests.tables import GENRES, table, write_csv
 
 
@@ -65,6 +66,7 @@ def test_a_run_holds_edm_back_and_says_so(tmp_path: Path) -> None:
 def test_the_held_genre_is_found_whatever_its_case_and_recorded_as_it_is_spelt(tmp_path: Path) -> None:
     run = settings(tmp_path, table(240, genres=(*GENRES, "EDM")))
     before = StudySettings.from_mapping(json.loads(run.to_json()))
+    run = as_spelt(run, load_tracks(run.data))
     with pytest.warns(InputWarning, match="40 rows of genre 'EDM' are held for the transfer stage"):
         made = data_facts(prepare(run, read_tables(run)))
     assert run.held_genre == "EDM" and made["transfer_genres"] == ["EDM"] and "EDM" not in made["genres"]  # type: ignore[operator]
