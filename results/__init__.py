@@ -1,12 +1,12 @@
 """The record of a study, and the views of it. Never starts anything."""
 
-from results.frames import load_curves, load_trials
-from results.record import State, StudySettings
-from results.repeats import load_repeats, seed_agreement
-from results.stage_record import load_stage_curves, load_stage_scores, load_stages
-from results.study import Study
-from results.tables import scorecard
-from results.transfer import load_transfer
+from results.paper.scorecard import scorecard
+from results.paper.transfer import load_transfer
+from results.record.records import State, StudySettings
+from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
+from results.record.study import Study
+from results.tables.frames import load_curves, load_trials
+from results.tables.repeats import load_repeats, seed_agreement
 
 __all__ = [
     "State",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from search import environment
+from search.cluster import environment
 
 environment.check_packages()
 environment.settle()
 
 if TYPE_CHECKING:
-    from search.sweep import resume_sweep, run_sweep
+    from search.studies.sweep import resume_sweep, run_sweep
 
 __all__ = ["resume_sweep", "run_sweep"]
 
@@ -21,6 +21,6 @@ __all__ = ["resume_sweep", "run_sweep"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'search' has no attribute {name!r}")
-    from search import sweep
+    from search.studies import sweep
 
     return getattr(sweep, name)

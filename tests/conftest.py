@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.s3 import S3, s3_server, use_test_credentials
+from tests.support.s3 import S3, s3_server, use_test_credentials
 
 use_test_credentials()
 

@@ -1,4 +1,4 @@
-"""The house: which room may import which, who may touch Ray, and what lies at the top."""
+"""The house: which room and which wing may import which, who may touch Ray and Typer, and what lies at the top."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Container, Iterator
 from graphlib import CycleError, TopologicalSorter
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -16,22 +17,41 @@ ROOMS = {
     "data": set(),
     "spaces": set(),
     "trainables": {"data", "spaces"},
-    "results": {"data", "spaces", "trainables"},
+    "results": {"data", "spaces"},
     "search": {"data", "spaces", "trainables", "results"},
 }
 """What each may import beside itself."""
+WINGS = {
+    "search": ("cli", "studies", "suggestions", "cluster", "replay", "scheduling", "planning", "storage"),
+    "results": ("paper", "analysis", "rendering", "tables", "record"),
+    "trainables": ("", "stack", "kernels"),
+    "data": ("inputs", "titles", "tables", "machine", ""),
+}
+"""From the roof to the ground: a wing imports itself and those after it. "" stands for the room's own modules."""
+ROOF = ("data/feature_store.py",)
+"""Modules of a room itself that may import all its wings."""
+GROUND = {"trainables.mlp"}
+"""Modules of a room that every wing of it may import."""
 ERRORS = "data.errors"
 """The one module that even ``spaces`` may import."""
-MAY_IMPORT_RAY = ("search/", "trainables/sweep_trainable.py", "data/store.py")
+HOMES = {
+    "ray": ("search/cluster/", "trainables/sweep_trainable.py", "data/feature_store.py"),
+    "typer": ("search/cli/",),
+    "rich": ("search/cli/",),
+    "optuna": ("search/suggestions/", "results/analysis/"),
+    "numba": ("trainables/kernels/",),
+}
+"""The only places in which a library is imported."""
+MOST_FILES = 14
+"""That a folder of the house may hold: more cannot be taken in at a glance."""
 TOP = {"search", "trainables", "spaces", "data", "results", "tests", "findings"} | {
     *("cluster.yaml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"),
 }
-COPIED = tuple(
-    f"trainables/{name}.py" for name in ("hidden_layers", "kernels", "products", "softmax", "twister", "vectors")
-)
-"""Imported from a copy elsewhere, beside each other."""
+COPIED = "trainables/kernels/"
+"""Imported from a copy elsewhere, its modules beside each other."""
 HEAVY = ("ray", "torch", "sentence_transformers", "xgboost", "plotly", "matplotlib", "optuna")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+FOLDERS = sorted({path.parent for path in FILES})
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -40,8 +60,8 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0 or name(path) in COPIED, f"{path}: relative import"
-            room = f"{path.parent.name}." * node.level
+            assert node.level == 0 or name(path).startswith(COPIED), f"{path}: relative import"
+            room = "trainables.kernels." * node.level
             yield from (f"{room}{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -63,6 +83,32 @@ def test_imports_run_one_way(path: Path) -> None:
             assert other in ROOMS[room], f"{name(path)} imports {module}"
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "__init__.py"], ids=name)
+def test_wings_import_only_those_below(path: Path) -> None:
+    room, *inner = Path(name(path)).with_suffix("").parts
+    wings = WINGS.get(room, ())
+    if not wings or name(path) in ROOF:
+        return
+    own = inner[0] if len(inner) > 1 else ""
+    above = set(takewhile(lambda wing: wing != own, wings))
+    for module in imports(path):
+        if module.startswith(f"{room}.") and module.rpartition(".")[0] not in GROUND | {room}:
+            wing = wing_of(module, wings)
+            assert wing not in above, f"{name(path)}, of {own or room!r}, imports {module}, of {wing or room!r}"
+
+
+def wing_of(module: str, wings: Container[str]) -> str:
+    """The wing in which an imported name lies; "" for a module of the room itself."""
+    second = module.split(".")[1]
+    return second if second in wings else ""
+
+
+@pytest.mark.parametrize("room", WINGS)
+def test_the_list_of_wings_is_that_of_the_folders(room: str) -> None:
+    found = {path.relative_to(ROOT / room).parts[0] for path in FOLDERS if path.parent == ROOT / room}
+    assert found == {*WINGS[room]} - {""}
+
+
 def test_no_two_modules_import_each_other() -> None:
     """Nor in a longer circle; imports for types alone, and those within functions, count too."""
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
@@ -82,9 +128,20 @@ def _within(imported: str, modules: Container[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_only_few_import_ray(path: Path) -> None:
-    if not name(path).startswith(MAY_IMPORT_RAY):
-        assert "ray" not in {module.split(".")[0] for module in imports(path)}
+def test_libraries_have_homes(path: Path) -> None:
+    found = {module.split(".")[0] for module in imports(path)}
+    for library, homes in HOMES.items():
+        assert library not in found or name(path).startswith(homes), f"{name(path)} imports {library}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_a_folder_can_be_taken_in_at_a_glance(folder: Path) -> None:
+    assert len(list(folder.glob("*.py"))) <= MOST_FILES
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_a_folder_says_what_it_is(folder: Path) -> None:
+    assert folder.name == "data" or ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
 
 
 def test_the_top_level_holds_what_it_should() -> None:
@@ -100,9 +157,9 @@ def test_the_top_level_holds_what_it_should() -> None:
     ("code", "heavy"),
     [
         ("import data, spaces", HEAVY),
-        ("import data.tracks, data.features, data.splits", HEAVY),
+        ("import data.tables.tracks, data.inputs.features, data.inputs.splits", HEAVY),
         ("from results import load_trials, load_curves, Study", HEAVY),
-        ("import search, search.cli", HEAVY),
+        ("import search, search.cli.main", HEAVY),
         ("import trainables.training", ("ray", "sentence_transformers", "xgboost", "plotly")),
     ],
 )

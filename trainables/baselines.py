@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import InputError, did_you_mean
-from data.features import Features
+from data.inputs.features import Features
 
 FOLDS = 5
 Point = Mapping[str, Any]

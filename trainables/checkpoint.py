@@ -19,15 +19,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
-from data.encoding import scaler_from_json
 from data.errors import InputError
-from data.features import FEATURE_KINDS
 from data.files import read_regular, user_path, write_atomically
+from data.inputs.encoding import scaler_from_json
+from data.inputs.features import FEATURE_KINDS
 from data.runs import hint_at_runs
 from data.storage import is_uri, read_file, write_file
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
-from trainables.state import StackState
+from trainables.stack.state import StackState
 
 MODEL_FORMAT = 1
 
@@ -132,7 +132,7 @@ class ModelCard:
     feature_kind: str
     """``audio``, ``text`` or ``fusion``."""
     scaler: Mapping[str, Any]
-    """A ``data.features.Scaler`` as JSON."""
+    """A ``data.inputs.features.Scaler`` as JSON."""
     fingerprint: str
     """Of the features that it was trained on."""
     provenance: Mapping[str, Any]

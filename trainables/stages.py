@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.features import Features
+from data.inputs.features import Features
 from spaces import Configuration
-from trainables.batches import Rows, TrainingData
-from trainables.metrics import EpochMetrics, evaluate
 from trainables.mlp import Architecture, GenreMLP
-from trainables.stacked_mlp import Layout, StackedMLP, unpack
-from trainables.state import StackState
+from trainables.stack.batches import Rows, TrainingData
+from trainables.stack.metrics import EpochMetrics, evaluate
+from trainables.stack.stacked_mlp import Layout, StackedMLP, unpack
+from trainables.stack.state import StackState
 from trainables.training import train_segment
 
 

@@ -18,13 +18,13 @@ import torch
 from ray import tune
 
 from data.errors import InputError
+from data.feature_store import FeatureHandle, get_features
 from data.storage import is_uri, join
-from data.store import FeatureHandle, get_features
 from spaces import Configuration
-from trainables.batches import TrainingData
 from trainables.checkpoint import CheckpointError, MemberSource, read_members, write_segment
 from trainables.mlp import Architecture
-from trainables.state import StackState
+from trainables.stack.batches import TrainingData
+from trainables.stack.state import StackState
 from trainables.training import SegmentResult, train_segment
 
 PAUSE = ""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import torch
 
 from spaces import Configuration
-from trainables.batches import TrainingData, batch_count, epoch_chunks
-from trainables.engines import CompiledEngine
-from trainables.graphs import GraphedEngine
-from trainables.metrics import EpochMetrics
 from trainables.mlp import Architecture
-from trainables.stacked_mlp import StackedMLP
-from trainables.state import StackState
+from trainables.stack.batches import TrainingData, batch_count, epoch_chunks
+from trainables.stack.engines import CompiledEngine
+from trainables.stack.graphs import GraphedEngine
+from trainables.stack.metrics import EpochMetrics
+from trainables.stack.stacked_mlp import StackedMLP
+from trainables.stack.state import StackState
 
 EARLY_STOPPED = "early_stopped"
 DIVERGED = "diverged"

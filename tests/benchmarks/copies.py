@@ -16,11 +16,11 @@ import numpy as np
 import psutil
 import ray
 
-from data.store import FeatureHandle, get_features, put_features
-from results.record import StudySettings
-from search.cluster import connected
-from search.placement import Resources
-from search.preparation import prepare
+from data.feature_store import FeatureHandle, get_features, put_features
+from results.record.records import StudySettings
+from search.cluster.connection import connected
+from search.cluster.placement import Resources
+from search.planning.data import prepare
 from spaces import load_space
 from tests.benchmarks.measuring import memory_now
 
@@ -31,7 +31,7 @@ def worker_growth(handle: FeatureHandle) -> float:
     """Megabytes of its own that a worker has more of once it holds the training data."""
     import torch
 
-    from trainables.batches import TrainingData
+    from trainables.stack.batches import TrainingData
 
     torch.set_num_threads(1)
     before = psutil.Process().memory_full_info().uss

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 
 from spaces import Configuration
-from trainables.batches import batch_count
+from trainables.stack.batches import batch_count
 
 _SIZE = 2048
 _SECONDS = 3.0

@@ -18,11 +18,11 @@ import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.optuna_space import OptunaSpace
+from search.suggestions.optuna_space import OptunaSpace
 from spaces import load_space
-from trainables.batches import TrainingData
 from trainables.mlp import Architecture
-from trainables.state import StackState
+from trainables.stack.batches import TrainingData
+from trainables.stack.state import StackState
 from trainables.training import train_segment
 
 EPOCHS = 20

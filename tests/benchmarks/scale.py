@@ -55,15 +55,15 @@ def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
     import ray
     from ray import tune
 
-    from search.coordinator import Coordinator
-    from search.costs import CostModel
-    from search.placement import Slots
-    from search.rungs import NoRungs
-    from search.segments import SegmentQueue
-    from search.tuner import SegmentSearcher, run_segments
+    from search.cluster.placement import Slots
+    from search.cluster.tune_bridge import SegmentSearcher, run_segments
+    from search.scheduling.coordinator import Coordinator
+    from search.scheduling.cost_model import CostModel
+    from search.scheduling.rungs import NoRungs
+    from search.scheduling.segments import SegmentQueue
     from spaces import SearchSpace
     from tests.benchmarks.empty_segment import EmptySegment
-    from tests.search_tests.simulated import create_study, trial
+    from tests.support.simulated import create_study, trial
 
     space = SearchSpace.from_toml(_SPACE)
     points = space.sample(segments * members, seed=1)
@@ -85,7 +85,7 @@ def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
         began = time.perf_counter()
         ray.init(address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
         up = time.perf_counter()
-        with study, mock.patch("search.tuner.tune.with_parameters", with_parameters):
+        with study, mock.patch("search.cluster.tune_bridge.tune.with_parameters", with_parameters):
             run_segments(searcher, {}, study, device="cpu", needs={"CPU": 1.0})
         ray.shutdown()
     first, last = clock.times[0], clock.times[-1]
@@ -167,7 +167,7 @@ def broadcast(nodes: int, megabytes: int) -> Record:
 def real_sweep(cpus: int, scheduler: str, epochs: int, space: str = "paper") -> Record:
     """A sweep as users run it, by its own clock and by its record."""
     from search import run_sweep
-    from search.placement import Resources
+    from search.cluster.placement import Resources
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "study"

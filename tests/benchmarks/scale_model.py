@@ -1,12 +1,12 @@
 """How long a sweep takes on a cluster, from a few measured numbers: a model of its queue, and the table that it makes.
 
-The queue of ``search.segments`` is played through with configurations that all cost the same, in a few kinds that
-cannot share a stack: a segment ends at the next rung or after about 5 s, holds at most 32 members, and an even share of
-what is ready, but half a second of work at least. The one driver hands out ``driver_rate`` segments a second, one after
-another, and each place adds ``segment_overhead`` to its segment. Beside training lie the data, Ray's start, a worker's
-import of PyTorch, on all places at once, the promotion (``start``), and the features' way: nodes that have them hand
-them on, in ``ceil(log2(nodes + 1))`` rounds. Rungs take the share of their configurations that they must: no scores, no
-stragglers, no lost nodes, and nothing of what a cloud takes to start machines.
+The queue of ``search.scheduling.segments`` is played through with configurations that all cost the same, in a few
+kinds that cannot share a stack: a segment ends at the next rung or after about 5 s, holds at most 32 members, and an
+even share of what is ready, but half a second of work at least. The one driver hands out ``driver_rate`` segments a
+second, one after another, and each place adds ``segment_overhead`` to its segment. Beside training lie the data,
+Ray's start, a worker's import of PyTorch, on all places at once, the promotion (``start``), and the features' way:
+nodes that have them hand them on, in ``ceil(log2(nodes + 1))`` rounds. Rungs take the share of their configurations
+that they must: no scores, no stragglers, no lost nodes, and nothing of what a cloud takes to start machines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from search.rungs import ladder
+from search.scheduling.rungs import ladder
 
 SHORTEST, LONGEST, LARGEST = 0.5, 5.0, 32
 """Seconds of a segment, and its members."""
@@ -70,7 +70,7 @@ class _Queue:
     """Ready configurations, counted by how many epochs they have and by kind."""
 
     def __init__(self, search: Search, epoch_seconds: float, places: int) -> None:
-        self._rungs, self._epochs, self._factor = search.rungs, search.epochs, search.reduction_factor
+        self._rungs, self._epochs, self._factor = search.scheduling.rungs, search.epochs, search.reduction_factor
         self._seconds, self._places = epoch_seconds, places
         each, more = divmod(search.configurations, search.kinds)
         self._ready = {(0, kind): each + (kind < more) for kind in range(search.kinds) if each + (kind < more)}

@@ -22,12 +22,12 @@ import pandas as pd
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from results.comparison import NEAR, compare
-from results.record import StudySettings
-from search.cluster import connected
-from search.placement import Resources
-from search.preparation import prepare
-from search.sweep import resume_sweep, run_sweep
+from results.analysis.comparison import NEAR, compare
+from results.record.records import StudySettings
+from search.cluster.connection import connected
+from search.cluster.placement import Resources
+from search.planning.data import prepare
+from search.studies.sweep import resume_sweep, run_sweep
 from tests.benchmarks.measuring import ROOT
 from tests.benchmarks.plain_optuna import spent
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from data.features import Features
-from results.record import StudySettings
-from search.preparation import prepare
+from data.inputs.features import Features
+from results.record.records import StudySettings
+from search.planning.data import prepare
 from spaces import Configuration, load_space
 from tests.benchmarks import floor
 from tests.benchmarks.measuring import Ended, measured

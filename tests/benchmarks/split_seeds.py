@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 
 from results import load_trials
-from results.comparison import compare
-from results.frames import ranked
-from results.stage_record import load_stage_scores
-from search.cluster import connected
-from search.sweep import resume_sweep, run_sweep
+from results.analysis.comparison import compare
+from results.record.stage_records import load_stage_scores
+from results.tables.frames import ranked
+from search.cluster.connection import connected
+from search.studies.sweep import resume_sweep, run_sweep
 from spaces import Configuration
 
 SCHEDULERS = ("none", "asha", "halving")

@@ -12,10 +12,10 @@ import tempfile
 import time
 from typing import Any
 
-from data.cache_folder import CACHE_VARIABLE
-from data.columns import ALBUM_NAME, TRACK_NAME
-from data.embeddings import embed_titles
-from data.tracks import load_tracks
+from data.machine.cache_folder import CACHE_VARIABLE
+from data.tables.columns import ALBUM_NAME, TRACK_NAME
+from data.tables.tracks import load_tracks
+from data.titles.embeddings import embed_titles
 
 
 def measure(tables: list[str]) -> dict[str, Any]:

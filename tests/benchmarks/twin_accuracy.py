@@ -19,8 +19,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from data.embeddings import embed_titles
-from data.synthetic import NUMBERS, synthetic_frame
+from data.tables.synthetic import NUMBERS, synthetic_frame
+from data.titles.embeddings import embed_titles
 
 EPOCHS = 20
 

@@ -23,7 +23,7 @@ from data.storage import (
     read_file,
     write_file,
 )
-from tests.s3 import CREDENTIALS, S3
+from tests.support.s3 import CREDENTIALS, S3
 
 SECRET = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
 

@@ -12,11 +12,11 @@ import torch
 from hypothesis import settings
 
 from search import run_sweep
-from search.cluster import connected
-from search.placement import Resources
-from tests.search_tests.golden_study import GOLDEN
-from tests.search_tests.processes import Command
-from tests.search_tests.small import EPOCHS, write_space, write_tracks
+from search.cluster.connection import connected
+from search.cluster.placement import Resources
+from tests.support.golden_study import GOLDEN
+from tests.support.processes import Command
+from tests.support.small import EPOCHS, write_space, write_tracks
 
 Sweep = Callable[..., Path]
 Launch = Callable[..., Command]

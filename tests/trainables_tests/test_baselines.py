@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from data.errors import InputError
-from data.features import Features, FeatureScaler, build_features
-from data.splits import split_tracks
-from data.tracks import load_tracks
+from data.inputs.features import Features, FeatureScaler, build_features
+from data.inputs.splits import split_tracks
+from data.tables.tracks import load_tracks
 from trainables.baselines import (
     FOLDS,
     GRIDS,

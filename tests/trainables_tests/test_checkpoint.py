@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 from data.files import write_atomically
 from spaces import Configuration
-from tests.trainables_tests.made_up import flipped, same_state, train, training_data
+from tests.support.made_up import flipped, same_state, train, training_data
 from trainables.checkpoint import (
     CheckpointError,
     MemberSource,
@@ -17,7 +17,7 @@ from trainables.checkpoint import (
     write_segment,
 )
 from trainables.mlp import Architecture
-from trainables.state import StackState
+from trainables.stack.state import StackState
 
 _CONFIGURATION = Configuration(hidden_layers=(8, 4), batch_norm=True, batch_size=16)
 _ARCHITECTURE = Architecture(input_size=3, hidden_layers=(8, 4), output_size=2, batch_norm=True)

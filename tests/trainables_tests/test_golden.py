@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.trainables_tests.golden import GOLDEN_FILE, golden_curves
+from tests.support.golden_curves import GOLDEN_FILE, golden_curves
 
 
 def test_learning_curves_are_the_golden_ones() -> None:

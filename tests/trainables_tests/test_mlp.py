@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from trainables import mlp
 from trainables.mlp import Architecture, GenreMLP
-from trainables.stacked_mlp import Layout, StackedMLP, pack, unpack
-from trainables.state import StackState
+from trainables.stack.stacked_mlp import Layout, StackedMLP, pack, unpack
+from trainables.stack.state import StackState
 
 _ARCHITECTURES = st.builds(
     Architecture,

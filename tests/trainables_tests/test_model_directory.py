@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from spaces import Configuration
-from tests.trainables_tests.made_up import flipped, train, training_data
+from tests.support.made_up import flipped, train, training_data
 from trainables.checkpoint import (
     ModelCard,
     load_model,
     save_model,
 )
 from trainables.mlp import Architecture, GenreMLP
-from trainables.stacked_mlp import unpack
-from trainables.state import StackState
+from trainables.stack.stacked_mlp import unpack
+from trainables.stack.state import StackState
 
 _CONFIGURATION = Configuration(hidden_layers=(8, 4), batch_norm=True, batch_size=16)
 _ARCHITECTURE = Architecture(input_size=3, hidden_layers=(8, 4), output_size=2, batch_norm=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.features import Features, FeatureScaler
+from data.inputs.features import Features, FeatureScaler
 from spaces import Configuration
-from tests.trainables_tests.made_up import arrays
+from tests.support.made_up import arrays
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stages import Variant, train_variants, warm_start
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces import Configuration
-from tests.trainables_tests.made_up import curve, same_state, train, training_data
+from tests.support.made_up import curve, same_state, train, training_data
 from trainables.checkpoint import MemberSource, read_members, write_segment
-from trainables.engines import CompiledEngine
-from trainables.metrics import evaluate
 from trainables.mlp import Architecture, GenreMLP
-from trainables.stacked_mlp import StackedMLP, unpack
+from trainables.stack.engines import CompiledEngine
+from trainables.stack.metrics import evaluate
+from trainables.stack.stacked_mlp import StackedMLP, unpack
 from trainables.training import DIVERGED, EARLY_STOPPED, SegmentResult
 
 _RESTLESS = Configuration(hidden_layers=(32,), dropout=0.0, learning_rate=0.03, batch_size=16)

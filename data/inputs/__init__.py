@@ -1,0 +1,1 @@
+"""What networks read: split, encoded and scaled."""

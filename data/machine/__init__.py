@@ -1,0 +1,1 @@
+"""What the machine grants: CPUs, and a folder to keep things in."""

@@ -1,0 +1,1 @@
+"""Tables of tracks: read, checked, in canonical columns."""

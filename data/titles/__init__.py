@@ -1,0 +1,1 @@
+"""Titles as numbers: sentence models and the embeddings that are kept."""

@@ -1,0 +1,249 @@
+"""Studies side by side: best accuracy so far against epochs and seconds spent, and regret against an exhaustive one."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from results.record.records import State, StudySettings
+from results.record.study import Study
+from spaces import SearchSpace
+
+NEAR = 0.99
+"""Share of the exhaustive best that counts as near to it."""
+_AWAY = 60.0
+"""Seconds without any segment after which nobody was training: the time until a study was resumed is not counted."""
+_NO_ARM = ("seed", "stack_size", "device", "storage", "stages")
+"""Settings in which the studies of one arm may differ."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What `compare` finds, as dataframes with the index 0, 1, ...
+
+    ``progress``: one row per study and trained segment, in the order in which they ended: ``study``, ``arm``,
+    ``epochs`` (spent so far), ``seconds`` (since the first segment began), ``best`` (validation accuracy so far).
+    ``studies``: one row per study: ``study``, ``arm``, ``seed``, ``repeats``, ``complete``, ``best``, ``regret`` (what
+    it lacks of the exhaustive best), ``epochs``, ``seconds``, ``epochs_to_near`` and ``seconds_to_near`` (until it was
+    within 1% of the exhaustive best). The exhaustive best is that of the same rows, space and seed; or else that of the
+    one exhaustive study of the same rows and seed in another space, and then the regret is negative where it was
+    surpassed. Without any, the last two of these and ``regret`` are NaN, as those two are where it never came so near.
+    ``arms``: one row per arm, means over its studies: ``arm``, ``studies``, ``repeats``, ``best``, ``best_spread``
+    (standard deviation, NaN for one study), ``regret``, ``regret_spread``, ``epochs``, ``seconds``,
+    ``epochs_to_near``, ``seconds_to_near`` (over those that came near), ``near`` (how many did).
+    Of configurations with ``repeats`` the mean decides, as everywhere: ``best`` is then the best mean over the repeats
+    of a configuration, each at its best epoch so far, and NaN until one has a score of each of its repeats.
+    """
+
+    progress: pd.DataFrame
+    studies: pd.DataFrame
+    arms: pd.DataFrame
+
+
+def compare(directories: Sequence[str | Path]) -> Comparison:
+    """Compare studies; those that differ in nothing but their seed are one arm.
+
+    ``InputError`` where a study is named twice, or none of one has been trained yet.
+    """
+    if len({Path(directory).resolve() for directory in directories}) < len(directories):
+        raise InputError("a study is named twice: name each once")
+    found = []
+    for directory in directories:
+        with Study.open(directory) as study:
+            found.append(_Read.of(str(directory), study))
+    labels = _arm_labels([read.arm for read in found])
+    measures = _measures(found)
+    studies = pd.DataFrame([_study_row(*row) for row in zip(found, labels, measures, strict=True)])
+    progress = [read.progress.assign(study=read.study, arm=label) for read, label in zip(found, labels, strict=True)]
+    order = ["study", "arm", "epochs", "seconds", "best"]
+    arms = pd.DataFrame([_arm_row(str(arm), own) for arm, own in studies.groupby("arm", sort=False)])
+    return Comparison(pd.concat(progress, ignore_index=True)[order], studies, arms)
+
+
+def _measures(found: Sequence[_Read]) -> list[float | None]:
+    """Of each study the exhaustive best of its own space, or else that of the only other space there is one of."""
+    own = {read.reference: read.best for read in found if read.exhaustive}
+    others: dict[str, dict[str, float]] = defaultdict(dict)
+    for read in found:
+        if read.exhaustive:
+            others[read.rows][read.reference] = read.best
+    return [
+        own.get(read.reference, min(others[read.rows].values()) if len(others[read.rows]) == 1 else None)
+        for read in found
+    ]
+
+
+def band(progress: pd.DataFrame, against: str) -> pd.DataFrame:
+    """The mean over the studies of an arm, wherever one of them moves, and how far they lie apart.
+
+    ``progress`` holds one arm; ``against`` is ``epochs`` or ``seconds``. Columns: ``at``, ``mean``, ``low``, ``high``
+    (the worst and the best study). It begins where the last of them has its first score; a study that has ended
+    stays where it was.
+    """
+    runs = [run for _, run in progress.dropna(subset=["best"]).groupby("study", sort=False)]
+    begin = max(run[against].iloc[0] for run in runs)
+    at = np.unique(np.concatenate([run[against].to_numpy(dtype=float) for run in runs]))
+    at = at[at >= begin]
+    steps = [
+        run["best"].to_numpy()[np.searchsorted(run[against].to_numpy(dtype=float), at, side="right") - 1]
+        for run in runs
+    ]
+    return pd.DataFrame(
+        {"at": at, "mean": np.mean(steps, axis=0), "low": np.min(steps, axis=0), "high": np.max(steps, axis=0)}
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """One study, as far as a comparison needs it."""
+
+    study: str
+    seed: int
+    repeats: int
+    arm: dict[str, Any]
+    reference: str
+    """The same for studies that an exhaustive one among them is the measure of."""
+    rows: str
+    """The same, whatever their spaces are."""
+    exhaustive: bool
+    complete: bool
+    progress: pd.DataFrame
+
+    @property
+    def best(self) -> float:
+        return float(self.progress["best"].iloc[-1])
+
+    @classmethod
+    def of(cls, name: str, study: Study) -> _Read:
+        with study.snapshot(), study.reading():
+            states, progress = [trial.state for trial in study.trials()], _progress(study)
+        if progress["best"].isna().all():
+            raise InputError(f"{name} has no score yet: there is nothing to compare")
+        settings, complete = study.settings, all(state.is_final for state in states)
+        rows = [study.manifest.data.get("fingerprint"), settings.repeats, settings.epochs, settings.seed]
+        return cls(
+            study=name,
+            seed=settings.seed,
+            repeats=settings.repeats,
+            arm=_arm(settings),
+            reference=json.dumps([*rows, settings.space]),
+            rows=json.dumps(rows),
+            exhaustive=(
+                settings.search == "grid" and settings.scheduler == "none" and complete and State.STOPPED not in states
+            ),
+            complete=complete,
+            progress=progress,
+        )
+
+
+def _progress(study: Study) -> pd.DataFrame:
+    """``epochs``, ``seconds`` and ``best`` after each segment, in the order of their ends."""
+    _, rows = study.query("SELECT config_id, seed, epoch, val_accuracy FROM curves")
+    accuracy = {(config_id, seed, epoch): score for config_id, seed, epoch, score in rows}
+    _, segments = study.query(
+        "SELECT started, started + seconds, members, first_epoch, last_epoch FROM segments WHERE error IS NULL "
+        "ORDER BY started + seconds, segment_id"
+    )
+    found: dict[str, list[float]] = {"epochs": [], "seconds": [], "best": []}
+    clocks = _training_seconds([(began, ended) for began, ended, *_ in segments])
+    reached: dict[str, dict[int, float]] = defaultdict(dict)
+    epochs, best = 0, float("nan")
+    for clock, (_, _, members, first, last) in zip(clocks, segments, strict=True):
+        for config_id, seed in json.loads(members):
+            keys = [(config_id, seed, epoch) for epoch in range(first, last + 1)]
+            trained = [accuracy[key] for key in keys if key in accuracy]
+            epochs += len(trained)
+            for score in (score for score in trained if score is not None):
+                reached[config_id][seed] = max(score, reached[config_id].get(seed, score))
+            if len(reached[config_id]) == study.settings.repeats:
+                best = float(np.fmax(best, fmean(reached[config_id].values())))
+        for name, value in zip(found, (epochs, clock, best), strict=True):
+            found[name].append(value)
+    return pd.DataFrame(found)
+
+
+def _training_seconds(segments: Iterable[tuple[float, float]]) -> list[float]:
+    """When each segment ended, on a clock that begins with the first and stands still while nobody trains."""
+    spans = list(segments)
+    away, until = [], float("inf")
+    for began, ended in sorted(spans):
+        if began - until > _AWAY:
+            away.append((until, began))
+        until = ended if until == float("inf") else max(until, ended)
+    begin = min((began for began, _ in spans), default=0.0)
+    return [ended - begin - sum(to - since for since, to in away if to <= ended) for _, ended in spans]
+
+
+def _arm(settings: StudySettings) -> dict[str, Any]:
+    arm = {name: value for name, value in asdict(settings).items() if name not in _NO_ARM}
+    if settings.scheduler == "none":
+        arm |= {"reduction_factor": None, "grace_period": None}
+    if settings.search == "optuna":
+        arm["sampler"] = settings.sampler or "tpe"
+    return arm
+
+
+_NAMES = {
+    "reduction_factor": "factor",
+    "grace_period": "grace",
+    "trials": "trials",
+    "epochs": "epochs",
+    "repeats": "repeats",
+    "holdout": "holdout",
+}
+"""Settings that are told by a number need a word with it."""
+
+
+def _arm_labels(arms: Sequence[dict[str, Any]]) -> list[str]:
+    """What tells each arm from the others: its scheduler, and every other setting that is not the same for all."""
+    shown = [name for name in arms[0] if name != "scheduler" and len({str(arm[name]) for arm in arms}) > 1]
+    labels: dict[str, str] = {}
+    for arm in arms:
+        parts = [_shown(name, arm[name]) for name in ("scheduler", *shown) if arm[name] is not None]
+        label, key = ", ".join(parts), json.dumps(arm)
+        same = sum(other.partition(" (")[0] == label for known, other in labels.items() if known != key)
+        labels.setdefault(key, f"{label} ({same + 1})" if same else label)
+    return [labels[json.dumps(arm)] for arm in arms]
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "space":
+        return SearchSpace.from_toml(str(value)).name
+    return f"{_NAMES[name]} {value}" if name in _NAMES else str(value)
+
+
+def _study_row(read: _Read, label: str, exhaustive: float | None) -> dict[str, object]:
+    progress = read.progress
+    measure = float("nan") if exhaustive is None else exhaustive
+    near = progress[progress["best"] >= NEAR * measure].head(1)
+    return {
+        "study": read.study,
+        "arm": label,
+        "seed": read.seed,
+        "repeats": read.repeats,
+        "complete": read.complete,
+        "best": read.best,
+        "regret": measure - read.best,
+        "epochs": int(progress["epochs"].iloc[-1]),
+        "seconds": float(progress["seconds"].max()),
+        "epochs_to_near": float(near["epochs"].iloc[0]) if len(near) else float("nan"),
+        "seconds_to_near": float(near["seconds"].iloc[0]) if len(near) else float("nan"),
+    }
+
+
+def _arm_row(arm: str, studies: pd.DataFrame) -> dict[str, object]:
+    row: dict[str, object] = {"arm": arm, "studies": len(studies), "repeats": int(studies["repeats"].iloc[0])}
+    for name in ("best", "regret", "epochs", "seconds", "epochs_to_near", "seconds_to_near"):
+        row[name] = studies[name].mean()
+        if name in ("best", "regret"):
+            row[f"{name}_spread"] = studies[name].std()
+    return {**row, "near": int(studies["epochs_to_near"].notna().sum())}

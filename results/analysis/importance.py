@@ -1,0 +1,204 @@
+"""What mattered in a study: the mean accuracy by value of each hyperparameter, and its importance by fANOVA."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from results.analysis.fanova import main_effects
+from results.record.records import State, TrialKey, TrialRecord
+from results.record.study import Study
+from results.tables.frames import load_curves
+from results.tables.parameters import plain_value, space_of
+from spaces import SearchSpace, Uniform
+
+_BINS = 5
+"""Classes of about equal size that a continuous parameter is cut into."""
+_FEWEST = 4
+"""Configurations that a forest needs to say anything."""
+_SIDES = ["first", "second"]
+_WHOLE = 0.995
+INACTIVE = "(not active)"
+"""Stands where a configuration has no such parameter."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Importance:
+    """What `importance` finds, as dataframes with the index 0, 1, ...
+
+    ``effects``: one row per parameter and value, the most important parameter first: ``parameter``, ``importance``,
+    ``value`` (str; the bounds of a class where the parameter is continuous), ``count``, and ``mean``, ``spread``
+    (standard deviation, NaN for one) and ``best`` of the configurations' accuracies.
+    ``parameters``: ``parameter`` and ``importance``, shares of what all main effects explain, which sum to 1 (to 0
+    where every accuracy is the same); a conditional one is judged by the configurations to which it applies.
+    ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``, and ``interaction``,
+    what the mean has more than the sum of both main effects would give.
+    A configuration's accuracy is of its best epoch among the first ``epochs`` (``None``: among all), and the mean of
+    these where it has ``repeats``.
+    """
+
+    study: str
+    effects: pd.DataFrame
+    parameters: pd.DataFrame
+    pairs: pd.DataFrame
+    counted: int
+    configurations: int
+    stopped: int
+    """Configurations that a rung stopped, whether counted or not; of several repeats at least one."""
+    epochs: int | None
+    repeats: int = 1
+    explained: float = 1.0
+    """Share of the forest's variance that the main effects explain together; the rest lies in interactions."""
+    conditional: tuple[str, ...] = ()
+    """Parameters that do not apply to every configuration."""
+
+    @property
+    def strongest(self) -> tuple[str, ...]:
+        """The two most important parameters, or the one that there is."""
+        return tuple(self.parameters["parameter"].head(2))
+
+    def counted_text(self) -> str:
+        """Which configurations were counted, in one or two sentences."""
+        text = f"{self.counted} of {self.configurations} configurations counted, each by "
+        text += "its best accuracy" if self.repeats == 1 else f"the mean of its {self.repeats} repeats' best accuracies"
+        text += " of all epochs" if self.epochs is None else f" up to epoch {self.epochs}"
+        if self.counted < self.configurations:
+            text += "; the others have not trained so long, or have no score"
+        if self.stopped:
+            text += (
+                f". The rungs stopped {self.stopped}, so all are compared where the first of them stopped"
+                if self.counted > self.configurations - self.stopped
+                else f". The rungs stopped {self.stopped}: those counted are the survivors, and no fair sample"
+            )
+        return text
+
+    def explained_text(self) -> str:
+        """Return what the importances are shares of, in one or two sentences."""
+        text = f"importance: shares of main effects, which explain {self.explained:.0%} of the variance"
+        text += "; the rest lies in interactions" if self.explained < _WHOLE else ""
+        if self.conditional:
+            text += f". {', '.join(self.conditional)}: by the configurations to which they apply"
+        return text
+
+
+def importance(directory: str | Path, epochs: int | None = None) -> Importance:
+    """Main effects, importances and the interaction of the two strongest parameters.
+
+    Configurations are compared after equal training. Where no rung stopped anyone, that is all of it; else it is the
+    first ``epochs`` epochs: by default as many as the first to be stopped has trained, so that everyone counts. With
+    more, those that were stopped earlier drop out, and the survivors that are left are a biased sample. Who ended by
+    itself before (patience, divergence) counts with what it has. A configuration with repeats counts once, by their
+    mean, and only where each of them does. The forest of fANOVA (Hutter et al., 2014) is drawn
+    with a fixed seed. ``InputError`` where fewer than four configurations can be counted.
+    """
+    with Study.open(directory) as study, study.snapshot():
+        space, trials, curves = space_of(study), study.trials(), load_curves(study)
+        settings = study.settings
+    stopped = [trial for trial in trials if trial.state is State.STOPPED]
+    if epochs is None and stopped:
+        epochs = min(trial.epoch for trial in stopped)
+    scores = _scores(curves if epochs is None else curves[curves["epoch"] <= epochs])
+    rows: dict[str, list[TrialRecord]] = defaultdict(list)
+    for trial in trials:
+        rows[trial.key.config_id].append(trial)
+    counted = [
+        repeats
+        for repeats in rows.values()
+        if all(trial.key in scores and _trained_so_long(trial, epochs) for trial in repeats)
+    ]
+    if not scores:
+        raise InputError(f"{directory}: 0 configurations can be counted, since none has a score")
+    if len(counted) < _FEWEST:
+        raise InputError(
+            f"{directory}: {len(counted)} configurations can be counted, and {_FEWEST} are the fewest to compare; "
+            "train more, or count those that trained less with --epochs"
+        )
+    values = [space.values(repeats[0].configuration) for repeats in counted]
+    accuracy = pd.Series([fmean(scores[trial.key] for trial in repeats) for repeats in counted])
+    found = main_effects(space, values, accuracy.tolist())
+    parameters = _importances(found.shares)
+    labels = {name: _labels(space, name, values) for name in parameters["parameter"]}
+    return Importance(
+        study=str(directory),
+        effects=_effects(parameters, labels, accuracy),
+        parameters=parameters,
+        pairs=_pairs(labels, list(parameters["parameter"].head(2)), accuracy),
+        counted=len(counted),
+        configurations=len(rows),
+        stopped=len({trial.key.config_id for trial in stopped}),
+        epochs=epochs,
+        repeats=settings.repeats,
+        explained=found.explained,
+        conditional=tuple(name for name in space.parameters if any(name not in point for point in values)),
+    )
+
+
+def _scores(curves: pd.DataFrame) -> dict[TrialKey, float]:
+    best = curves.dropna(subset=["val_accuracy"]).groupby(["config_id", "seed"], as_index=False)["val_accuracy"].max()
+    rows = best.itertuples(index=False, name=None)
+    return {TrialKey(config_id, int(seed)): float(score) for config_id, seed, score in rows}
+
+
+def _trained_so_long(trial: TrialRecord, epochs: int | None) -> bool:
+    if trial.state in (State.FINISHED, State.EARLY_STOPPED, State.DIVERGED):
+        return True
+    return epochs is not None and trial.epoch >= epochs
+
+
+def _importances(shares: Mapping[str, float]) -> pd.DataFrame:
+    """Return the parameters with their shares of all main effects together, the strongest first."""
+    total = sum(shares.values())
+    frame = pd.DataFrame(
+        {"parameter": list(shares), "importance": [share / total if total else 0.0 for share in shares.values()]}
+    )
+    return frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def _labels(space: SearchSpace, name: str, values: list[dict[str, Any]]) -> pd.Series:
+    """Each configuration's value of a parameter as an ordered category, in the order of the space."""
+    parameter = space.parameters[name]
+    if isinstance(parameter, Uniform):
+        numbers = pd.Series([point.get(name, np.nan) for point in values], dtype="float64")
+        bins = min(_BINS, max(1, numbers.nunique()))
+        codes, edges = pd.qcut(numbers, bins, labels=False, retbins=True, duplicates="drop")
+        names = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
+        found = [INACTIVE if np.isnan(code) else names[int(code)] for code in codes]
+    else:
+        names = [_text(value) for value in parameter.values]
+        written = {value: _text(value) for value in parameter.values}  # 0 in the space is 0.0 in a configuration
+        found = [written[point[name]] if name in point else INACTIVE for point in values]
+    return pd.Series(pd.Categorical(found, categories=list(dict.fromkeys([*names, INACTIVE])), ordered=True))
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else str(plain_value(value))
+
+
+def _effects(parameters: pd.DataFrame, labels: dict[str, pd.Series], accuracy: pd.Series) -> pd.DataFrame:
+    found = []
+    for name, weight in parameters.itertuples(index=False):
+        rows = accuracy.groupby(labels[name], observed=True).agg(["count", "mean", "std", "max"])
+        rows = rows.rename(columns={"std": "spread", "max": "best"}).rename_axis("value").reset_index()
+        rows = rows.astype({"value": "str"})
+        found.append(rows.assign(parameter=name, importance=weight))
+    frame = pd.concat(found, ignore_index=True)
+    return frame[["parameter", "importance", "value", "count", "mean", "spread", "best"]]
+
+
+def _pairs(labels: dict[str, pd.Series], names: list[str], accuracy: pd.Series) -> pd.DataFrame:
+    if len(names) < 2:
+        return pd.DataFrame(columns=["first", "second", "count", "mean", "interaction"])
+    sides = [labels[name].rename(side) for name, side in zip(names, _SIDES, strict=True)]
+    pairs = accuracy.groupby(sides, observed=True).agg(["count", "mean"]).reset_index()
+    first, second = (pairs[side.name].map(accuracy.groupby(side, observed=True).mean()).astype(float) for side in sides)
+    pairs["interaction"] = pairs["mean"] - (first + second - accuracy.mean())
+    return pairs.astype(dict.fromkeys(_SIDES, "str"))

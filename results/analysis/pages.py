@@ -1,0 +1,124 @@
+"""Pages of figures for `comparison` and `importance`; what they show is decided there."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from results.analysis.comparison import Comparison, band
+from results.analysis.importance import Importance
+from results.rendering.exports import html_table
+from results.rendering.figures import figure_html, page, plotly_texts
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_AXES = {"epochs": "epochs spent", "seconds": "seconds of training"}
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """One self-contained page: the arms against epochs and against seconds, and their table."""
+    sections = [
+        (f"Best so far against {title}", figure_html(draw_progress(comparison, against), against))
+        for against, title in _AXES.items()
+    ]
+    named = {"Arms": comparison.arms, "Studies": comparison.studies}
+    tables = [(heading, html_table(frame, decimals=4)) for heading, frame in named.items()]
+    return page("Studies compared", [*sections, *tables])
+
+
+def draw_progress(comparison: Comparison, against: str) -> go.Figure:
+    """Best accuracy so far of each arm: the mean of its studies as steps, and a band from the worst to the best."""
+    import plotly.graph_objects as go
+    from plotly.colors import qualitative
+
+    figure = go.Figure()
+    for number, arm in enumerate(comparison.arms["arm"]):
+        own = comparison.progress[comparison.progress["arm"] == arm]
+        line, colour = band(own, against), qualitative.D3[number % len(qualitative.D3)]
+        (name,) = plotly_texts([f"{arm} ({own['study'].nunique()})"])
+        shape = {"shape": "hv", "color": colour}
+        if own["study"].nunique() > 1:
+            edge = {"mode": "lines", "legendgroup": name, "showlegend": False, "hoverinfo": "skip"}
+            figure.add_scatter(x=line["at"], y=line["low"], line={**shape, "width": 0}, **edge)
+            figure.add_scatter(
+                x=line["at"], y=line["high"], line={**shape, "width": 0}, fill="tonexty", opacity=0.2, **edge
+            )
+        figure.add_scatter(x=line["at"], y=line["mean"], mode="lines", line=shape, name=name, legendgroup=name)
+    repeated = " (mean over repeats)" if (comparison.arms["repeats"] > 1).any() else ""
+    return figure.update_layout(
+        template="plotly_white",
+        height=480,
+        xaxis_title=_AXES[against],
+        yaxis_title=f"best validation accuracy so far{repeated}",
+        legend={"orientation": "h", "y": -0.2},
+    )
+
+
+def importance_page(found: Importance) -> str:
+    """One self-contained page: importances, main effects, and the two strongest parameters together."""
+    counted = f"<p>{html.escape(found.counted_text())}. {html.escape(found.explained_text())}.</p>"
+    sections = [
+        ("Importance (fANOVA)", counted + figure_html(draw_importances(found), "importances")),
+        ("Main effects", figure_html(draw_effects(found), "effects") + html_table(found.effects, decimals=4)),
+    ]
+    if len(found.pairs):
+        heading = f"{' and '.join(found.strongest)} together"
+        sections.append((heading, figure_html(draw_pairs(found), "pairs")))
+    return page(f"What mattered in {found.study}", sections)
+
+
+def draw_importances(found: Importance) -> go.Figure:
+    """Shares of the explained variance as bars, the strongest on top."""
+    import plotly.graph_objects as go
+
+    known = found.parameters.dropna().iloc[::-1]
+    bars = go.Bar(x=known["importance"], y=known["parameter"], orientation="h", hovertemplate="%{y}: %{x:.3f}")
+    layout = {"template": "plotly_white", "height": 160 + 30 * len(known), "xaxis_title": "share of explained variance"}
+    return go.Figure(bars).update_layout(**layout)
+
+
+def draw_effects(found: Importance) -> go.Figure:
+    """Mean accuracy by value, one panel per parameter, with the standard deviation of the configurations."""
+    from plotly.subplots import make_subplots
+
+    names = list(found.parameters["parameter"])
+    figure = make_subplots(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=names)
+    for column, name in enumerate(names, start=1):
+        rows = found.effects[found.effects["parameter"] == name]
+        figure.add_scatter(
+            x=plotly_texts(list(rows["value"])),
+            y=rows["mean"],
+            error_y={"type": "data", "array": rows["spread"].fillna(0.0)},
+            mode="markers",
+            marker={"size": 10},
+            customdata=rows["count"],
+            hovertemplate="%{x}: %{y:.4f} over %{customdata}<extra></extra>",
+            showlegend=False,
+            row=1,
+            col=column,
+        )
+    return figure.update_xaxes(type="category").update_layout(
+        template="plotly_white", height=420, width=max(900, 170 * len(names)), yaxis_title="validation accuracy"
+    )
+
+
+def draw_pairs(found: Importance) -> go.Figure:
+    """Mean accuracy by the values of the two strongest parameters."""
+    import plotly.graph_objects as go
+
+    table = found.pairs.pivot(index="second", columns="first", values="mean")
+    order = {side: list(dict.fromkeys(found.pairs[side])) for side in ("first", "second")}
+    table = table.loc[order["second"], order["first"]]
+    heatmap = go.Heatmap(
+        x=plotly_texts(order["first"]),
+        y=plotly_texts(order["second"]),
+        z=table.astype(object).where(table.notna(), None).to_numpy().tolist(),
+        colorscale="Viridis",
+        texttemplate="%{z:.4f}",
+        hovertemplate="%{x}, %{y}: %{z:.4f}<extra></extra>",
+    )
+    first, second = found.strongest
+    figure = go.Figure(heatmap).update_layout(template="plotly_white", height=220 + 60 * len(table))
+    figure.update_xaxes(type="category", title=first)
+    return figure.update_yaxes(type="category", title=second)

@@ -1,0 +1,214 @@
+"""The scorecard: the paper's numbers beside ours, over one or several studies."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from data.errors import InputError
+from data.files import read_regular
+from results.paper.published import (
+    BEST_OF_GRID,
+    PAPER,
+    PAPER_CHOICES,
+    PAPER_STATISTICS,
+    STATISTICS,
+    PaperChoice,
+    PaperEntry,
+)
+from results.paper.study_group import Recorded, by_split, read_studies
+from results.record.schema import SCORES
+from spaces import Configuration
+
+
+def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
+    """One row per split, model and score: the paper's number, ours, and the difference.
+
+    Columns: ``section``, ``model``, ``score``; ``paper``; ``validation`` (mean over seeds, on the rows that chose the
+    model, as in the paper), ``spread`` (standard deviation, NaN for one seed), ``holdout`` (mean, on rows that nothing
+    chose by; NaN without ``--holdout``), ``difference`` (validation minus paper), ``seeds``, ``split``. A model that no
+    study has trained is left out; the best of a sweep has a row per features and space.
+
+    ``InputError`` where the studies may not stand side by side (see `read_studies`), or none has any score.
+    """
+    return scorecard_of(read_studies(studies))
+
+
+def scorecard_of(studies: Sequence[Recorded]) -> pd.DataFrame:
+    """The same of studies that are read already."""
+    rows = []
+    for split, own in by_split(studies).items():
+        scores = pd.concat([_named(study) for study in own], ignore_index=True)
+        rows += [{**row, "split": split} for entry in _entries(own) for row in _rows(entry, scores)]
+    if not rows:
+        raise InputError("there is nothing to report yet: no study of these has trained anything")
+    numbers = ("paper", "validation", "spread", "holdout", "difference")
+    return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64"))
+
+
+def _named(study: Recorded) -> pd.DataFrame:
+    """Its scores; the variant of a sweep is what was searched on, and where."""
+    scores = study.scores
+    return scores.assign(variant=scores["variant"].where(scores["stage"] != "sweep", " ".join(study.sweep)))
+
+
+def _entries(studies: Sequence[Recorded]) -> Iterator[PaperEntry]:
+    """The paper's models, with those of each sweep in its place."""
+    for entry in PAPER:
+        if entry.stage != "sweep":
+            yield entry
+            continue
+        for name in dict.fromkeys(study.space for study in studies if study.settings.features == entry.variant):
+            yield replace(entry, model=_sweep_name(entry, name), variant=f"{entry.variant} {name}")
+
+
+def _sweep_name(entry: PaperEntry, space: str) -> str:
+    if entry is BEST_OF_GRID:
+        return entry.model if space == "paper" else f"best of {space}, audio"
+    return f"{entry.model} of {space}"
+
+
+def _rows(entry: PaperEntry, scores: pd.DataFrame) -> list[dict[str, object]]:
+    own = scores[(scores["stage"] == entry.stage) & (scores["variant"] == entry.variant)]
+    if own.empty:
+        return []
+    validation, holdout = own[own["side"] == "validation"], own[own["side"] == "holdout"]
+    return [
+        {
+            "section": entry.section,
+            "model": entry.model,
+            "score": name,
+            "paper": paper,
+            "validation": validation[name].mean(),
+            "spread": validation[name].std(),
+            "holdout": holdout[name].mean(),
+            "difference": None if paper is None else validation[name].mean() - paper,
+            "seeds": len(validation),
+        }
+        for name, paper in zip(SCORES, entry.scores, strict=True)
+    ]
+
+
+def choices_of(studies: Sequence[Recorded]) -> pd.DataFrame:
+    """The hyperparameters of 4.1, Table 3 and Table 4 beside those that were chosen or used here.
+
+    One row per split, model and setting: ``section``, ``model``, ``setting``, ``paper``, ``ours`` (text; several where
+    seeds chose differently), ``difference`` (mean minus the paper's, NaN for what is no number), ``agree`` (how many
+    studies have the paper's value), ``studies``, ``split``. Table 4's are those of sweeps on audio alone.
+    """
+    columns = ["section", "model", "setting", "paper", "ours", "difference", "agree", "studies", "split"]
+    rows = []
+    for split, own in by_split(studies).items():
+        for choice in PAPER_CHOICES:
+            found = [values for study in own if (values := _chosen(study, choice.stage)) is not None]
+            rows += [{**row, "split": split} for row in _choice_rows(choice, found)]
+    return pd.DataFrame(rows, columns=columns).astype({"difference": "float64"})
+
+
+def _chosen(study: Recorded, stage: str) -> dict[str, Any] | None:
+    """What a study has for a model; ``None`` where it has not trained it."""
+    if stage == "sweep":
+        if study.incumbent is None or study.settings.features != "audio":
+            return None
+        return asdict(study.incumbent.configuration) | {"epochs": study.incumbent.budget}
+    if stage == "simple":
+        return _simple_network(study)
+    own = study.scores[(study.scores["variant"] == stage) & (study.scores["side"] == "validation")]
+    return None if own.empty else dict(detail_of(own["detail"].iloc[0]).get("point", {}))
+
+
+def _simple_network(study: Recorded) -> dict[str, Any] | None:
+    path = study.directory / "stages" / "simple" / "model.json"
+    if study.settings.stages is None or not path.exists():
+        return None
+    try:
+        configuration = Configuration.from_mapping(json.loads(read_regular(path))["configuration"])
+        return asdict(configuration) | {"epochs": study.settings.stages.epochs}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged or not a model's: {error}") from error
+
+
+def detail_of(text: str | None) -> dict[str, Any]:
+    """The details of a score; none where there are none."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _choice_rows(choice: PaperChoice, found: Sequence[dict[str, Any]]) -> list[dict[str, object]]:
+    if not found:
+        return []
+    rows = []
+    for setting, paper in choice.values.items():
+        ours = [_plain(values.get(setting)) for values in found]
+        counted = isinstance(paper, float | int) and not isinstance(paper, bool)
+        numbers = [float(value) for value in ours if counted and isinstance(value, float | int)]
+        rows.append(
+            {
+                "section": choice.section,
+                "model": choice.model,
+                "setting": setting,
+                "paper": str(_plain(paper)),
+                "ours": ", ".join(dict.fromkeys(map(str, ours))),
+                "difference": fmean(numbers) - paper if numbers else float("nan"),
+                "agree": sum(value == _plain(paper) for value in ours),
+                "studies": len(found),
+            }
+        )
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def statistics_beside_paper(statistics: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 beside ``Description.statistics``: ``variable``, ``statistic``, ``paper``, ``ours``, ``difference``.
+
+    The paper's figures have two decimals, so ours are rounded to as many before the difference is taken.
+    """
+    ours = statistics.set_index("statistic")
+    rows = [
+        (variable, statistic, paper, value)
+        for variable, figures in PAPER_STATISTICS.items()
+        if variable in ours
+        for statistic, paper, value in zip(STATISTICS, figures, ours[variable].loc[list(STATISTICS)], strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["variable", "statistic", "paper", "ours"])
+    return frame.assign(ours=frame["ours"].round(2), difference=(frame["ours"].round(2) - frame["paper"]).round(2))
+
+
+def statistics_of(studies: Sequence[Recorded]) -> pd.DataFrame:
+    """The same of the table that these studies, whose data agree, have described; empty where none has."""
+    for study in studies:
+        path = study.directory / "description" / "statistics.csv"
+        if path.exists():
+            try:
+                return statistics_beside_paper(pd.read_csv(io.BytesIO(read_regular(path))))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{path} is damaged: {error}; describe the table again") from error
+    return pd.DataFrame()
+
+
+def statistics_line(beside: pd.DataFrame) -> str:
+    """How near Table 2 is, in one line."""
+    if beside.empty:
+        return "Table 2: none of its columns is in this table"
+    same, away = int((beside["difference"] == 0).sum()), beside["difference"].abs()
+    said = f"Table 2: {same} of {len(beside)} figures are those of the paper's table, to two decimals"
+    if not away.max() > 0:
+        return said
+    largest = beside.iloc[int(away.to_numpy().argmax())]
+    return (
+        f"{said}; the largest difference is {largest['difference']:,.2f}, "
+        f"in the {largest['statistic']} of {largest['variable']}"
+    )

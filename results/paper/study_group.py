@@ -1,0 +1,154 @@
+"""Studies that may stand in one report: what must be the same in all of them, and what each is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import pandas as pd
+
+from data.errors import InputError
+from results.record.records import StudySettings, TrialRecord
+from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
+from results.record.study import Study
+from spaces import SearchSpace
+
+_SEARCH = ("space", "search", "trials", "sampler", "scheduler", "reduction_factor", "grace_period", "epochs", "repeats")
+"""Settings of a sweep that decide what its best can be."""
+_STAGES = ("epochs", "patience", "transfer_epochs", "transfer_seeds", "freeze")
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """One study as a report needs it: its settings, the facts of its data, and the record of its stages."""
+
+    directory: Path
+    settings: StudySettings
+    data: Mapping[str, Any]
+    stages: pd.DataFrame
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    incumbent: TrialRecord | None
+
+    @property
+    def space(self) -> str:
+        """Name of the search space."""
+        return SearchSpace.from_toml(self.settings.space).name
+
+    @property
+    def sweep(self) -> tuple[str, str]:
+        """What its sweep is about: the features, and the name of the space."""
+        return self.settings.features, self.space
+
+    @classmethod
+    def read(cls, directory: str | Path) -> Recorded:
+        """Read a study, also while it is being written."""
+        with Study.open(directory) as study, study.snapshot():
+            incumbent = study.facts().get("incumbent")
+            found = [trial for trial in study.trials() if trial.key.config_id == incumbent]
+            return cls(
+                directory=Path(directory),
+                settings=study.settings,
+                data=study.manifest.data,
+                stages=load_stages(study),
+                scores=load_stage_scores(study),
+                curves=load_stage_curves(study),
+                incumbent=found[0] if found else None,
+            )
+
+
+def read_studies(directories: Sequence[str | Path]) -> tuple[Recorded, ...]:
+    """Read studies that differ in their seed, their split or the features of their sweep, and in nothing else.
+
+    All must agree in their data and hold-out; whole runs in their sweep and their stages; sweeps on the same features
+    and space in how they searched. ``InputError`` naming every field that differs, or a study or seed that is there
+    twice.
+    """
+    if len({Path(directory).resolve() for directory in directories}) < len(directories):
+        raise InputError("a study is named twice: name each once")
+    found = tuple(Recorded.read(directory) for directory in directories)
+    runs = [one for one in found if one.settings.stages is not None]
+    sweeps = {one.sweep: [other for other in found if other.sweep == one.sweep] for one in found}
+    problems = [
+        *_differences([(one, _data(one)) for one in found]),
+        *_differences([(one, _stages(one)) for one in runs]),
+        *(problem for own in sweeps.values() for problem in _differences([(one, _search(one)) for one in own])),
+        *(problem for own in sweeps.values() for problem in _seeds_twice(own)),
+    ]
+    if problems:
+        raise InputError(
+            "studies in one report must differ in nothing but seed, split and the features of their sweep, however:\n"
+            + "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
+            + "\nreport them apart"
+        )
+    return found
+
+
+def by_split(studies: Iterable[Recorded]) -> dict[str, list[Recorded]]:
+    """Studies by the kind of their split, in the order in which they were named."""
+    found: dict[str, list[Recorded]] = {}
+    for study in studies:
+        found.setdefault(study.settings.split, []).append(study)
+    return found
+
+
+def _data(study: Recorded) -> dict[str, Any]:
+    """``None`` stands for what is not known, or not read."""
+    data = study.data
+    return {
+        "data": PurePath(str(data.get("source"))).name,
+        "synthetic": data.get("synthetic"),
+        "rows": data.get("rows"),
+        "genres": data.get("genres"),
+        "mapping": study.settings.mapping or "none",
+        "holdout": study.settings.holdout,
+        "text model": data.get("text_model"),
+        "transfer data": data.get("transfer_fingerprint"),
+    }
+
+
+def _stages(study: Recorded) -> dict[str, Any]:
+    stages = asdict(study.settings.stages) if study.settings.stages else {}
+    settings = {f"stages: {name}": str(stages.get(name)) for name in _STAGES}
+    return {"features": study.settings.features, **_search(study), **settings}
+
+
+def _search(study: Recorded) -> dict[str, Any]:
+    found = {name: str(getattr(study.settings, name)) for name in _SEARCH}
+    if study.settings.search == "optuna":
+        found["sampler"] = study.settings.sampler or "tpe"
+    if study.settings.scheduler == "none":
+        found |= {"reduction_factor": "none", "grace_period": "none"}
+    return found
+
+
+def _differences(studies: Sequence[tuple[Recorded, Mapping[str, Any]]]) -> list[str]:
+    """Fields that are not the same for all that know them, each with two studies that show it."""
+    problems = []
+    for name in studies[0][1] if studies else ():
+        known = [(study, facts[name]) for study, facts in studies if facts[name] is not None]
+        other = next(((study, value) for study, value in known if value != known[0][1]), None)
+        if other is not None:
+            (first, its), (second, value) = known[0], other
+            problems.append(
+                f"{name}: {_short(name, its)} in {first.directory}, {_short(name, value)} in {second.directory}"
+            )
+    return problems
+
+
+def _short(name: str, value: object) -> str:
+    text = SearchSpace.from_toml(str(value)).name if name == "space" else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _seeds_twice(studies: Sequence[Recorded]) -> list[str]:
+    first: dict[tuple[str, int], Recorded] = {}
+    problems = []
+    for study in studies:
+        key = (study.settings.split, study.settings.seed)
+        if key in first:
+            problems.append(f"seed {key[1]} stands there twice: in {first[key].directory} and {study.directory}")
+        first.setdefault(key, study)
+    return problems

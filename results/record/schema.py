@@ -1,0 +1,134 @@
+"""The tables of ``study.db``, and how a configuration stands in them."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from results.record.records import CheckpointRef, Decision, State, TrialKey, TrialRecord, check_types
+from spaces import Configuration
+
+METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
+SCORES = ("accuracy", "precision", "recall", "f1")
+"""Of a stage's model: weighted averages over the genres but for the first."""
+
+_SCHEMA = f"""
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trials (
+    config_id TEXT NOT NULL, seed INTEGER NOT NULL, position INTEGER NOT NULL, configuration TEXT NOT NULL,
+    budget INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, epoch INTEGER NOT NULL,
+    checkpoint TEXT, checkpoint_sha256 TEXT, checkpoint_row INTEGER, checkpoint_epoch INTEGER,
+    PRIMARY KEY (config_id, seed)) WITHOUT ROWID;
+CREATE TABLE curves (
+    config_id TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    {", ".join(f"{metric} REAL" for metric in METRICS)},
+    PRIMARY KEY (config_id, seed, epoch)) WITHOUT ROWID;
+CREATE TABLE decisions (
+    sequence INTEGER PRIMARY KEY, config_id TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    score REAL, cutoff REAL, promoted INTEGER NOT NULL, UNIQUE (config_id, seed, epoch));
+CREATE TABLE segments (
+    segment_id TEXT PRIMARY KEY, first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, members TEXT NOT NULL,
+    seconds REAL NOT NULL, host TEXT NOT NULL, started REAL NOT NULL, checkpoint TEXT, sha256 TEXT, error TEXT)
+    WITHOUT ROWID;
+CREATE TABLE stages (stage TEXT PRIMARY KEY, seconds REAL NOT NULL, peak_megabytes REAL NOT NULL, note TEXT)
+    WITHOUT ROWID;
+CREATE TABLE stage_curves (
+    stage TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    {", ".join(f"{metric} REAL" for metric in METRICS)},
+    PRIMARY KEY (stage, variant, seed, epoch)) WITHOUT ROWID;
+CREATE TABLE stage_scores (
+    stage TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL, side TEXT NOT NULL, epoch INTEGER,
+    accuracy REAL, precision REAL, recall REAL, f1 REAL, detail TEXT,
+    PRIMARY KEY (stage, variant, seed, side)) WITHOUT ROWID;
+"""
+
+
+def create_database(path: Path, trials: Iterable[TrialRecord], driver: str) -> None:
+    """A new database with these configurations, being written by ``driver``."""
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            connection.executescript(_SCHEMA)
+            connection.execute("INSERT INTO facts VALUES ('driver', ?)", (driver,))
+            insert_trials(connection, trials)
+    finally:
+        connection.close()
+
+
+@functools.cache
+def misfits() -> dict[str, str]:
+    """For each table the condition of a row that holds another type than a column says: SQLite takes any."""
+    with closing(sqlite3.connect(":memory:")) as memory:
+        memory.executescript(_SCHEMA)
+        tables = [name for (name,) in memory.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: " OR ".join(
+                f"typeof({column}) NOT IN ({_ALLOWED[kind]}{'' if filled or key else ', ' + repr('null')})"
+                for _, column, kind, filled, _, key in memory.execute(f"PRAGMA table_info({name})")
+            )
+            for name in tables
+            if not name.startswith("sqlite_")
+        }
+
+
+_ALLOWED = {"TEXT": "'text'", "INTEGER": "'integer'", "REAL": "'real', 'integer'"}
+
+
+def insert_trials(connection: sqlite3.Connection, trials: Iterable[TrialRecord]) -> None:
+    """Append configurations; ``sqlite3.IntegrityError`` where one stands already."""
+    connection.executemany(
+        f"INSERT INTO trials VALUES ({', '.join('?' * 12)})", [_trial_row(trial) for trial in trials]
+    )
+
+
+def _trial_row(trial: TrialRecord) -> tuple[Any, ...]:
+    return (trial.key.config_id, trial.key.seed, trial.position, trial.configuration.to_json(), *condition(trial))
+
+
+def condition(trial: TrialRecord) -> tuple[Any, ...]:
+    """The columns that change, from ``budget`` on."""
+    checkpoint = trial.checkpoint
+    reference = (
+        (None, None, None, None)
+        if checkpoint is None
+        else (checkpoint.file, checkpoint.sha256, checkpoint.row, checkpoint.epoch)
+    )
+    return (trial.budget, trial.state, trial.reason, trial.epoch, *reference)
+
+
+def trial_of(row: sqlite3.Row) -> TrialRecord:
+    """The record of a row of ``trials``; ``ValueError`` or ``TypeError`` where the row is damaged."""
+    checkpoint = None
+    if row["checkpoint"] is not None:
+        checkpoint = CheckpointRef(
+            file=row["checkpoint"],
+            sha256=row["checkpoint_sha256"],
+            row=row["checkpoint_row"],
+            epoch=row["checkpoint_epoch"],
+        )
+        check_types(checkpoint)
+    return TrialRecord(
+        key=TrialKey(row["config_id"], row["seed"]),
+        position=row["position"],
+        configuration=Configuration.from_json(row["configuration"]),
+        budget=row["budget"],
+        state=State(row["state"]),
+        reason=row["reason"],
+        epoch=row["epoch"],
+        checkpoint=checkpoint,
+    )
+
+
+def decision_of(row: sqlite3.Row) -> Decision:
+    """The record of a row of ``decisions``."""
+    return Decision(
+        key=TrialKey(row["config_id"], row["seed"]),
+        epoch=row["epoch"],
+        score=row["score"],
+        cutoff=row["cutoff"],
+        promoted=bool(row["promoted"]),
+    )

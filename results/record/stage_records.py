@@ -1,0 +1,97 @@
+"""The stages around a sweep, as they stand in the record: what was trained, what it scored, what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from results.record.schema import METRICS, SCORES
+from results.record.study import Study
+
+Score = tuple[str, int, str, int | None, Mapping[str, float], Mapping[str, Any]]
+"""(variant, seed, side, epoch, scores by name, details)."""
+
+
+@dataclass
+class StageRecord:
+    """What one stage adds to the record, committed as a whole when the stage is done."""
+
+    stage: str
+    seconds: float = 0.0
+    peak_megabytes: float = 0.0
+    """Largest memory of the driver and all that it started, shared pages counted once."""
+    note: str | None = None
+    """A sentence for people: why it was skipped, what was chosen."""
+    curves: list[tuple[str, int, Mapping[str, Any]]] = field(default_factory=list)
+    """(variant, seed, metrics of an epoch)."""
+    scores: list[Score] = field(default_factory=list)
+
+
+def commit_stage(study: Study, record: StageRecord) -> None:
+    """Write a stage, all or nothing; from then on a resumed study skips it."""
+    stage = record.stage
+    with study.transaction():
+        study.write_rows(
+            "stage_curves",
+            [
+                (stage, variant, seed, row["epoch"], *(row[metric] for metric in METRICS))
+                for variant, seed, row in record.curves
+            ],
+        )
+        study.write_rows(
+            "stage_scores",
+            [
+                (
+                    stage,
+                    variant,
+                    seed,
+                    side,
+                    epoch,
+                    *_four(scores),
+                    json.dumps(dict(detail), ensure_ascii=False),
+                )
+                for variant, seed, side, epoch, scores, detail in record.scores
+            ],
+        )
+        study.write_rows("stages", [(stage, record.seconds, record.peak_megabytes, record.note)])
+
+
+def _four(scores: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(scores[name] for name in SCORES)
+
+
+def stages_done(study: Study) -> set[str]:
+    """Names of the stages that are committed."""
+    return {str(row[0]) for row in study.query("SELECT stage FROM stages")[1]}
+
+
+def load_stages(study: str | Path | Study) -> pd.DataFrame:
+    """One row per stage: ``stage``, ``seconds``, ``peak_megabytes``, ``note``."""
+    return _frame(study, "SELECT * FROM stages")
+
+
+def load_stage_scores(study: str | Path | Study) -> pd.DataFrame:
+    """One row per stage, variant, seed and side (``validation`` or ``holdout``).
+
+    Columns: those four, ``epoch`` (the best on the validation rows), ``accuracy``, ``precision``, ``recall``, ``f1``
+    (weighted averages over genres), ``detail`` (JSON).
+    """
+    return _frame(study, "SELECT * FROM stage_scores ORDER BY stage, variant, seed, side")
+
+
+def load_stage_curves(study: str | Path | Study) -> pd.DataFrame:
+    """One row per stage, variant, seed and epoch, with the metrics of ``load_curves``."""
+    return _frame(study, "SELECT * FROM stage_curves ORDER BY stage, variant, seed, epoch")
+
+
+def _frame(study: str | Path | Study, sql: str) -> pd.DataFrame:
+    if not isinstance(study, Study):
+        with Study.open(study) as opened:
+            return _frame(opened, sql)
+    names, rows = study.query(sql)
+    return pd.DataFrame(rows, columns=names)

@@ -1,0 +1,130 @@
+"""The trials and their learning curves as tidy dataframes, on a finished, running or interrupted study."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data.errors import InputError
+from results.record.schema import METRICS
+from results.record.study import Study
+from spaces import Configuration
+from spaces.configuration import HYPERPARAMETERS
+
+_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "schedule_epochs", "epoch")
+_FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing", "weights")
+_TEXTS = ("config_id", "state", "reason", "hidden_layers", "optimizer", "activation", "schedule", "encoding")
+
+
+def load_curves(study: str | Path | Study) -> pd.DataFrame:
+    """One row per configuration and epoch, in the order of the search space and of the epochs.
+
+    Columns: ``config_id`` (str), ``seed``, ``epoch`` (Int64), and float64 ``train_loss`` (mean cross-entropy over
+    the epoch, dropout included), ``val_loss``, ``val_accuracy``, ``val_precision``, ``val_recall``, ``val_f1``
+    (weighted averages over genres, as the paper's tables), ``seconds`` (the stack's wall time shared among its
+    members). A metric of a diverged epoch is NaN.
+    """
+    with _opened(study) as opened:
+        names, rows = opened.query(
+            f"SELECT config_id, seed, epoch, {', '.join(METRICS)} FROM curves "
+            "JOIN (SELECT config_id AS c, seed AS s, position FROM trials) ON c = config_id AND s = seed "
+            "ORDER BY position, seed, epoch"
+        )
+        return _typed(pd.DataFrame(rows, columns=names))
+
+
+def load_trials(study: str | Path | Study) -> pd.DataFrame:
+    """One row per configuration, in the order of the search space.
+
+    Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``State``), ``reason`` (str or missing),
+    ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per hyperparameter
+    (``hidden_layers`` as text such as ``128-16``); ``weights`` (float64, a count); ``best_epoch`` (Int64) and, of
+    that epoch, the metrics of ``load_curves``; ``seconds`` (float64, over all epochs); ``last_val_accuracy`` (of
+    the last epoch, NaN where that diverged).
+    Before its first epoch a configuration has
+    missing metrics.
+    """
+    with _opened(study) as opened, opened.snapshot():
+        names, rows = opened.query(
+            "SELECT config_id, seed, state, reason, epoch AS epochs, budget, configuration FROM trials "
+            "ORDER BY position, seed"
+        )
+        curves = load_curves(opened)
+        data = opened.manifest.data
+        trials = pd.DataFrame(rows, columns=names)
+        columns = [*(name for name in HYPERPARAMETERS if name != "epochs"), "weights"]
+        found = [_parameters(text, data) for text in trials.pop("configuration")]
+        parameters = pd.DataFrame(found, columns=columns)
+        keys = ["config_id", "seed"]
+        trials = _typed(pd.concat([trials, parameters], axis=1)).merge(_best_epochs(curves), how="left", on=keys)
+        totals = curves.groupby(keys, as_index=False)["seconds"].sum()
+        last = curves.drop_duplicates(keys, keep="last")[[*keys, "val_accuracy"]]
+        last = last.rename(columns={"val_accuracy": "last_val_accuracy"})
+        return _typed(trials.merge(totals, how="left", on=keys).merge(last, how="left", on=keys))
+
+
+def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
+    """The epoch with the best validation accuracy of each configuration; the earlier of two equal ones."""
+    scored = curves.dropna(subset=["val_accuracy"])
+    ranked = scored.sort_values(["val_accuracy", "epoch"], ascending=[False, True], kind="stable")
+    best = ranked.drop_duplicates(["config_id", "seed"]).drop(columns="seconds")
+    return best.rename(columns={"epoch": "best_epoch"})
+
+
+def mean_accuracy(trials: pd.DataFrame) -> pd.Series:
+    """Of each row, the mean validation accuracy over its configuration's repeats; NaN where one has no score."""
+    scores = trials.groupby("config_id")["val_accuracy"]
+    return scores.transform("mean").where(scores.transform("count") == scores.transform("size"))
+
+
+def ranked(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials by validation accuracy at their best epoch, best first, untrained ones last.
+
+    Of configurations with repeats the mean decides, and those whose repeats do not all have a score come after the
+    others. Ties go to the better row, the earlier epoch, then to the smaller network, then to the order of the search
+    space: the first row is the incumbent, the best repeat of the configuration with the best mean.
+    """
+    order = {"mean": False, "val_accuracy": False, "best_epoch": True, "weights": True}
+    by_mean = trials.assign(mean=mean_accuracy(trials))
+    return by_mean.sort_values(list(order), ascending=list(order.values()), kind="stable").drop(columns="mean")
+
+
+def _parameters(text: str, data: Mapping[str, Any]) -> dict[str, object]:
+    configuration = Configuration.from_json(text)
+    inputs = data.get("input_sizes", {}).get(configuration.encoding, len(data["inputs"]))
+    widths = (inputs, *configuration.hidden_layers, len(data["genres"]))
+    values = {name: getattr(configuration, name) for name in HYPERPARAMETERS if name != "epochs"}
+    hidden_layers = "-".join(str(width) for width in configuration.hidden_layers)
+    return {
+        **values,
+        "hidden_layers": hidden_layers,
+        "weights": float(sum(a * b for a, b in itertools.pairwise(widths))),
+    }
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Documented dtypes, whatever values happen to be missing."""
+    types = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_TEXTS, "str")
+    types |= dict.fromkeys((*METRICS, "last_val_accuracy", *_FLOATS), "float64")
+    return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
+
+
+@contextmanager
+def _opened(study: str | Path | Study) -> Iterator[Study]:
+    """The study; closed again if it was opened here. ``InputError`` where its rows are not what a study writes."""
+    if not isinstance(study, Study):
+        with Study.open(study) as opened, _opened(opened):
+            yield opened
+        return
+    try:
+        yield study
+    except InputError:
+        raise
+    except (ValueError, TypeError, OverflowError, sqlite3.Error) as error:
+        raise InputError(f"{study.directory / 'study.db'} is damaged: {error}") from error

@@ -1,0 +1,5 @@
+"""``python -m search.cli`` is the command ``genresweep``."""
+
+from search.cli.main import main
+
+main()

@@ -1,0 +1,108 @@
+"""Studies and trials as text for the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from data.errors import InputError, command
+from results.record.study import MOVED, Study
+from results.tables.frames import load_trials, ranked
+from search.scheduling.untrainable import WAY_OUT, why_untrainable
+
+if TYPE_CHECKING:
+    from search.studies.promotion import Incumbent
+
+
+def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
+    """The best trials, or all, best first."""
+    return ranked(trials) if count is None else ranked(trials).head(count)
+
+
+def agreement_line(agreement: pd.DataFrame) -> str:
+    """Whether the seeds rank alike, in one line."""
+    spearman, kendall = agreement["spearman"].mean(), agreement["kendall"].mean()
+    return (
+        f"two seeds rank the configurations alike by {spearman:.2f} (Spearman) and {kendall:.2f} (Kendall), on average"
+    )
+
+
+def incumbent_score(incumbent: Incumbent) -> str:
+    """How good the incumbent is; of several seeds, their mean and spread, too."""
+    own = f"{incumbent.val_accuracy:.4f} at epoch {incumbent.epoch}"
+    if math.isnan(incumbent.spread):
+        return own
+    mean = f"mean of its seeds {incumbent.mean:.4f}, spread {incumbent.spread:.4f}"
+    return f"{mean}; the best of them, seed {incumbent.key.seed}: {own}"
+
+
+def study_summary(directory: Path) -> dict[str, Any]:
+    """What ``genresweep status`` says of one study, as plain values."""
+    with Study.open(directory) as study:
+        trials, facts, settings = study.trials(), study.facts(), study.settings
+        frame, answered = load_trials(study), len(study.answered())
+        source = json.loads(facts.get(MOVED, "{}")).get("data") or study.manifest.data["source"]
+        waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
+        waiting = waiting and not facts.get("ran_out")
+    best = top_trials(frame, 1).dropna(subset=["val_accuracy"])
+    states = Counter(str(trial.state) for trial in trials)
+    ended = sum(trial.state.is_final for trial in trials)
+    return {
+        "study": str(directory),
+        "data": source,
+        "scheduler": settings.scheduler,
+        "search": settings.search,
+        "sampler": (settings.sampler or "tpe") if settings.search == "optuna" else None,
+        "asked_for": settings.suggested or len(trials),
+        "answered": answered,
+        "ran_out": bool(facts.get("ran_out")),
+        "configurations": len(trials),
+        "ended": ended,
+        "states": dict(states),
+        "epochs": sum(trial.epoch for trial in trials),
+        "best_accuracy": None if best.empty else float(best["val_accuracy"].iloc[0]),
+        "best_configuration": None if best.empty else str(best["config_id"].iloc[0]),
+        "incumbent": facts.get("incumbent"),
+        "driver": facts.get("driver") or None,
+        "complete": ended == len(trials) and "incumbent" in facts,
+        "untrainable": why_untrainable(trials) if best.empty and not waiting else None,
+    }
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """A study's summary as a few lines."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(summary["states"].items()))
+    lines = [
+        f"{summary['study']}: {summary['ended']} of {summary['configurations']} configurations ended ({states})",
+        f"  {summary['data']}, scheduler {summary['scheduler']}, {summary['epochs']} epochs trained",
+    ]
+    way_on = command("resume", summary["study"])
+    if summary["sampler"]:
+        answered = f", {summary['answered']} answered from the record" if summary["answered"] else ""
+        of = f"{summary['configurations']} of {summary['asked_for']}"
+        ran_out = "; the space has no other points" if summary["ran_out"] else ""
+        lines.append(f"  Optuna ({summary['sampler']}) has suggested {of}{answered}{ran_out}")
+    if summary["best_accuracy"] is not None:
+        lines.append(f"  best so far {summary['best_accuracy']:.4f} ({summary['best_configuration']})")
+    if summary["complete"]:
+        lines.append(f"  complete; the incumbent {summary['incumbent']} is in {summary['study']}/best")
+    elif summary["untrainable"]:
+        lines.append(f"  ended: {summary['untrainable']}. {WAY_OUT}")
+    elif summary["driver"]:
+        lines.append(f"  being written by {summary['driver']}; if that ended: {way_on}")
+    else:
+        lines.append(f"  interrupted; go on with: {way_on}")
+    return lines
+
+
+def studies_in(folder: Path) -> list[Path]:
+    """The studies of a folder, by name; ``InputError`` where there are none."""
+    found = sorted(path.parent for path in folder.glob("[!.]*/manifest.json"))
+    if not found:
+        raise InputError(f"no studies in {folder}/: start one with `genresweep sweep --data FILE`, or name a directory")
+    return found

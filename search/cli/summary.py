@@ -1,0 +1,90 @@
+"""What a command that trains says at its end: the best, the counts, the incumbent, and after a run the scorecard."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from data.errors import command
+from search.cli.console import ERR, OUT, print_json
+
+if TYPE_CHECKING:
+    from search.studies.sweep import SweepResult
+
+
+def finish(result: SweepResult, as_json: bool) -> None:
+    """Say how a sweep ended; an interrupted one ends the command with code 130."""
+    if as_json:
+        print_json(_to_json(result))
+    if not result.complete:
+        ERR.print(f"interrupted; go on with: {command('resume', result.directory)}", highlight=False, markup=False)
+        raise typer.Exit(130)
+    if not as_json:
+        _print_best(result)
+        _print_counts(result)
+        _print_stages(result.directory)
+
+
+def _to_json(result: SweepResult) -> dict[str, Any]:
+    best = result.incumbent
+    return {
+        "study": str(result.directory),
+        "complete": result.complete,
+        "states": {str(state): count for state, count in result.states.items()},
+        "epochs": result.epochs,
+        "seconds": result.seconds,
+        "incumbent": best
+        and {
+            "config_id": best.key.config_id,
+            "seed": best.key.seed,
+            "epoch": best.epoch,
+            "val_accuracy": best.val_accuracy,
+            "directory": str(best.directory),
+            "mean": best.mean,
+            "spread": None if math.isnan(best.spread) else best.spread,
+        },
+    }
+
+
+def _print_best(result: SweepResult) -> None:
+    from results.tables.frames import load_trials
+    from results.tables.repeats import load_repeats
+    from search.cli.status import top_trials
+    from search.cli.tables import repeats_table, trials_table
+
+    if result.incumbent is not None and not math.isnan(result.incumbent.spread):
+        best = load_repeats(result.directory).head(5)
+        OUT.print(repeats_table(best, f"the best {len(best)}, by the mean of their seeds", OUT.width))
+    else:
+        best = top_trials(load_trials(result.directory), 5)
+        OUT.print(trials_table(best, f"the best {len(best)}", OUT.width))
+
+
+def _print_counts(result: SweepResult) -> None:
+    from search.cli.status import incumbent_score
+
+    states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
+    said = f"{states}; {result.epochs:,} epochs by this command, in {result.seconds:.0f} s"
+    if result.incumbent is not None:
+        score = incumbent_score(result.incumbent)
+        said += f"\nthe incumbent {result.incumbent.key.config_id} ({score}) is in {result.incumbent.directory}"
+    OUT.print(said, highlight=False, markup=False)
+
+
+def _print_stages(study: Path) -> None:
+    """After a whole run: what each stage took, and the scorecard, which is written beside the study's figures."""
+    from results.paper.report import build_report, write_report
+    from results.record.stage_records import load_stages
+    from search.cli.report_text import print_report, print_written
+    from search.cli.tables import stages_table
+
+    stages = load_stages(study)
+    if not stages.empty:
+        OUT.print(stages_table(stages))
+        report = build_report([study])
+        paths = write_report(report, study)  # first: whoever reads what is printed may have enough of it
+        print_report(report)
+        print_written(paths)

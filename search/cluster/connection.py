@@ -1,0 +1,223 @@
+"""Connecting to Ray, and shipping the code to its workers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from data.errors import InputError
+from data.machine.cache_folder import CACHE_VARIABLE, cache_dir
+from results.record.study import StudyError
+from search.cluster.address import LOCAL, Address, find_address
+from search.cluster.address import cluster_address as cluster_address
+from search.cluster.code_check import Probe, environment, refusal
+from search.cluster.environment import PACKAGES, settle_access
+from search.cluster.fitness import refuse_unfit_machine
+from search.cluster.placement import Node, Places, Resources, check_feasible, slots_here
+from search.cluster.session_folder import session_folder
+from search.cluster.watchdog import clear_scratch, scratch_prefix, watching
+
+_PATIENCE = 10.0
+"""Seconds that a cluster's head may take to accept a connection."""
+
+_probes: list[Probe] = []
+"""That of the cluster which this process has joined; none where Ray is on this machine."""
+
+
+def package_root() -> Path:
+    """The folder that holds the five packages."""
+    return Path(__file__).resolve().parents[2]
+
+
+def stage_code(directory: Path) -> None:
+    """Copy the five packages, and nothing else, into ``directory``.
+
+    Ray would otherwise put the user's current directory first on the workers' path, and a file called ``search.py``
+    in it would replace ours.
+    """
+    for package in PACKAGES:
+        shutil.copytree(
+            package_root() / package,
+            directory / package,
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
+        )
+
+
+@contextmanager
+def connected(
+    resources: Resources | None = None, device: str = "cpu", last_words: Callable[[str], None] | None = None
+) -> Iterator[Places]:
+    """A Ray session for one command; yields the places for segments on its nodes.
+
+    Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``resources.cpus`` slots and
+    stopped again. If Ray dies, here or there, ``last_words`` is called with the cause and the process ends with
+    code 1. A Ray that this process is connected to already is used and left running. Raises ``InputError`` where this
+    machine cannot start one, where no segment fits on any node, or where a node would compute something else.
+    """
+    resources = resources or Resources()
+    needs, address = resources.needs(device), find_address(resources.address)
+    if ray.is_initialized():
+        yield _places(resources, needs, _probes[-1] if _probes else None)
+        return
+    refuse_unfit_machine(resources.address)
+    clear_scratch()
+    with _folders(address) as (staged, session):
+        stage_code(staged)
+        try:
+            with _own_sigterm():
+                _start_or_join(_arguments(address, resources, staged, session), address.said)
+            if not address.is_local:
+                _probes.append(Probe(environment(staged)))
+            with watching(last_words):
+                yield _places(resources, needs, _probes[-1] if _probes else None)
+        finally:
+            _probes.clear()
+            with _own_sigterm():
+                _shut_down()
+
+
+@contextmanager
+def _folders(address: Address) -> Iterator[tuple[Path, Path | None]]:
+    """Where the code is staged, and the folder of a Ray that is started here; both are gone in the end."""
+    with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
+        if not address.is_local:
+            yield Path(staged), None
+            return
+        with session_folder() as session:
+            yield Path(staged), session
+
+
+def _places(resources: Resources, needs: Mapping[str, float], probe: Probe | None) -> Places:
+    """The places of the nodes, which are those at the start on one machine, and are probed and followed elsewhere."""
+    nodes = ray.nodes()
+    check_feasible(nodes, needs)
+    if probe is None:
+        return Places(lambda: nodes, needs, resources.cpus)
+    probe.ask(nodes)
+    if complaints := probe.complaints():
+        raise InputError(refusal(complaints))
+    return Places(lambda: _probed(probe), needs, resources.cpus, lambda node: _trust(probe, node))
+
+
+def _probed(probe: Probe) -> list[Node]:
+    """The nodes there are now; ``StudyError`` where one that has joined since computes something else."""
+    nodes: list[Node] = ray.nodes()
+    probe.ask(nodes)
+    if complaints := probe.complaints(patience=0):
+        raise StudyError(refusal(complaints))
+    return nodes
+
+
+def _trust(probe: Probe, node: str) -> bool:
+    """Wait for a node's answer where it has trained before it could be asked; ``StudyError`` where that is another.
+
+    False where the node has left before it could answer.
+    """
+    if node not in probe.accepted:
+        probe.ask(ray.nodes())
+        if complaints := probe.complaints(node=node):
+            raise StudyError(refusal(complaints))
+    return node in probe.accepted
+
+
+def _start_or_join(arguments: Mapping[str, Any], said: str | None = None) -> None:
+    """``ray.init``; ``InputError`` where no cluster answers, or one of another version.
+
+    ``said`` is how the user gave the address, for the message.
+    """
+    address = arguments["address"]
+    host, _, port = address.rpartition(":")
+    settle_access(address)
+    try:
+        if host:  # Ray itself would knock for a minute and a half
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        ray._private.worker.print_to_stdstream = _log_raylet
+        ray.init(**arguments)
+    except (OSError, RuntimeError, ValueError) as error:
+        if address == LOCAL:
+            raise
+        raise InputError(_not_joined(said or f"--address {address}", error)) from error
+
+
+def _shut_down() -> None:
+    """``ray.shutdown``, which else asks the autoscaler of a Ray on this machine to end, and waits a second in vain."""
+    node = ray._private.worker._global_node
+    if node is not None:  # where a cluster was joined, it has no autoscaler
+        with contextlib.suppress(Exception):  # ray.shutdown ends it, too
+            node.kill_monitor(check_alive=False)
+    ray.shutdown()
+
+
+def _not_joined(said: str, error: Exception) -> str:
+    """What is said where ``ray.init`` failed."""
+    causes = [" ".join(str(each).split())[:300] for each in (error, error.__cause__) if each is not None]
+    if causes[0].startswith("Failed to merge the Job's runtime env"):
+        return (
+            "this job was submitted with a runtime environment of its own, as --working-dir makes one, and genresweep "
+            "ships its code by another: submit without --working-dir and --runtime-env, or set "
+            "RAY_OVERRIDE_JOB_RUNTIME_ENV=1, which puts genresweep's in its place"
+        )
+    return (
+        f"{said}: no Ray cluster that this command can join (expected Ray {ray.__version__} there): "
+        f"{': '.join(causes)}\nRun the command on a node of the cluster (ray exec, ray job submit), and set "
+        f"RAY_AUTH_MODE=token where the cluster asks for a token{_without_variable(said)}"
+    )
+
+
+def _without_variable(said: str) -> str:
+    return "; to train on this machine alone, unset RAY_ADDRESS" if said.startswith("RAY_ADDRESS") else ""
+
+
+def _log_raylet(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    """Ray's long lines on workers that died belong into the study's log: on standard output they are in the way."""
+    logging.getLogger("genresweep").info("Ray: %s", "\n".join(data["lines"]))
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray replaces the handler of SIGTERM when it starts and when it ends; this puts ours back.
+
+    Raises ``KeyboardInterrupt``, as ours does, where Ray's own has heard the signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as end:
+        if end.code != signal.SIGTERM:
+            raise
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _arguments(address: Address, resources: Resources, staged: Path, session: Path | None) -> dict[str, Any]:
+    """What ``ray.init`` takes; ``session`` is the folder of a Ray that it starts."""
+    variables = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    arguments: dict[str, Any] = {
+        "address": address.where,
+        "runtime_env": {
+            "working_dir": str(staged),
+            "env_vars": variables,
+            "worker_process_setup_hook": "search.cluster.environment.collect_rarely",
+        },
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+    }
+    if session is not None:
+        variables[CACHE_VARIABLE] = str(cache_dir())  # workers have another working directory
+        arguments |= {"num_cpus": slots_here(resources.cpus), "include_dashboard": False, "_temp_dir": str(session)}
+    return arguments

@@ -1,0 +1,70 @@
+"""What must be settled before anything else is imported: packages, Ray's environment variables, garbage collection."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import os
+import secrets
+from pathlib import Path
+
+PACKAGES = ("data", "spaces", "trainables", "results", "search")
+
+_ALWAYS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Where it is 0, and was so before Ray was imported, every port of a Ray that this process starts is on loopback."""
+_ON_THIS_MACHINE = {
+    LOOPBACK: "0",
+    # Workers that Ray starts in advance lack our code, so that Ray would end them unused.
+    "RAY_prestart_worker_first_driver": "0",
+}
+
+
+def settle() -> None:
+    """Set what genresweep relies on; what the user has set for a Ray on this machine stays."""
+    os.environ.update(_ALWAYS)
+    if os.environ.get("RAY_ADDRESS", "") in ("", "local"):
+        for name, value in _ON_THIS_MACHINE.items():
+            os.environ.setdefault(name, value)
+
+
+def settle_access(address: str) -> None:
+    """Before ``ray.init``: other users of this machine reach loopback, so a Ray here wants a token of this process.
+
+    Ray asks for one wherever it starts by itself, unless ``RAY_AUTH_MODE`` says otherwise, and would write its own to
+    the user's home. A cluster has its own ways: Ray finds out, or the user says it.
+    """
+    if address == "local" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def collect_rarely() -> None:
+    """Have this process look for cyclic garbage less often: a fifth of the time that imports take goes into it.
+
+    Ray calls it as a worker starts, and ends those in which it raises.
+    """
+    gc.set_threshold(10_000)
+
+
+def check_packages() -> None:
+    """``ImportError`` where a file or folder of the user's stands in the place of one of our packages."""
+    root = Path(__file__).resolve().parents[2]
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent != root / name:
+            raise ImportError(
+                f"genresweep's package {name!r} is hidden by {origin or f'a folder called {name}'}: rename that, or "
+                "start Python with -P (python -P script.py), which leaves the script's own folder out of where it looks"
+            )

@@ -1,0 +1,112 @@
+"""Work that is no segment, spread over the same Ray: embeddings, cross-validation folds, stages."""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+
+from data.errors import InputError
+from data.feature_store import FeatureHandle, get_features
+from data.inputs.features import Features
+from data.titles.embeddings import Encoder, encode
+from data.titles.text_model import model_hash
+from search.cluster.placement import Places
+from trainables.baselines import Point, fold_score, refit_and_score
+from trainables.stages import Variant, VariantResult, train_variants
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at the places, which may have become more."""
+
+
+def map_remote(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places) -> list[Any]:
+    """The results of many calls in their order, each in a segment's place; the first failure is raised as it is."""
+    found = dict(_as_they_end(function, calls, places))
+    return [found[number] for number in range(len(calls))]
+
+
+def remote_encoder(places: Places) -> Encoder:
+    """An ``Encoder`` of ``data.titles.embeddings`` that spreads the shards over these places."""
+
+    def encode_remotely(shards: list[list[str]], folder: Path) -> Iterator[tuple[int, np.ndarray]]:
+        sha256 = model_hash(folder)
+        return _as_they_end(_encode_shard, [(shard, folder, sha256) for shard in shards], places.on_cpus())
+
+    return encode_remotely
+
+
+def _as_they_end(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places
+) -> Iterator[tuple[int, Any]]:
+    """Number and result of each call, of nodes that are trusted alone; never more calls at once than places."""
+    # Ray ends the workers of tasks on GPUs, which else keep memory there, only where it is told so beforehand
+    remote = ray.remote(max_calls=1) if "GPU" in places.needs else ray.remote
+    task = remote(_located).options(name=function.__name__, **_options(places.needs))
+    left = deque(enumerate(calls))
+    waiting: dict[Any, tuple[int, tuple[Any, ...]]] = {}
+    while left or waiting:
+        while left and len(waiting) < places.slots().wanted:
+            number, call = left.popleft()
+            waiting[task.remote(function, call)] = number, call
+        for reference in ray.wait(list(waiting), timeout=_LOOK_SECONDS)[0]:
+            number, call = waiting.pop(reference)
+            node, result = _result(reference)
+            if places.trust(node):
+                yield number, result
+            else:  # the node has left before it could be asked what it runs
+                left.append((number, call))
+
+
+def _result(reference: Any) -> Any:
+    """What a task returned; what it raised, without Ray's traceback around it."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+
+
+def _options(needs: Mapping[str, float]) -> dict[str, Any]:
+    custom = {name: amount for name, amount in needs.items() if name not in ("CPU", "GPU")}
+    return {"num_cpus": needs["CPU"], "num_gpus": needs.get("GPU", 0), "resources": custom}
+
+
+def _located(function: Callable[..., Any], call: tuple[Any, ...]) -> tuple[str, Any]:
+    """The node that did the work, and the result."""
+    return ray.get_runtime_context().get_node_id(), function(*call)
+
+
+def _encode_shard(shard: list[str], folder: Path, sha256: str) -> np.ndarray:
+    if (found := _hash_here(folder)) != sha256:
+        raise InputError(
+            f"the text model in {folder} is another on the node {socket.gethostname()}: expected SHA-256 "
+            f"{sha256[:16]}, found {found[:16]}; put the same model there on every node"
+        )
+    return encode(shard, folder)
+
+
+_hash_here = functools.lru_cache(maxsize=8)(model_hash)
+
+
+def remote_fold(handle: FeatureHandle, kind: str, point: dict[str, Any], fold: int, seed: int) -> float:
+    """``fold_score`` on the training rows behind a handle."""
+    features = get_features(handle)
+    return fold_score(kind, point, fold, features.x_train, features.y_train, seed)
+
+
+def remote_refit(handle: FeatureHandle, kind: str, point: Point, seed: int) -> dict[str, Any]:
+    """``refit_and_score`` on the features behind a handle, as plain values."""
+    return refit_and_score(kind, dict(point), get_features(handle), seed).to_json()
+
+
+def remote_variants(
+    handle: FeatureHandle, variants: Sequence[Variant], seed: int, epochs: int, device: str = "cpu"
+) -> list[VariantResult]:
+    """``train_variants`` on the features behind a handle."""
+    features: Features = get_features(handle)
+    return train_variants(variants, features, seed=seed, epochs=epochs, device=device)

@@ -1,0 +1,240 @@
+"""The bridge to Ray Tune: a searcher that hands out segments as trials, and the Tuner that runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ray import tune
+from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune.search import Searcher
+
+from data.feature_store import FeatureHandle
+from results.record.study import Study, StudyError
+from search.cluster.placement import Slots, trust_all
+from search.cluster.watchdog import scratch_prefix
+from search.scheduling.coordinator import WORKER_DIED, Coordinator, Outcome
+from search.scheduling.listener import Listener
+from search.scheduling.segments import Segment
+from trainables.sweep_trainable import PAUSE, SegmentTrainable
+
+_ANY_NUMBER = 1_000_000
+"""Of trials that Tune may keep pending: the searcher hands out no more than there are places for."""
+_DEATHS = 4
+"""Of segments with their workers, for each place, that are believed to be the configurations' own fault."""
+_IDLE_SECONDS = 60.0
+"""With too little work for so long, an autoscaling cluster's idle workers are let go, and their nodes with them."""
+
+
+class SegmentSearcher(Searcher):
+    """Suggests segments to Tune and commits what comes of them.
+
+    Tune pickles its searcher now and then; a pickle of this one is empty, since nothing is ever restored from it.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        study: Study,
+        slots: Callable[[], Slots],
+        listener: Listener,
+        trust: Callable[[str], bool] = trust_all,
+    ) -> None:
+        super().__init__()
+        self._coordinator, self._study = coordinator, study
+        self._places, self._listener, self._trust = slots, listener, trust
+        self._slots = slots()
+        self._busy = time.monotonic()
+        coordinator.spread_over(self._slots.wanted)
+        self._segments: dict[str, Segment] = {}
+        self._parked: set[str] = set()
+        self._deaths = 0
+        self.stopping = False
+        self.failure: Exception | None = None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """The next segment, a pause, nothing for now, or the end.
+
+        One segment more than there are workers is handed out, so that none waits for the driver. A worker for which
+        there is nothing yet gets a short pause: Tune would end it, and at the next rung start another for seconds.
+        """
+        if self.failure or self._coordinator.finished or self.stopping:
+            return Searcher.FINISHED
+        try:
+            self._follow(self._places())
+            if self._coordinator.in_flight >= self._slots.now:
+                self._busy = time.monotonic()
+            if self._coordinator.in_flight > self._slots.wanted:
+                return None
+            segment = self._next_segment()
+        except Exception as failure:  # raised into Tune it would only be logged
+            self.failure = failure
+            return Searcher.FINISHED
+        if segment is not None:
+            self._segments[trial_id] = segment
+            return {"segment": segment.to_json()}
+        if self._coordinator.in_flight + len(self._parked) < self._slots.now and not self._lets_go:
+            self._parked.add(trial_id)
+            return {"segment": PAUSE}
+        return None
+
+    @property
+    def _lets_go(self) -> bool:
+        """Whether there has been too little work for all places of a cluster that shrinks for long."""
+        return self._slots.grows and time.monotonic() - self._busy > _IDLE_SECONDS
+
+    def _follow(self, slots: Slots) -> None:
+        """Spread the work over the places that there are now."""
+        if slots != self._slots:
+            self._slots = slots
+            self._coordinator.spread_over(slots.wanted)
+            self._show(self._listener.resized, slots.now)
+
+    def _next_segment(self) -> Segment | None:
+        fresh = self._coordinator.replenish(self._slots.wanted)
+        if fresh.facts:
+            commit(self._study, fresh)
+        segment = self._coordinator.next_segment()
+        if segment is not None:
+            self._study.mark_running(segment.keys)
+        return segment
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Commit a segment's report, its checkpoint and the rungs' decisions in one transaction."""
+        if trial_id in self._parked:
+            self._parked.remove(trial_id)
+            return
+        segment = self._segments.pop(trial_id, None)
+        if segment is None or self.failure is not None:
+            return
+        try:
+            report = json.loads(result["report"]) if result and not error else {"error": WORKER_DIED}
+            if "stop" in report:
+                raise StudyError(report["stop"])
+            if "error" not in report and not self._trust(report["node"]):
+                report = {"error": f"{WORKER_DIED}: its node left before it could be asked what it runs"}
+            if "error" in report:
+                outcome = self._coordinator.fail(segment, report["error"])
+            else:
+                outcome = self._coordinator.complete(segment, report)
+            commit(self._study, outcome)
+            self._count_deaths(report)
+        except Exception as failure:
+            # raised here, it would be one more failed trial to Tune: the end of the run raises it
+            self.failure = failure
+            return
+        self._show(self._listener.segment, self._coordinator, outcome)
+
+    def _count_deaths(self, report: Mapping[str, Any]) -> None:
+        """``StudyError`` where so many workers have died since a segment was trained that it is the machine's fault."""
+        if "error" not in report:
+            self._deaths = 0
+        elif report["error"].startswith(WORKER_DIED):
+            self._deaths += 1
+        if self._deaths > _DEATHS * max(_DEATHS, self._slots.now):
+            raise StudyError(
+                f"workers die one after another: {self._deaths} segments lost theirs and none was trained. "
+                "Is there too little memory, or is a node broken? Those that failed with their workers are tried again "
+                "when the study goes on"
+            )
+
+    def _show(self, event: Callable[..., None], *facts: object) -> None:
+        try:
+            event(*facts)
+        except Exception:
+            logging.getLogger("genresweep").exception("the display failed; training goes on")
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the record."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the record."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing: the study is the record."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def commit(study: Study, outcome: Outcome) -> None:
+    """Write an outcome to the record, all or nothing."""
+    with study.transaction():
+        study.add_trials(outcome.suggested)
+        study.write_rows("facts", outcome.facts.items())
+        study.add_curves(outcome.curves)
+        study.add_decisions(outcome.decisions)
+        study.update_trials(outcome.trials.values())
+        if outcome.segment is not None:
+            study.add_segment(outcome.segment)
+
+
+def run_segments(
+    searcher: SegmentSearcher,
+    features: Mapping[str, FeatureHandle],
+    study: Study,
+    *,
+    device: str,
+    needs: Mapping[str, float],
+) -> None:
+    """Run Tune until the searcher has nothing left; raises the cause where the record could not be written.
+
+    ``needs`` are the resources of one segment, by Ray's names.
+    """
+    trainable = tune.with_parameters(SegmentTrainable, features=features, checkpoints=study.checkpoints, device=device)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_ANY_NUMBER)
+    storage = tempfile.mkdtemp(prefix=f"{scratch_prefix()}tune-")
+    try:
+        tuner = Tuner(
+            tune.with_resources(trainable, dict(needs)),
+            tune_config=TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=RunConfig(
+                name="segments",
+                storage_path=storage,
+                verbose=0,
+                failure_config=FailureConfig(max_failures=1),
+                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        with _silenced():
+            tuner.fit()
+    except Exception:
+        if searcher.failure is None:
+            raise
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+    if searcher.failure is not None:
+        raise searcher.failure
+
+
+@contextlib.contextmanager
+def _silenced() -> Any:
+    """What Tune prints goes to the study's log; its trials are segments, and nobody should have to read them.
+
+    So do its errors: where the disk of the temporary files is full, it shows a traceback, and goes on.
+    """
+    captured = io.StringIO()
+    tunes, ours = logging.getLogger("ray.tune"), logging.getLogger("genresweep")
+    before = tunes.handlers, tunes.propagate
+    tunes.setLevel(logging.ERROR)
+    tunes.handlers, tunes.propagate = ours.handlers, False
+    try:
+        with contextlib.redirect_stdout(captured):
+            yield
+    finally:
+        tunes.handlers, tunes.propagate = before
+        if text := captured.getvalue().strip():
+            ours.info("Ray Tune printed:\n%s", text)

@@ -1,0 +1,1 @@
+"""From settings to the rows of the record, and to the data."""

@@ -1,0 +1,1 @@
+"""Schedulers over recorded curves, in simulated time, without training."""

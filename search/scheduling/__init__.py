@@ -1,0 +1,1 @@
+"""Which segment trains next, and who goes on at a rung."""

@@ -1,0 +1,220 @@
+"""The queue of segments: which stack trains next, from which epoch to which.
+
+A configuration is *ready* when nothing of it is in flight and no rung keeps it waiting. Ready configurations with the
+same key form stacks; the queue hands out the dearest stack first, up to the next rung or a few seconds of work.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from results.record.records import CheckpointRef, TrialKey, TrialRecord
+from search.scheduling.cost_model import CostModel
+from spaces import Configuration
+
+_LARGEST_STACK = {"cpu": 32, "cuda": 256}
+"""Members where nobody has said how many: on a CPU more would save little, and all of them be lost with a worker; on a
+GPU they train at once, so that a stack is as wide as there are configurations of its key."""
+
+_LEAST_SECONDS = 0.5
+"""Work that is worth a segment: each costs about 0.15 s beside it."""
+
+
+@dataclass(frozen=True)
+class StackKey:
+    """What the members of a stack have in common.
+
+    Architectures that differ in nothing but batch normalisation, activation or inputs share batches and noise.
+    """
+
+    hidden_layers: tuple[int, ...]
+    batch_size: int
+    seed: int
+    epoch: int
+    """Epochs that all of them have behind them."""
+
+    @classmethod
+    def of(cls, trial: TrialRecord) -> StackKey:
+        """The key of a configuration where it stands."""
+        c = trial.configuration
+        return cls(c.hidden_layers, c.batch_size, trial.key.seed, trial.epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """Work for one Tune trial: these members, through these epochs, from these checkpoints."""
+
+    segment_id: str
+    keys: tuple[TrialKey, ...]
+    configurations: tuple[Configuration, ...]
+    sources: tuple[CheckpointRef | None, ...]
+    """Newest state of each member; ``None`` before the first epoch."""
+    first_epoch: int
+    last_epoch: int
+    seed: int
+
+    def to_json(self) -> str:
+        """JSON, for the way to a worker."""
+        members = [
+            {
+                "config_id": key.config_id,
+                "configuration": configuration.to_json(),
+                "source": None if source is None else vars(source),
+            }
+            for key, configuration, source in zip(self.keys, self.configurations, self.sources, strict=True)
+        ]
+        return json.dumps(
+            {
+                "segment_id": self.segment_id,
+                "members": members,
+                "first_epoch": self.first_epoch,
+                "last_epoch": self.last_epoch,
+                "seed": self.seed,
+            }
+        )
+
+
+class _Ready:
+    """Ready configurations of one key, in the order in which they form stacks."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[tuple[Any, ...], TrialRecord]] = []
+        self.epochs = 0
+        """Epochs ahead of all of them."""
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    @property
+    def first(self) -> TrialRecord:
+        return self._heap[0][1]
+
+    def add(self, trial: TrialRecord) -> None:
+        heapq.heappush(self._heap, (_stack_order(trial), trial))
+        self.epochs += trial.budget - trial.epoch
+
+    def take(self, count: int) -> list[TrialRecord]:
+        taken = [heapq.heappop(self._heap)[1] for _ in range(min(count, len(self._heap)))]
+        self.epochs -= sum(trial.budget - trial.epoch for trial in taken)
+        return taken
+
+
+class SegmentQueue:
+    """Ready configurations, handed out as segments.
+
+    ``rungs`` are the epochs at which a segment must end; ``stack_size`` bounds the members of a stack. ``None`` makes
+    stacks as large as pays, and smaller where that would leave one of the ``workers`` without work.
+    """
+
+    def __init__(
+        self,
+        rungs: Sequence[int],
+        stack_size: int | None,
+        costs: CostModel,
+        *,
+        first_number: int = 0,
+        seconds: float = 5.0,
+        workers: int = 1,
+    ) -> None:
+        self._rungs = sorted(rungs)
+        self._stack_size = stack_size or _LARGEST_STACK[costs.device]
+        self._evenly = stack_size is None and costs.device == "cpu"
+        self._costs = costs
+        self._seconds = seconds
+        self._number = first_number
+        self.workers = workers
+        self._ready: dict[StackKey, _Ready] = {}
+        self._retries: list[tuple[TrialRecord, ...]] = []
+
+    @property
+    def empty(self) -> bool:
+        """True where nothing is ready."""
+        return not self._retries and not self._ready
+
+    def add(self, trials: Iterable[TrialRecord]) -> None:
+        """Make configurations ready."""
+        for trial in trials:
+            self._ready.setdefault(StackKey.of(trial), _Ready()).add(trial)
+
+    def add_stacks(self, stacks: Iterable[Sequence[TrialRecord]]) -> None:
+        """Stacks that must be trained as they are, before all others: a stack that failed, or its halves."""
+        self._retries.extend(tuple(stack) for stack in stacks if stack)
+
+    def observe(self, segment: Segment, seconds: float) -> None:
+        """Learn what a segment took, for the length of those to come; a simulated one took nothing."""
+        epochs = segment.last_epoch - segment.first_epoch + 1
+        if seconds > 0:
+            self._costs.observe(segment.configurations, seconds / epochs)
+
+    def next(self) -> Segment | None:
+        """The dearest stack that is ready; full stacks go before others. ``None`` where nothing is ready."""
+        if self._retries:
+            return self._segment(self._retries.pop(0))
+        if not self._ready:
+            return None
+        key = max(self._ready, key=self._urgency)
+        ready = self._ready[key]
+        members = ready.take(self._members(ready.first))
+        if not ready:
+            del self._ready[key]
+        return self._segment(tuple(sorted(members, key=_member_order)))
+
+    def _urgency(self, key: StackKey) -> tuple[bool, float]:
+        """A full stack first; then the one with the most work ahead of it."""
+        ready = self._ready[key]
+        per_epoch = self._costs.seconds_per_epoch(ready.first.configuration)
+        return len(ready) >= self._stack_size, ready.epochs * per_epoch
+
+    def _members(self, first: TrialRecord) -> int:
+        """Members of the next stack: a full one, or a worker's even share of the work up to the next rungs."""
+        if not self._evenly:
+            return self._stack_size
+        work = sum(len(ready) * self._seconds_to_rung(ready.first) for ready in self._ready.values())
+        share = max(work / self.workers, _LEAST_SECONDS)
+        return min(self._stack_size, math.ceil(share / self._seconds_to_rung(first)))
+
+    def _seconds_to_rung(self, trial: TrialRecord) -> float:
+        epochs = self._goal(trial) - trial.epoch
+        return epochs * self._costs.seconds_per_epoch(trial.configuration)
+
+    def _goal(self, trial: TrialRecord) -> int:
+        """The next rung, or the end of the budget."""
+        return min([trial.budget, *[rung for rung in self._rungs if rung > trial.epoch][:1]])
+
+    def _segment(self, members: tuple[TrialRecord, ...]) -> Segment:
+        self._number += 1
+        return Segment(
+            segment_id=f"{self._number:06d}",
+            keys=tuple(trial.key for trial in members),
+            configurations=tuple(trial.configuration for trial in members),
+            sources=tuple(trial.checkpoint for trial in members),
+            first_epoch=members[0].epoch + 1,
+            last_epoch=self._last_epoch(members),
+            seed=members[0].key.seed,
+        )
+
+    def _last_epoch(self, members: Sequence[TrialRecord]) -> int:
+        """The next rung, the end of the shortest budget, or a few seconds of work, whichever comes first."""
+        epoch = members[0].epoch
+        per_epoch = self._costs.stack_seconds([trial.configuration for trial in members])
+        return min(*map(self._goal, members), epoch + max(1, round(self._seconds / per_epoch)))
+
+
+def _stack_order(trial: TrialRecord) -> tuple[Any, ...]:
+    """Members of the same budget belong together, else the shortest would cut the segment of the others."""
+    return trial.budget, *_architecture(trial), trial.position
+
+
+def _member_order(trial: TrialRecord) -> tuple[Any, ...]:
+    """One architecture after another, and the families of optimisers together within each."""
+    return *_architecture(trial), trial.configuration.optimizer, trial.position
+
+
+def _architecture(trial: TrialRecord) -> tuple[Any, ...]:
+    c = trial.configuration
+    return c.encoding, c.activation, c.batch_norm

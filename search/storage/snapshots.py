@@ -1,0 +1,306 @@
+"""Copies of a study's record and models in its storage, from which it goes on elsewhere.
+
+The record itself stays on the driver's disk, where SQLite needs it. In the storage lie ``manifest.json``,
+``driver.json`` (who writes the study now), ``record/NUMBER-SHA256.db`` (the newest two; a name vouches for its
+content, so that an upload cut short is passed over), ``models/`` and the segments' ``checkpoints/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+import shutil
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from data.errors import InputError, command
+from data.storage import (
+    check_writable,
+    checked_location,
+    delete_file,
+    is_uri,
+    join,
+    list_files,
+    parent,
+    read_file,
+    write_file,
+)
+from data.tables.own_table import OWN_FOLDER
+from results.record.database import connect, refuse_links
+from results.record.manifest import Manifest
+from results.record.study import Study, StudyError, draft_of
+
+OWNER, PREDECESSOR = "storage_driver", "storage_predecessor"
+"""Facts of a record: its own token in ``driver.json``, and the one of the record that it was fetched from."""
+MODELS = ("best", "stages", "description", OWN_FOLDER)
+_SECONDS, _SHARE = 5.0, 10
+"""A copy is due after so long, or so many times what the last one took."""
+_KEPT = 2
+
+_log = logging.getLogger("genresweep")
+
+
+def check_vacant(storage: str) -> None:
+    """``InputError`` where a new study's storage cannot be written, or holds a study already."""
+    check_writable(parent(storage))
+    try:
+        _refuse_occupied(storage)
+    except OSError as error:
+        raise InputError(f"the storage {storage} cannot be listed: {error}") from None
+
+
+def _refuse_occupied(storage: str) -> None:
+    if list_files(storage):
+        raise InputError(
+            f"{storage} holds a study already: go on with `{command('resume', storage)}`, or choose another --name"
+        )
+
+
+def reserve(storage: str, manifest: Manifest) -> None:
+    """Put a new study's manifest into its storage, before the study is made: only what has it is ever written to."""
+    try:
+        _refuse_occupied(storage)
+        if not is_uri(storage):
+            Path(storage, "checkpoints").mkdir(parents=True)
+        write_file(join(storage, "manifest.json"), manifest.to_json().encode())
+    except OSError as error:
+        raise InputError(f"the storage {storage} cannot be written: {error}") from None
+
+
+def release(storage: str) -> None:
+    """Take back what ``reserve`` put there, for a study that could not be made."""
+    with suppress(OSError):
+        delete_file(join(storage, "manifest.json"))
+        if not is_uri(storage):
+            Path(storage, "checkpoints").rmdir()
+
+
+def check_owner(study: Study, *, claimed: bool = False) -> None:
+    """``InputError`` where a study's storage holds another one, or another command has gone on with it since.
+
+    With ``claimed`` a record that was fetched, and has not gone on since, is refused as well.
+    """
+    storage = study.settings.storage
+    if storage is None:
+        return
+    _check_location(storage)
+    try:
+        same = read_file(join(storage, "manifest.json")) == (study.directory / "manifest.json").read_bytes()
+        driver = _driver(storage)
+    except OSError as error:
+        raise InputError(f"the storage of {study.directory} cannot be read: {error}") from None
+    if not same:
+        raise InputError(f"{storage} holds another study than {study.directory}, whose storage it should be")
+    facts = study.facts()
+    accepted = [OWNER] if claimed else [OWNER, PREDECESSOR]
+    if driver and driver["token"] not in map(facts.get, accepted):
+        raise InputError(
+            f"{_taken_over(storage, driver)}: {study.directory} is behind. "
+            f"Go on with `{command('resume', storage)} --out DIR`"
+        )
+
+
+def _check_location(storage: str) -> None:
+    """What a manifest names must be a place that a user could have named, and lead nowhere else."""
+    if checked_location(storage) != storage:
+        raise InputError(f"a study's storage must be an absolute path or a URI, but its manifest has {storage!r}")
+    if not is_uri(storage):
+        refuse_links(Path(storage))
+
+
+@contextmanager
+def snapshots(study: Study) -> Iterator[None]:
+    """While the body runs, copy the record to the study's storage every few seconds, and once more in the end.
+
+    A copy that fails is noted in the log and tried again; ``StudyError`` where the last one fails. ``InputError``
+    where the storage cannot be used, or is not this study's.
+    """
+    storage = study.settings.storage
+    if storage is None:
+        yield
+        return
+    check_owner(study)
+    try:
+        copier = _Copier(study, storage)
+        copier.claim()
+    except OSError as error:
+        raise InputError(f"the storage of {study.directory} cannot be written: {error}") from None
+    with copier:
+        yield
+
+
+class _Copier:
+    """The thread that copies, and what it remembers."""
+
+    def __init__(self, study: Study, storage: str) -> None:
+        self._study, self._storage = study, storage
+        self._token = secrets.token_hex(8)
+        self._number = max([0, *map(_number, list_files(join(storage, "record")))])
+        self._copied: dict[Path, tuple[int, int]] = {}
+        self._version = -1
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
+
+    def claim(self) -> None:
+        """From now on the storage is this command's, and it holds a first copy.
+
+        The token is new each time: a record that was fetched before is behind from now on.
+        """
+        present = _driver(self._storage)
+        self._study.set_fact(PREDECESSOR, present["token"] if present else "")
+        self._study.set_fact(OWNER, self._token)
+        driver = {"token": self._token, "host": socket.gethostname()}
+        write_file(join(self._storage, "driver.json"), json.dumps(driver).encode())
+        self._connection = connect(self._study.directory, read_only=True)
+        self.copy()
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, kind: object, cause: object, traceback: object) -> None:
+        self._finished.set()
+        self._thread.join()
+        with closing(self._connection):
+            try:
+                self.copy()
+            except (OSError, sqlite3.Error, StudyError) as error:
+                _log.warning("the last copy of the record failed: %s", error)
+                if cause is None:
+                    raise StudyError(f"{self._study.directory} is whole, its storage is behind: {error}") from None
+
+    def copy(self) -> None:
+        """Copy what has changed: the models first, since the record speaks of them."""
+        driver = _driver(self._storage)
+        if driver is None or driver["token"] != self._token:
+            cause = _taken_over(self._storage, driver)
+            self._study.withdraw(cause)
+            raise StudyError(cause)
+        for path in (path for folder in MODELS for path in _card_last(self._study.directory / folder)):
+            self._copy_model(path)
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._copy_record()
+            self._version = version
+
+    def _copy_model(self, path: Path) -> None:
+        if path.name.startswith(".") or not path.is_file():
+            return
+        state = path.stat().st_mtime_ns, path.stat().st_size
+        if self._copied.get(path) != state:
+            name = path.relative_to(self._study.directory).as_posix()
+            write_file(join(self._storage, "models", name), path.read_bytes())
+            self._copied[path] = state
+
+    def _copy_record(self) -> None:
+        with closing(sqlite3.connect(":memory:")) as memory:
+            self._connection.backup(memory)
+            content = memory.serialize()
+        self._number += 1
+        folder = join(self._storage, "record")
+        write_file(join(folder, _record_name(self._number, content)), content)
+        for name in sorted(list_files(folder), key=_number)[:-_KEPT]:
+            delete_file(join(folder, name))
+
+    def _run(self) -> None:
+        wait = _SECONDS
+        while not self._finished.wait(wait):
+            started = time.monotonic()
+            try:
+                self.copy()
+            except StudyError:
+                return
+            except (OSError, sqlite3.Error) as error:
+                _log.warning("the record could not be copied, and will be tried again: %s", error)
+            wait = max(_SECONDS, _SHARE * (time.monotonic() - started))
+
+
+def _card_last(folder: Path) -> list[Path]:
+    """What is in a folder, weights before the card that speaks of them."""
+    return sorted(folder.rglob("*"), key=lambda path: (path.suffix == ".json", path))
+
+
+def _number(name: str) -> int:
+    number = name.partition("-")[0]
+    return int(number) if number.isdecimal() else 0
+
+
+def _driver(storage: str) -> dict[str, str] | None:
+    """Who writes the study now; ``None`` before the first. ``OSError`` where that cannot be read."""
+    try:
+        found = json.loads(read_file(join(storage, "driver.json")))
+        return {"token": str(found["token"]), "host": str(found["host"])}
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise OSError(f"{join(storage, 'driver.json')} is damaged: {error}") from None
+
+
+def _taken_over(storage: str, driver: dict[str, str] | None) -> str:
+    return f"a command on {driver['host'] if driver else 'another machine'} has gone on with {storage}"
+
+
+def is_storage(location: str) -> bool:
+    """Whether a study is to be fetched from there: a URI, or a folder of copies."""
+    return is_uri(location) or Path(location, "record").is_dir()
+
+
+def fetch(storage: str, directory: Path) -> None:
+    """Make a study's directory on this machine from its storage, whole or not at all.
+
+    Raises ``InputError`` where the directory exists, or the storage holds no study that can be gone on with.
+    """
+    storage = checked_location(storage)
+    if directory.exists():
+        raise InputError(
+            f"{directory} exists already: go on with `{command('resume', directory)}` where it is this study, "
+            "or choose another --out"
+        )
+    draft = draft_of(directory)
+    try:
+        (draft / "checkpoints").mkdir(parents=True)
+        _fetch_into(draft, storage)
+        draft.rename(directory)
+    except OSError as error:
+        raise InputError(f"the study {storage} cannot be fetched: {error}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _fetch_into(draft: Path, storage: str) -> None:
+    write_file(draft / "manifest.json", read_file(join(storage, "manifest.json")))
+    recorded = Manifest.read(draft).settings.storage
+    if recorded != storage:
+        raise InputError(f"{storage} holds a study whose storage is {recorded}: name it so")
+    _check_location(storage)
+    driver = _driver(storage)
+    write_file(draft / "study.db", _newest_record(storage))
+    for name in list_files(join(storage, "models")):
+        path = PurePosixPath(name)
+        if path.parts[0] not in MODELS or ".." in path.parts:
+            raise InputError(f"{storage} holds a model {name!r}, which no study has: do not trust it")
+        write_file(draft / path, read_file(join(storage, "models", name)))
+    with Study.open_for_writing(draft) as study:
+        study.set_fact(OWNER, secrets.token_hex(8))
+        study.set_fact(PREDECESSOR, driver["token"] if driver else "")
+
+
+def _newest_record(storage: str) -> bytes:
+    """The newest copy that is what its name says."""
+    folder = join(storage, "record")
+    for name in sorted(list_files(folder), key=_number, reverse=True):
+        content = read_file(join(folder, name))
+        if name == _record_name(_number(name), content):
+            return content
+        _log.warning("%s was cut short or damaged: an older copy of the record is taken", join(folder, name))
+    raise InputError(f"{storage} holds no whole copy of the record: there is nothing to go on with")
+
+
+def _record_name(number: int, content: bytes) -> str:
+    return f"{number:08d}-{hashlib.sha256(content).hexdigest()}.db"

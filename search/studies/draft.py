@@ -1,0 +1,139 @@
+"""A study that does not exist yet: its settings and tables are checked, its data prepared, then it is made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError, did_you_mean
+from data.files import user_path
+from data.storage import parent
+from data.tables.columns import ColumnMapping, read_mapping
+from data.tables.own_table import OWN_FILE, OWN_TABLE, own_table
+from data.tables.tracks import Source, Tracks, load_tracks
+from results.record.manifest import Manifest
+from results.record.records import StageSettings, StudySettings, TrialRecord
+from results.record.study import Study, refuse_existing
+from search.cluster.placement import Places
+from search.cluster.storage_check import check_reach
+from search.planning.data import Prepared, Tables, as_spelt, data_facts, prepare, tables_of
+from search.planning.trials import absolute, check_batches, pending_trials
+from search.storage.snapshots import check_vacant, release, reserve
+from spaces import SearchSpace, load_space
+from trainables import SEMANTICS_VERSION
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A study that does not exist yet, of settings and tables that have been found good."""
+
+    directory: Path
+    settings: StudySettings
+    trials: tuple[TrialRecord, ...]
+    tables: Tables
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What the study is to hold from the start, by its place in the directory."""
+
+    @classmethod
+    def check(
+        cls, data: Source, directory: str | Path, space: str | Path | SearchSpace, settings: Mapping[str, Any]
+    ) -> Draft:
+        """The quick part, in which most mistakes show."""
+        directory = _directory(directory)
+        asked = absolute(_settings(data, load_space(space), settings), directory)
+        refuse_existing(directory)
+        trials = pending_trials(asked)
+        tracks, files = _read(asked, data)
+        asked = as_spelt(asked, tracks)
+        draft = cls(directory, asked, trials, tables_of(asked, tracks), files)
+        if asked.storage is not None:
+            check_vacant(asked.storage)
+        return draft
+
+    def prepare(self, places: Places | None = None) -> Prepared:
+        """The slow part: scikit-learn, torch and Ray Tune are imported on the way; titles are read in ``places``."""
+        import search.cluster.tasks
+        import search.cluster.tune_bridge
+        import search.studies.promotion
+
+        encoder = search.cluster.tasks.remote_encoder(places) if places else None
+        prepared = prepare(self.settings, self.tables, encoder)
+        check_batches(self.settings, self.trials, prepared.features)
+        return prepared
+
+    def create(self, prepared: Prepared) -> Study:
+        """The study, open for writing; ``InputError`` where a node of the cluster cannot reach its checkpoints."""
+        manifest, storage = _manifest(self.settings, prepared), self.settings.storage
+        check_reach(parent(storage or str(self.directory.resolve())))
+        if storage is None:
+            return Study.create(self.directory, manifest, self.trials, self.files)
+        reserve(storage, manifest)
+        try:
+            return Study.create(self.directory, manifest, self.trials, self.files)
+        except BaseException:
+            release(storage)
+            raise
+
+
+def _directory(out: str | Path) -> Path:
+    if not isinstance(out, str | os.PathLike):
+        raise InputError(f"out must be the path of a directory, but is of type {type(out).__name__}")
+    return user_path(out)
+
+
+def _settings(data: Source, space: SearchSpace, given: Mapping[str, Any]) -> StudySettings:
+    """Return checked settings; ``InputError`` for names that there are not, and for values of another type."""
+    if not isinstance(data, str | os.PathLike | pd.DataFrame):
+        raise InputError(f"data must be a path, a named source or a pandas DataFrame, but is a {type(data).__name__}")
+    known = [found.name for found in fields(StudySettings) if found.name not in ("data", "space")]
+    for name in given:
+        if name not in known:
+            raise InputError(f"there is no setting {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
+    source = OWN_TABLE if isinstance(data, pd.DataFrame) else os.fspath(data)
+    settings = StudySettings(
+        data=source, space=space.to_toml(), **{name: _plain(value) for name, value in given.items()}
+    )
+    try:
+        return StudySettings.from_mapping(json.loads(settings.to_json()))
+    except (TypeError, ValueError) as error:
+        raise InputError(str(error)) from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a path as text, a number of NumPy's as Python's; ``InputError`` for a frame: no study keeps two."""
+    if isinstance(value, StageSettings):
+        return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
+    if isinstance(value, pd.DataFrame):
+        raise InputError("a DataFrame stands for the main table alone: give every other table as the path of a file")
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _read(settings: StudySettings, data: Source) -> tuple[Tracks, dict[str, bytes]]:
+    """Return the checked table, and as a file of the study that which no other file holds."""
+    mapping = read_mapping(settings.mapping) if settings.mapping else ColumnMapping()
+    tracks = load_tracks(data if isinstance(data, pd.DataFrame) else settings.data, mapping=settings.mapping)
+    return tracks, {OWN_FILE: own_table(tracks, mapping)} if isinstance(data, pd.DataFrame) else {}
+
+
+def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:
+    versions = {name: version(name) for name in ("genresweep", "torch", "ray", "numpy")}
+    return Manifest(
+        settings=settings,
+        data=data_facts(prepared),
+        versions={**versions, "python": platform.python_version()},
+        semantics=SEMANTICS_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,99 @@
+"""What a sweep would cost: the same queue and rungs, driven in simulated time with made-up scores."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from results.record.records import StudySettings, TrialKey, TrialRecord
+from search.planning.data import Prepared
+from search.scheduling.coordinator import Coordinator
+from search.scheduling.cost_model import CostModel
+from search.scheduling.rungs import make_rungs
+from search.scheduling.segments import Segment, SegmentQueue
+from spaces import Configuration
+from trainables.mlp import Architecture
+from trainables.stack.stacked_mlp import Layout
+
+SECONDS_PER_SEGMENT = 0.15
+"""What Ray Tune and the checkpoint add to a segment (measured)."""
+START_SECONDS = 12.0
+"""What passes on two cores before the first segment: Ray's start, and a worker's import of PyTorch (measured)."""
+_TENSORS_PER_PARAMETER = 4
+_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What would run."""
+
+    configurations: int
+    segments: int
+    epochs: int
+    minutes: float
+    """``START_SECONDS`` and training; not the reading of titles before it."""
+    megabytes: float
+    """Of segment checkpoints on disk, before ``genresweep prune``."""
+    workers: int
+
+
+def estimate(
+    settings: StudySettings,
+    trials: tuple[TrialRecord, ...],
+    prepared: Prepared,
+    *,
+    workers: int,
+) -> Estimate:
+    """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
+    rungs = make_rungs(
+        settings.scheduler,
+        grace_period=settings.grace_period,
+        reduction_factor=settings.reduction_factor,
+        positions={trial.key: trial.position for trial in trials},
+        budgets={trial.key: trial.budget for trial in trials},
+    )
+    features, input_sizes = prepared.features, prepared.input_sizes
+    costs = CostModel(len(features.y_train), input_sizes, len(features.genres), device=settings.device)
+    queue = SegmentQueue(rungs.levels, settings.stack_size, costs, workers=workers)
+    coordinator = Coordinator(trials, rungs, queue)
+    coordinator.start([], {})
+    quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
+    running: list[tuple[float, str, Segment]] = []
+    clock, segments, epochs, size = 0.0, 0, 0, 0.0
+    while True:
+        while len(running) < workers and (segment := coordinator.next_segment()) is not None:
+            length = segment.last_epoch - segment.first_epoch + 1
+            seconds = costs.stack_seconds(segment.configurations) * length
+            heapq.heappush(running, (clock + seconds + SECONDS_PER_SEGMENT, segment.segment_id, segment))
+            segments += 1
+            epochs += length * len(segment.keys)
+            size += sum(_megabytes(c, input_sizes[c.encoding], len(features.genres)) for c in segment.configurations)
+        if not running:
+            break
+        clock, _, segment = heapq.heappop(running)
+        coordinator.complete(segment, _made_up_report(segment, quality))
+    return Estimate(
+        configurations=len({trial.key.config_id for trial in trials}),
+        segments=segments,
+        epochs=epochs,
+        minutes=(clock + START_SECONDS) / 60,
+        megabytes=size,
+        workers=workers,
+    )
+
+
+def _made_up_report(segment: Segment, quality: dict[TrialKey, float]) -> dict[str, Any]:
+    epochs = range(segment.first_epoch, segment.last_epoch + 1)
+    members = [
+        {"ending": None, "epochs": [{"epoch": epoch, "val_accuracy": quality[key]} for epoch in epochs]}
+        for key in segment.keys
+    ]
+    return {"members": members, "checkpoint": "", "sha256": "", "seconds": 0.0, "host": "", "started": 0.0}
+
+
+def _megabytes(configuration: Configuration, inputs: int, outputs: int) -> float:
+    width = Layout.of(Architecture.of(configuration, inputs, outputs)).parameters[-1].stop
+    return width * _TENSORS_PER_PARAMETER * _BYTES / 1e6

@@ -1,0 +1,71 @@
+"""Model directories of a study: ``best/`` and those of the stages, all described alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data.inputs.encoding import encode_features
+from data.inputs.features import Features
+from results.record.schema import SCORES
+from results.record.study import Study
+from spaces import Configuration
+from trainables.checkpoint import ModelCard, save_model
+from trainables.mlp import Architecture
+
+
+def architecture_for(configuration: Configuration, features: Features) -> Architecture:
+    """The architecture of a configuration on these features."""
+    return Architecture.of(configuration, len(features.names), len(features.genres))
+
+
+def features_for(configuration: Configuration, features: Features) -> Features:
+    """Standardised features in the encoding that a configuration asks for."""
+    return encode_features(features, configuration.encoding)
+
+
+def write_model(
+    study: Study,
+    directory: Path,
+    state: Mapping[str, Tensor],
+    configuration: Configuration,
+    features: Features,
+    **provenance: Any,
+) -> None:
+    """Write the weights with all that predicting needs, and where they came from."""
+    card = ModelCard(
+        architecture=architecture_for(configuration, features),
+        configuration=configuration,
+        genres=features.genres,
+        feature_kind=features.kind,
+        scaler=features.scaler.to_json(),
+        fingerprint=features.fingerprint,
+        text_model=features.text_model.to_json() if features.text_model else None,
+        provenance={
+            "study": study.directory.name,
+            **provenance,
+            "held_genres": [genre for genre in held_genres(study) if genre not in features.genres],
+            "data": study.manifest.data["source"],
+            "synthetic": study.manifest.data["synthetic"],
+            "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
+        },
+    )
+    save_model(directory, state, card)
+
+
+def held_genres(study: Study) -> list[str]:
+    """Return the genres that a study keeps for its transfer stage; an older one does not say more than its settings."""
+    data, held = study.manifest.data, study.settings.held_genre
+    if "transfer_genres" in data:
+        return [str(genre) for genre in data["transfer_genres"]]
+    return [held] if held and data.get("transfer_fingerprint") else []
+
+
+def four_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Accuracy, precision, recall and F1 of metrics named as in ``load_curves``."""
+    return {name: float(metrics[f"val_{name}"]) for name in SCORES}

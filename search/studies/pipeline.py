@@ -1,0 +1,188 @@
+"""The whole study (``genresweep run``), stage by stage; what is committed is not done again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from data.errors import InputError
+from data.tables.columns import ALBUM_NAME, TRACK_NAME
+from data.tables.tracks import Source
+from data.titles.embeddings import embed_titles
+from results.paper.description import describe, write_description
+from results.record.records import StageSettings
+from results.record.stage_records import StageRecord, commit_stage, load_stage_scores, stages_done
+from results.record.study import Study
+from search.cluster.connection import connected
+from search.cluster.fitness import refuse_unfit_machine
+from search.planning.data import Prepared
+from search.scheduling.listener import Listener
+from search.storage.snapshots import snapshots
+from search.studies import stages
+from search.studies.draft import Draft
+from search.studies.peak_memory import PeakMemory
+from search.studies.relocation import Sources
+from search.studies.stage_context import Run
+from search.studies.stopping import last_words, logging_to
+from search.studies.sweep import (
+    Resources,
+    SweepResult,
+    drive,
+    reopened,
+    resume_sweep,
+)
+from spaces import SearchSpace
+from trainables.checkpoint import load_model
+
+_log = logging.getLogger("genresweep")
+
+
+def run_study(
+    data: Source = "synthetic",
+    *,
+    out: str | Path,
+    stage_settings: StageSettings,
+    space: str | Path | SearchSpace = "paper",
+    resources: Resources | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> SweepResult:
+    """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
+    resources = resources or Resources()
+    refuse_unfit_machine(resources.address)
+    draft = Draft.check(data, out, space, {"stages": stage_settings, **settings})
+    prepared = draft.prepare()
+    with connected(resources, draft.settings.device, last_words(draft.directory)):
+        study = draft.create(prepared)
+        with study, logging_to(study.directory / "log.txt"), snapshots(study):
+            return _run(study, prepared, resources, listener or Listener())
+
+
+def resume_study(
+    out: str | Path,
+    *,
+    epochs: int | None = None,
+    sources: Sources | None = None,
+    resources: Resources | None = None,
+    listener: Listener | None = None,
+) -> SweepResult:
+    """Go on with a study that was interrupted, a sweep or a whole run."""
+    with Study.open(out) as study:
+        staged = study.settings.stages is not None
+    if not staged:
+        return resume_sweep(out, epochs=epochs, sources=sources, resources=resources, listener=listener)
+    refuse_unfit_machine(resources.address if resources else None)
+    with reopened(out, epochs, sources) as (study, prepared):
+        return _run(study, prepared, resources or Resources(), listener or Listener())
+
+
+def _run(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
+    """The stages that are not yet in the record; an interrupted sweep ends the run there."""
+    started, before = time.monotonic(), sum(trial.epoch for trial in study.trials())
+    _forget_lost_models(study)
+    with connected(resources, study.settings.device, last_words(study.directory)) as places:
+        run = Run(study, prepared, resources, listener, places)
+        for name, step in STAGES.items():
+            if name not in stages_done(study):
+                listener.stage(name)
+                try:
+                    with _measured(name, run) as record:
+                        step(run, record)
+                except _InterruptedError as interrupted:
+                    return interrupted.result
+    result = drive(study, prepared, resources, listener)
+    trained = sum(trial.epoch for trial in study.trials()) - before
+    return replace(result, epochs=trained, seconds=time.monotonic() - started)
+
+
+def _forget_lost_models(study: Study) -> None:
+    """A stage one of whose models was damaged since is done again, to the same numbers."""
+    for stage, directories in _models(study).items():
+        try:
+            for directory in directories:
+                load_model(study.directory / directory)
+        except InputError as error:
+            _log.warning("the stage %s is done again: %s", stage, error)
+            with study.transaction():
+                study.forget_stages([stage])
+
+
+def _models(study: Study) -> dict[str, list[str]]:
+    """The model directories of each stage that is done, without those of networks that never had a score."""
+    found = {stage: [directory] for stage, directory in _CHOSEN.items() if stage in stages_done(study)}
+    scores = load_stage_scores(study)
+    scored = scores[scores["epoch"] != 0]  # an earlier version recorded those that diverged before they had a score
+    for stage, variant in scored[["stage", "variant"]].drop_duplicates().itertuples(index=False):
+        directory = stages.MODELS.get((stage, variant))
+        if directory is not None and (directory not in _NEWER or (study.directory / directory).exists()):
+            found.setdefault(stage, []).append(directory)
+    return found
+
+
+_CHOSEN = {"sweep": "best", "fusion": "stages/fusion"}
+"""Model directories of the best of several variants."""
+_NEWER = {"stages/transfer-scratch"}
+"""Model directories that studies of an earlier version do not have."""
+
+
+class _InterruptedError(Exception):
+    """The user stopped the sweep: the run ends, and will go on from here."""
+
+    def __init__(self, result: SweepResult) -> None:
+        super().__init__("interrupted")
+        self.result = result
+
+
+@contextmanager
+def _measured(name: str, run: Run) -> Iterator[StageRecord]:
+    """Time and peak memory of a stage, committed with its results."""
+    record, spent = StageRecord(name), f"seconds of {name}"
+    # what earlier commands spent on it before they were interrupted
+    earlier = float(run.study.facts().get(spent, 0))
+    started = time.monotonic() - earlier
+    try:
+        with PeakMemory() as memory:
+            yield record
+    except _InterruptedError:
+        run.study.set_fact(spent, str(time.monotonic() - started))
+        raise
+    record.seconds, record.peak_megabytes = time.monotonic() - started, memory.megabytes
+    commit_stage(run.study, record)
+    if earlier:
+        run.study.set_fact(spent, "0")
+    run.listener.stage_done(record)
+
+
+def _describe(run: Run, record: StageRecord) -> None:
+    write_description(describe(run.prepared.tracks), run.study.directory / "description")
+
+
+def _embed(run: Run, record: StageRecord) -> None:
+    """Encode every title that a later stage reads, once, over all workers."""
+    tables = [run.prepared.tracks, *filter(None, [run.prepared.transfer_tracks])]
+    albums, titles = ([name for t in tables for name in t.frame[column]] for column in (ALBUM_NAME, TRACK_NAME))
+    embed_titles(albums, titles, model=run.prepared.text_model, encoder=run.encoder)
+    record.note = f"{len(set(zip(albums, titles, strict=True))):,} different titles"
+
+
+def _sweep(run: Run, record: StageRecord) -> None:
+    result = drive(run.study, run.prepared, run.resources, run.listener)
+    if not result.complete:
+        raise _InterruptedError(result)
+
+
+STAGES: dict[str, Callable[[Run, StageRecord], None]] = {
+    "description": _describe,
+    "embeddings": _embed,
+    "baselines": stages.baselines,
+    "simple": stages.simple,
+    "sweep": _sweep,
+    "fusion": stages.fusion,
+    "transfer": stages.transfer,
+}
+"""In the order in which they run."""

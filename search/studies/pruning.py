@@ -1,0 +1,52 @@
+"""Frees the segment checkpoints that nobody needs any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.storage import delete_file, join
+from results.record.records import State
+from results.record.study import Study
+from results.tables.frames import load_trials
+from search.scheduling.coordinator import is_machines_fault
+from search.storage.snapshots import check_owner
+from search.studies.promotion import choose_incumbent
+from search.studies.recovery import checkpoint_files
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was deleted."""
+
+    files: int
+    megabytes: float
+
+
+def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
+    """Delete every checkpoint but the newest of each configuration that can still be trained on.
+
+    Those are the unfinished ones, those that failed by the machine's fault and, with ``keep_finished``, those that a
+    later ``resume --epochs`` would extend. The best so far keeps its own and its repeats', to be promoted from.
+    ``InputError`` where a driver holds the study.
+    """
+    with Study.open_for_writing(directory) as study:
+        check_owner(study, claimed=True)
+        trials = study.trials()
+        best = choose_incumbent(load_trials(study))
+        best_id = best.config_id if best else None
+        needed = {
+            trial.checkpoint.file
+            for trial in trials
+            if trial.checkpoint is not None
+            and (
+                not trial.state.is_final
+                or (keep_finished and trial.state is State.FINISHED)
+                or (trial.state is State.FAILED and is_machines_fault(trial.reason))
+                or trial.key.config_id == best_id
+            )
+        }
+        unneeded = {name: size for name, size in checkpoint_files(study).items() if name not in needed}
+        for name in unneeded:
+            delete_file(join(study.checkpoints, name))
+    return Pruned(len(unneeded), sum(unneeded.values()) / 1e6)

@@ -1,0 +1,210 @@
+"""The stages around the sweep: baselines (paper 3.1), simple network (4.2), fusion (4.4), transfer (4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from data.feature_store import put_features
+from data.inputs.encoding import scaler_from_json
+from data.inputs.features import Features, build_features
+from data.inputs.splits import extend_split
+from data.tables.tracks import join_tracks
+from results.record.stage_records import StageRecord
+from search.cluster.tasks import map_remote, remote_fold, remote_refit, remote_variants
+from search.scheduling.untrainable import WAY_OUT, UntrainableError
+from search.studies.model_directories import architecture_for, four_scores, write_model
+from spaces import Configuration
+from trainables.baselines import FOLDS, GRIDS, choose
+from trainables.checkpoint import ModelCard, load_model
+from trainables.stages import Variant, VariantResult, for_stage, simple_network, warm_start
+
+if TYPE_CHECKING:
+    from search.studies.stage_context import Run
+
+MODELS: Mapping[tuple[str, str], str] = {
+    ("simple", "simple"): "stages/simple",
+    ("fusion", "text"): "stages/text",
+    ("fusion", "scratch"): "stages/fusion-scratch",
+    ("fusion", "warm"): "stages/fusion-warm",
+    ("transfer", "transfer"): "stages/transfer",
+    ("transfer", "scratch"): "stages/transfer-scratch",
+}
+"""The model directory of the best network of a stage's variant, in the study's."""
+
+
+def baselines(run: Run, record: StageRecord) -> None:
+    """Random forest and XGBoost: the grid by 5-fold cross-validation, the best point refitted and scored."""
+    seed, handle = run.study.settings.seed, put_features(run.features("audio"))
+    calls = [
+        (handle, kind, dict(point), fold, seed)
+        for kind, grid in reversed(list(GRIDS.items()))
+        for point in grid
+        for fold in range(FOLDS)
+    ]
+    places = run.places.on_cpus()
+    found = map_remote(remote_fold, calls, places)
+    best, searched = {}, {}
+    for kind, grid in GRIDS.items():
+        own = [score for call, score in zip(calls, found, strict=True) if call[1] == kind]
+        folds = [own[start : start + FOLDS] for start in range(0, len(own), FOLDS)]
+        best[kind] = choose(grid, folds)
+        searched[kind] = [
+            {"point": dict(point), "mean": float(np.mean(scores)), "std": float(np.std(scores, ddof=1))}
+            for point, scores in zip(grid, folds, strict=True)
+        ]
+    refits = [(handle, kind, dict(point), seed) for kind, point in best.items()]
+    for result in map_remote(remote_refit, refits, places):
+        for side in ("validation", "holdout"):
+            if result[side] is not None:
+                detail = {"point": result["point"], "grid": searched[result["kind"]]}
+                record.scores.append((result["kind"], seed, side, None, result[side], detail))
+
+
+def simple(run: Run, record: StageRecord) -> None:
+    """The paper's simple network and its learning curve."""
+    settings = run.stage_settings
+    configuration = for_stage(simple_network(), settings.patience, settings.epochs)
+    features = run.features("audio", configuration)
+    handle = put_features(features)
+    variants = [Variant(name="simple", configuration=configuration)]
+    (results,) = _train(run, [(handle, variants, run.study.settings.seed, settings.epochs)])
+    _record(record, results)
+    _save(run, MODELS["simple", "simple"], results[0], configuration, features)
+
+
+def fusion(run: Run, record: StageRecord) -> None:
+    """Text alone and audio + text with the promoted hyperparameters, from scratch and warm-started."""
+    settings, seed = run.stage_settings, run.study.settings.seed
+    promoted, card = load_model(run.study.directory / "best")
+    configuration = for_stage(card.configuration, settings.patience, settings.epochs)
+    text, fused = run.features("text", configuration), run.features("fusion", configuration)
+    architecture = architecture_for(configuration, fused)
+    initial, copied = warm_start(
+        architecture, fused.names, promoted.state_dict(), card.inputs, seed, fresh_output=False
+    )
+    variants = [
+        Variant(name="scratch", configuration=configuration),
+        Variant(name="warm", configuration=configuration, initial=initial),
+    ]
+    both, alone = _train(
+        run,
+        [
+            (put_features(fused), variants, seed, settings.epochs),
+            (put_features(text), [Variant(name="text", configuration=configuration)], seed, settings.epochs),
+        ],
+    )
+    _record(record, [*alone, *both])
+    for result, features in [(alone[0], text), *((result, fused) for result in both)]:
+        _save(run, MODELS["fusion", result.name], result, configuration, features)
+    best = _best(both)
+    if best is None:
+        raise UntrainableError(
+            f"no fusion network was trained to a score: the promoted hyperparameters make it diverge.\n{WAY_OUT}"
+        )
+    _save(run, "stages/fusion", best, configuration, fused)
+    record.note = (
+        f"stages/fusion is the {best.name} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
+        f"input columns and {', '.join(copied.tensors) or 'no whole tensor'}"
+    )
+
+
+def transfer(run: Run, record: StageRecord) -> None:
+    """Five to six genres: the fusion network continued (or frozen below its output), against one from scratch."""
+    new = run.prepared.transfer_tracks
+    if new is None:
+        record.note = "skipped: there are no rows of a sixth genre; name them with --transfer-data"
+        return
+    settings = run.stage_settings
+    source, card = load_model(run.study.directory / "stages" / "fusion")
+    tracks = join_tracks(run.prepared.tracks, new)
+    split = extend_split(run.prepared.split, run.prepared.tracks, new)
+    scaler = scaler_from_json(card.scaler)
+    text_model = run.prepared.text_model
+    features = build_features(
+        tracks, split, card.feature_kind, scaler=scaler, text_model=text_model, encoder=run.encoder
+    )
+    configuration = for_stage(card.configuration, settings.patience, settings.transfer_epochs)
+    seeds = [run.study.settings.seed + offset for offset in range(settings.transfer_seeds)]
+    handle = put_features(features)
+    calls = [
+        (handle, _transfer_variants(configuration, features, source.state_dict(), card, seed, settings.freeze),
+         seed, settings.transfer_epochs)
+        for seed in seeds
+    ]  # fmt: skip
+    results = [result for pair in _train(run, calls) for result in pair]
+    _record(record, results)
+    notes = []
+    for name in ("transfer", "scratch"):
+        best = _best([result for result in results if result.name == name])
+        if best is not None:
+            _save(run, MODELS["transfer", name], best, configuration, features)
+            notes.append(f"{MODELS['transfer', name]} is the one of seed {best.seed}")
+    record.note = "; ".join(notes)
+
+
+def _train(run: Run, calls: Sequence[tuple[Any, ...]]) -> list[list[VariantResult]]:
+    """``remote_variants`` of each (handle, variants, seed, epochs), on the study's device."""
+    device = run.study.settings.device
+    found: list[list[VariantResult]] = map_remote(remote_variants, [(*call, device) for call in calls], run.places)
+    return found
+
+
+def _transfer_variants(
+    configuration: Configuration,
+    features: Features,
+    source: Mapping[str, torch.Tensor],
+    card: ModelCard,
+    seed: int,
+    freeze: bool,
+) -> list[Variant]:
+    architecture = architecture_for(configuration, features)
+    initial, _ = warm_start(architecture, features.names, source, card.inputs, seed, fresh_output=True)
+    return [
+        Variant(name="transfer", configuration=configuration, initial=initial, frozen=freeze),
+        Variant(name="scratch", configuration=configuration),
+    ]
+
+
+def _best(results: Sequence[VariantResult]) -> VariantResult | None:
+    """The most accurate at its best epoch; ``None`` where all diverged before they had a score."""
+    scored = [result for result in results if result.best_epoch > 0]
+    return max(scored, key=lambda result: result.epochs[result.best_epoch - 1].val_accuracy, default=None)
+
+
+def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
+    """Curves and scores of trained variants."""
+    for result in results:
+        record.curves += [(result.name, result.seed, epoch.to_json()) for epoch in result.epochs]
+        if result.best_epoch == 0:  # it diverged before it had a score
+            continue
+        sides: list[tuple[str, Mapping[str, Any] | None]] = [
+            ("validation", result.epochs[result.best_epoch - 1].to_json()),
+            ("holdout", result.holdout),
+        ]
+        for side, metrics in sides:
+            if metrics is not None:
+                record.scores.append((result.name, result.seed, side, result.best_epoch, four_scores(metrics), {}))
+
+
+def _save(run: Run, directory: str, result: VariantResult, configuration: Configuration, features: Features) -> None:
+    """A stage's model directory, of the same kind as ``best/``."""
+    if result.best_epoch == 0:
+        return
+    metrics = {key: value for key, value in result.epochs[result.best_epoch - 1].to_json().items() if "val_" in key}
+    write_model(
+        run.study,
+        run.study.directory / directory,
+        result.state,
+        configuration,
+        features,
+        stage=Path(directory).name,
+        variant=result.name,
+        seed=result.seed,
+        epoch=result.best_epoch,
+        metrics=metrics,
+    )

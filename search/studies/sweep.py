@@ -1,0 +1,268 @@
+"""The sweep: builds the queue from the record, runs it under Ray Tune, promotes the incumbent.
+
+What imports torch or Ray Tune is imported by the functions that need it: that takes seconds, in which Ray starts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.errors import InputError, command
+from data.feature_store import put_encodings
+from data.storage import is_uri
+from data.tables.tracks import Source
+from results.record.records import State, TrialRecord
+from results.record.study import Study
+from search.cluster.connection import cluster_address, connected
+from search.cluster.fitness import refuse_unfit_machine
+from search.cluster.placement import Resources
+from search.cluster.storage_check import Reached
+from search.cluster.watchdog import clear_scratch
+from search.planning.data import Prepared, data_facts, differences, prepare
+from search.planning.trials import (
+    check_epochs,
+    longest_budget,
+    space_differences,
+)
+from search.scheduling.coordinator import Coordinator, Outcome
+from search.scheduling.cost_model import CostModel
+from search.scheduling.listener import Listener
+from search.scheduling.rungs import Rungs, make_rungs
+from search.scheduling.segments import SegmentQueue
+from search.storage.snapshots import snapshots
+from search.studies.draft import Draft
+from search.studies.relocation import Sources, relocated, remember, way_to_moved_inputs
+from search.studies.stopping import graceful_stop, last_words, logging_to
+from spaces import SearchSpace
+from trainables import SEMANTICS_VERSION
+
+if TYPE_CHECKING:
+    from search.studies.promotion import Incumbent
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """How a sweep ended."""
+
+    directory: Path
+    incumbent: Incumbent | None
+    """``None`` where the sweep was interrupted."""
+    states: dict[State, int]
+    epochs: int
+    """Epochs trained by this command."""
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """True where every configuration has ended."""
+        return self.incumbent is not None
+
+
+def run_sweep(
+    data: Source = "synthetic",
+    *,
+    out: str | Path,
+    space: str | Path | SearchSpace = "paper",
+    resources: Resources | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> SweepResult:
+    """Train a search space on a table of tracks and record everything in the study directory ``out``.
+
+    ``data`` is a path, a named source or a DataFrame, of which the study keeps what it reads.
+    ``space`` is a name (``paper``, ``paper-full``, ``wide``), a TOML file, or a ``spaces.SearchSpace``.
+    ``settings`` are the fields of ``results.StudySettings``; ``storage`` is the folder, or the URI of the prefix, in
+    which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and
+    ``StudyError`` where the study cannot go on.
+    """
+    started = time.monotonic()
+    resources = resources or Resources()
+    refuse_unfit_machine(resources.address)
+    draft = Draft.check(data, out, space, settings)
+    # a cluster may turn out not to be there, and who reads titles for a minute must be able to stop
+    quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
+    # Ray starts in this thread: what it starts would end together with any other.
+    with ThreadPoolExecutor(1) as beside:
+        preparing = beside.submit(draft.prepare) if quick else None
+        with connected(resources, draft.settings.device, last_words(draft.directory)) as places:
+            prepared = preparing.result() if preparing else draft.prepare(places)
+            study = draft.create(prepared)
+            with study, logging_to(study.directory / "log.txt"), snapshots(study):
+                result = drive(study, prepared, resources, listener or Listener())
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def resume_sweep(
+    out: str | Path,
+    *,
+    epochs: int | None = None,
+    sources: Sources | None = None,
+    resources: Resources | None = None,
+    listener: Listener | None = None,
+) -> SweepResult:
+    """Go on with an interrupted study, or extend a finished one to more ``epochs``.
+
+    ``sources`` says where its inputs lie, where they have moved. Raises ``InputError``, with the fields that differ,
+    where data or training are not what the study began with.
+    """
+    refuse_unfit_machine(resources.address if resources else None)
+    with reopened(out, epochs, sources) as (study, prepared):
+        return drive(study, prepared, resources or Resources(), listener or Listener())
+
+
+_READ_OTHERWISE = (
+    "Earlier versions of genresweep read some columns of Parquet otherwise (bytes, and whole numbers beside an empty "
+    "cell): where nothing else has changed, begin a new study"
+)
+
+
+@contextmanager
+def reopened(
+    out: str | Path, epochs: int | None = None, sources: Sources | None = None
+) -> Iterator[tuple[Study, Prepared]]:
+    """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
+    from search.studies.recovery import clear_leftovers, revive, rewind
+
+    with Study.open_for_writing(out) as study, logging_to(study.directory / "log.txt"):
+        _refuse_other_semantics(study)
+        sources = sources or Sources()
+        settings = relocated(study, sources)
+        with way_to_moved_inputs(study, sources):
+            prepared = prepare(settings)
+        differing = differences(dict(study.manifest.data), data_facts(prepared))
+        differing += space_differences(study.settings, study.trials())
+        if differing:
+            listed = "\n".join(f"  - {difference}" for difference in differing)
+            error = InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
+            if settings.data.endswith(".parquet"):
+                error.add_note(_READ_OTHERWISE)
+            raise error
+        with snapshots(study):
+            remember(study, settings)
+            if not is_uri(study.checkpoints):
+                Path(study.checkpoints).mkdir(exist_ok=True)
+            if epochs is not None:
+                _extend(study, epochs)
+            study.release_running()
+            revive(study)
+            clear_leftovers(study)
+            clear_scratch()
+            rewind(study)
+            yield study, prepared
+
+
+def drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
+    """Run what the record says is left, then promote."""
+    from search.studies.promotion import promote
+    from search.studies.recovery import rewind_incumbent
+
+    started = time.monotonic()
+    before = sum(trial.epoch for trial in study.trials())
+    finished = _train_what_is_left(study, prepared, resources, listener)
+    if finished and rewind_incumbent(study):
+        finished = _train_what_is_left(study, prepared, resources, listener)
+    incumbent = promote(study, prepared.features) if finished else None
+    trials = study.trials()
+    return SweepResult(
+        directory=study.directory,
+        incumbent=incumbent,
+        states={state: sum(trial.state is state for trial in trials) for state in State},
+        epochs=sum(trial.epoch for trial in trials) - before,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _train_what_is_left(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> bool:
+    """Whether every configuration has ended; not so where the user interrupted it."""
+    from search.cluster.tune_bridge import commit
+    from search.studies.recovery import clear_leftovers
+
+    coordinator, opening = _coordinator(study, prepared)
+    commit(study, opening)
+    if coordinator.finished:
+        return True
+    interrupted = _train(study, prepared, coordinator, resources, listener)
+    clear_leftovers(study)
+    return coordinator.finished and not interrupted
+
+
+def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome]:
+    settings, trials = study.settings, study.trials()
+    features = prepared.features
+    decisions = study.decisions()
+    rungs = make_rungs(
+        settings.scheduler,
+        grace_period=settings.grace_period,
+        reduction_factor=settings.reduction_factor,
+        positions={trial.key: trial.position for trial in trials},
+        budgets={trial.key: trial.budget for trial in trials},
+        earlier=decisions,
+        epochs=longest_budget(settings),
+    )
+    costs = CostModel(len(features.y_train), prepared.input_sizes, len(features.genres), device=settings.device)
+    queue = SegmentQueue(
+        rungs.levels,
+        settings.stack_size,
+        costs,
+        first_number=study.last_segment_number(),
+    )
+    coordinator = _coordinate(study, trials, rungs, queue)
+    scores = {level: study.scores(level) for level in rungs.levels}
+    return coordinator, coordinator.start(decisions, scores)
+
+
+def _coordinate(study: Study, trials: list[TrialRecord], rungs: Rungs, queue: SegmentQueue) -> Coordinator:
+    if study.settings.search != "optuna":
+        return Coordinator(trials, rungs, queue)
+    from search.suggestions.suggesting_coordinator import SuggestingCoordinator, restored_search
+
+    return SuggestingCoordinator(trials, rungs, queue, restored_search(study))
+
+
+def _train(
+    study: Study, prepared: Prepared, coordinator: Coordinator, resources: Resources, listener: Listener
+) -> bool:
+    """Train until nothing is left; returns whether the user interrupted it."""
+    from search.cluster.tune_bridge import SegmentSearcher, run_segments
+
+    with connected(resources, study.settings.device, last_words(study.directory)) as places:
+        trust = Reached(study.checkpoints, places.trust)
+        searcher = SegmentSearcher(coordinator, study, places.slots, listener, trust)
+        listener.started(study, places.slots().now)
+        handles = put_encodings(prepared.features, prepared.input_sizes)
+        with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):
+            run_segments(searcher, handles, study, device=study.settings.device, needs=places.needs)
+    return searcher.stopping
+
+
+def _extend(study: Study, epochs: int) -> None:
+    """Give every configuration a larger budget; finished ones have more to do."""
+    if study.settings.search == "optuna" and "incumbent" not in study.facts():
+        raise InputError(f"an Optuna search is extended when it has ended: first {command('resume', study.directory)}")
+    trials = study.trials()
+    check_epochs(epochs)
+    shorter = [trial for trial in trials if trial.budget > epochs]
+    if shorter:
+        raise InputError(f"--epochs {epochs} is less than the study's {shorter[0].budget}: it can only be extended")
+    with study.transaction():
+        study.update_trials(_with_budget(trial, epochs) for trial in trials)
+        study.reopen_stage("sweep")
+
+
+def _with_budget(trial: TrialRecord, epochs: int) -> TrialRecord:
+    goes_on = trial.state is State.FINISHED and trial.epoch < epochs
+    return replace(trial, budget=epochs, state=State.PENDING if goes_on else trial.state)
+
+
+def _refuse_other_semantics(study: Study) -> None:
+    if study.manifest.semantics != SEMANTICS_VERSION:
+        raise InputError(
+            f"{study.directory} was trained by version {study.manifest.semantics} of the training's arithmetic, "
+            f"this is version {SEMANTICS_VERSION}: it can be read, not resumed"
+        )

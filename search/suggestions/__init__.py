@@ -1,0 +1,1 @@
+"""Optuna beside the grid: what it suggests becomes rows of the record."""

@@ -1,0 +1,70 @@
+"""A sweep whose configurations are suggested while it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from results.record.records import Decision, TrialKey, TrialRecord
+from results.record.study import ANSWERED, Study
+from search.scheduling.coordinator import Coordinator, Outcome
+from search.scheduling.rungs import Rungs
+from search.scheduling.segments import Segment, SegmentQueue
+from search.suggestions.optuna_search import OptunaSearch
+
+RAN_OUT = "ran_out"
+"""The fact, not empty, of a search that ended for want of points, with fewer configurations than asked for."""
+
+
+class SuggestingCoordinator(Coordinator):
+    """A coordinator that asks for more configurations where nothing is ready for an idle worker.
+
+    Those that a rung lets go on are trained first: the more has ended, the more a suggestion can know.
+    """
+
+    def __init__(self, trials: Sequence[TrialRecord], rungs: Rungs, queue: SegmentQueue, search: OptunaSearch) -> None:
+        super().__init__(trials, rungs, queue)
+        self._search = search
+
+    @property
+    def finished(self) -> bool:
+        """True where every configuration has ended and no other will be suggested."""
+        return super().finished and self._search.exhausted
+
+    def start(self, decided: Iterable[Decision], scores_at: Mapping[int, Mapping[TrialKey, float | None]]) -> Outcome:
+        """As ``Coordinator.start``."""
+        return self._observed(super().start(decided, scores_at))
+
+    def replenish(self, slots: int) -> Outcome:
+        """New configurations, to be committed before they are handed out; nothing where there is work enough."""
+        if not self._queue.empty or self._search.exhausted:
+            return Outcome()
+        suggested = self._search.suggest(slots)
+        self.add(suggested)
+        facts = {ANSWERED: json.dumps(self._search.answered)} | ({RAN_OUT: "yes"} if self._search.ran_out else {})
+        return Outcome(suggested=suggested, facts=facts)
+
+    def complete(self, segment: Segment, report: Mapping[str, Any]) -> Outcome:
+        """As ``Coordinator.complete``; the search is told."""
+        return self._observed(super().complete(segment, report))
+
+    def fail(self, segment: Segment, error: str) -> Outcome:
+        """As ``Coordinator.fail``; the search is told."""
+        return self._observed(super().fail(segment, error))
+
+    def _observed(self, outcome: Outcome) -> Outcome:
+        self._search.observe(outcome.curves, outcome.trials.values())
+        return outcome
+
+
+def restored_search(study: Study) -> OptunaSearch:
+    """The search as the record has it."""
+    curves: dict[TrialKey, dict[int, float]] = {}
+    _, rows = study.query(
+        "SELECT config_id, seed, epoch, val_accuracy FROM curves WHERE val_accuracy IS NOT NULL ORDER BY epoch"
+    )
+    for config_id, seed, epoch, accuracy in rows:
+        curves.setdefault(TrialKey(config_id, seed), {})[epoch] = accuracy
+    facts = study.facts()
+    return OptunaSearch(study.settings, study.trials(), curves, study.answered(), ran_out=bool(facts.get(RAN_OUT)))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.cluster.connection import stage_code
+from search.cluster.environment import PACKAGES, settle_access
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("name", ["data.py", "spaces/__init__.py"])
+def test_what_hides_a_package_is_named(tmp_path: Path, name: str) -> None:
+    hiding = tmp_path / name
+    hiding.parent.mkdir(exist_ok=True)
+    hiding.write_text("")
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import search"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 1
+    assert f"is hidden by {hiding}" in ended.stderr
+    assert "rename that" in ended.stderr
+
+
+def test_workers_get_the_packages_and_nothing_else(tmp_path: Path) -> None:
+    stage_code(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PACKAGES)
+    assert not list(tmp_path.rglob("__pycache__"))
+    assert (tmp_path / "data" / "synthetic_twin.json").is_file()
+
+
+@pytest.mark.parametrize("address", ["local", "auto", "127.0.0.1:6379"])
+def test_a_ray_on_this_machine_has_a_token_and_a_cluster_its_own_ways(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    settle_access(address)
+    assert "RAY_AUTH_MODE" not in os.environ
+    assert len(os.environ.get("RAY_AUTH_TOKEN", "")) == (64 if address == "local" else 0)

@@ -1,0 +1,251 @@
+"""A sweep without Ray: the real queue, coordinator and record, with made-up learning curves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from data.storage import join
+from results.record.manifest import Manifest
+from results.record.records import Decision, State, StudySettings, TrialKey, TrialRecord
+from results.record.schema import METRICS
+from results.record.study import Study
+from search.scheduling.coordinator import Coordinator, Outcome
+from search.scheduling.cost_model import CostModel
+from search.scheduling.rungs import make_rungs
+from search.scheduling.segments import Segment, SegmentQueue
+from search.storage.snapshots import reserve
+from spaces import Configuration, load_space
+from spaces.configuration import ENCODINGS
+from trainables import SEMANTICS_VERSION
+
+ROWS = 200_000
+"""So many that a stack's share of five seconds is a few epochs: segments end between the rungs, too."""
+
+Ending = tuple[int, str]
+
+
+def made_up_score(key: TrialKey, epoch: int) -> float:
+    """A function of configuration and epoch, coarse, so that there are ties."""
+    digest = hashlib.sha256(f"{key.config_id}/{epoch}".encode()).digest()
+    return digest[0] % 20 / 20
+
+
+def paper_trials(count: int, *, epochs: int = 8, space: str = "paper") -> tuple[TrialRecord, ...]:
+    """``count`` configurations spread over a named space, so that several stack keys are among them."""
+    points = load_space(space).configurations()
+    step = max(1, len(points) // count)
+    return tuple(trial(point, position, epochs) for position, point in enumerate(points[::step][:count]))
+
+
+def trial(configuration: Configuration, position: int, epochs: int = 8) -> TrialRecord:
+    return TrialRecord(
+        key=TrialKey(configuration.config_id, 42),
+        position=position,
+        configuration=configuration,
+        budget=configuration.epochs or epochs,
+    )
+
+
+@dataclass
+class World:
+    """What would happen to each configuration if it were trained."""
+
+    score: Callable[[TrialKey, int], float] = made_up_score
+    endings: Mapping[TrialKey, Ending] = field(default_factory=dict)
+    """Members that end by themselves: at which epoch, and as what."""
+    failing: Mapping[TrialKey, int] = field(default_factory=dict)
+    """Members whose training raises: in which epoch."""
+    seconds: float = 1.0
+    """Of a segment; 0 where nothing may depend on time."""
+
+    def error(self, segment: Segment) -> str | None:
+        for key in segment.keys:
+            if segment.first_epoch <= self.failing.get(key, 0) <= segment.last_epoch:
+                return f"Traceback (most recent call last):\n  ...\nRuntimeError: {key.config_id} cannot be trained"
+        return None
+
+    def report(self, segment: Segment) -> dict[str, Any]:
+        return {
+            "members": [self._member(key, segment) for key in segment.keys],
+            "checkpoint": f"{segment.segment_id}.safetensors",
+            "sha256": "00" * 32,
+            "seconds": self.seconds,
+            "node": "nowhere",
+            "host": "nowhere:1",
+            "started": 0.0,
+        }
+
+    def _member(self, key: TrialKey, segment: Segment) -> dict[str, Any]:
+        last, ending = self.endings.get(key, (10**9, None))
+        epochs = range(segment.first_epoch, min(segment.last_epoch, last) + 1)
+        ended = segment.first_epoch <= last <= segment.last_epoch
+        return {"ending": ending if ended else None, "epochs": [self.epoch(key, epoch) for epoch in epochs]}
+
+    def epoch(self, key: TrialKey, epoch: int) -> dict[str, float]:
+        last, ending = self.endings.get(key, (10**9, None))
+        score = float("nan") if ending == "diverged" and epoch == last else self.score(key, epoch)
+        return {**dict.fromkeys(METRICS, 1.0), "val_accuracy": score, "epoch": epoch}
+
+
+class Driver:
+    """Stands where Ray Tune stands: some segments in flight, completed in the order that ``choose`` says."""
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        world: World,
+        *,
+        slots: int = 2,
+        choose: Callable[[int], int] = lambda count: 0,
+        commit: Callable[[Outcome], None] = lambda outcome: None,
+        hand_out: Callable[[Segment], None] = lambda segment: None,
+    ) -> None:
+        self.coordinator, self.world = coordinator, world
+        self.trained: list[Segment] = []
+        self._slots, self._choose, self._commit, self._hand_out = slots, choose, commit, hand_out
+        self._in_flight: list[Segment] = []
+
+    def run(self, segments: int | None = None) -> None:
+        """Complete so many segments, or all; raises where work is left and nothing can go on."""
+        while segments is None or segments > 0:
+            self._fill()
+            if not self._in_flight:
+                assert self.coordinator.finished, "nothing is in flight, yet configurations wait: a deadlock"
+                return
+            self._complete(self._in_flight.pop(self._choose(len(self._in_flight)) % len(self._in_flight)))
+            segments = None if segments is None else segments - 1
+
+    def _fill(self) -> None:
+        while len(self._in_flight) < self._slots:
+            fresh = self.coordinator.replenish(self._slots)
+            if fresh.facts:
+                self._commit(fresh)
+            segment = self.coordinator.next_segment()
+            if segment is None:
+                return
+            self._hand_out(segment)
+            self._in_flight.append(segment)
+
+    def _complete(self, segment: Segment) -> None:
+        error = self.world.error(segment)
+        if error:
+            self._commit(self.coordinator.fail(segment, error))
+        else:
+            self.trained.append(segment)
+            self._commit(self.coordinator.complete(segment, self.world.report(segment)))
+
+
+@dataclass
+class History:
+    """What a simulated sweep has left."""
+
+    trials: dict[TrialKey, TrialRecord]
+    curves: dict[TrialKey, list[int]]
+    decisions: list[Decision]
+    segments: list[Segment]
+
+    def states(self) -> dict[TrialKey, tuple[State, int]]:
+        return {key: (trial.state, trial.epoch) for key, trial in self.trials.items()}
+
+    def verdicts(self) -> set[tuple[TrialKey, int, bool]]:
+        return {(d.key, d.epoch, d.promoted) for d in self.decisions}
+
+
+def simulate(
+    trials: Iterable[TrialRecord],
+    world: World,
+    *,
+    scheduler: str = "none",
+    stack_size: int = 16,
+    reduction_factor: int = 2,
+    grace_period: int = 1,
+    slots: int = 2,
+    choose: Callable[[int], int] = lambda count: 0,
+) -> History:
+    """A whole sweep in memory."""
+    trials = tuple(trials)
+    rungs = make_rungs(
+        scheduler,
+        grace_period=grace_period,
+        reduction_factor=reduction_factor,
+        positions={t.key: t.position for t in trials},
+        budgets={t.key: t.budget for t in trials},
+    )
+    coordinator = Coordinator(
+        trials, rungs, SegmentQueue(rungs.levels, stack_size, CostModel(ROWS, dict.fromkeys(ENCODINGS, 14), 5))
+    )
+    history = History({}, {t.key: [] for t in trials}, [], [])
+
+    def take(outcome: Outcome) -> None:
+        for key, row in outcome.curves:
+            history.curves[key].append(row["epoch"])
+        history.decisions += outcome.decisions
+
+    take(coordinator.start([], {}))
+    driver = Driver(coordinator, world, slots=slots, choose=choose, commit=take)
+    driver.run()
+    history.trials, history.segments = coordinator.trials, driver.trained
+    return history
+
+
+def create_study(directory: Path, rows: Iterable[TrialRecord], **settings: Any) -> Study:
+    """A study of made-up data."""
+    manifest = Manifest(
+        settings=StudySettings(data="synthetic", **settings),
+        data={
+            "source": "made up",
+            "synthetic": True,
+            "fingerprint": "f",
+            "inputs": ["tempo"],
+            "genres": ["pop", "rock"],
+        },
+        versions={"genresweep": "0"},
+        semantics=SEMANTICS_VERSION,
+        created="2026-01-01T00:00:00+00:00",
+    )
+    return Study.create(directory, manifest, rows)
+
+
+def train_in(study: Study, world: World, segments: int | None = None, **options: Any) -> None:
+    """Go on with a study, as ``search.studies.sweep`` does, for so many segments; without a number, to its end."""
+    from search.cluster.tune_bridge import commit
+    from search.studies.sweep import _coordinator
+
+    features = SimpleNamespace(y_train=range(ROWS), names=range(14), genres=range(5))
+    prepared = SimpleNamespace(features=features, input_sizes=dict.fromkeys(ENCODINGS, 14))
+    coordinator, opening = _coordinator(study, prepared)  # type: ignore[arg-type]
+    commit(study, opening)
+    Driver(
+        coordinator,
+        world,
+        commit=lambda outcome: commit(study, outcome),
+        hand_out=lambda segment: study.mark_running(segment.keys),
+        **options,
+    ).run(segments)
+
+
+def die(study: Study) -> None:
+    """What is left of a driver after ``SIGKILL``: no word, no clean-up; its lock ends with it."""
+    study._connection.close()
+    study._lock.close()
+
+
+def curves_of(study: Study) -> dict[TrialKey, list[int]]:
+    """The epochs in the record, by configuration, in the order of the epochs."""
+    found: dict[TrialKey, list[int]] = {trial.key: [] for trial in study.trials()}
+    for config_id, seed, epoch in study.query("SELECT config_id, seed, epoch FROM curves ORDER BY epoch")[1]:
+        found[TrialKey(config_id, seed)].append(epoch)
+    return found
+
+
+def begin(directory: Path, storage: str) -> Study:
+    """As ``search.studies.sweep`` makes a study."""
+    place = join(storage, directory.name)
+    created = create_study(directory, paper_trials(3), storage=place)
+    reserve(place, Manifest.read(directory))
+    return created

@@ -1,0 +1,55 @@
+"""Studies with stages whose scores and curves are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from results.record.records import StageSettings
+from results.record.schema import SCORES
+from results.record.stage_records import StageRecord, commit_stage
+from results.record.study import Study
+from spaces import load_space
+from tests.results_tests.record.test_study import manifest, row, some_trials
+
+DATA = {"source": "/tables/train.csv", "rows": 100, "genres": ["a", "b"], "synthetic": False}
+
+
+def four(accuracy: float) -> dict[str, float]:
+    """Precision a tenth below the accuracy, recall like it, F1 a fifth below."""
+    return dict(zip(SCORES, (accuracy, accuracy - 0.1, accuracy, accuracy - 0.2), strict=True))
+
+
+def _row(epoch: int, accuracy: float) -> dict[str, float]:
+    return {**row(epoch, accuracy), "train_loss": 1 / epoch, "val_loss": 1 + 1 / epoch}
+
+
+def staged(
+    directory: Path,
+    scores: Iterable[tuple[str, str, float, float | None]] = (),
+    curves: Mapping[tuple[str, str, int], list[float]] | None = None,
+    data: Mapping[str, Any] | None = None,
+    detail: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Path:
+    """A study with scores (stage, variant, validation, held out or None) and accuracies by stage, variant and seed."""
+    base, space = manifest(), load_space("paper").to_toml()
+    asked = replace(base.settings, **{"space": space, "stages": StageSettings(), **settings})
+    about = replace(base, settings=asked, data={**base.data, **DATA, **(data or {})})
+    records: dict[str, StageRecord] = {}
+    for stage, variant, validation, held_out in scores:
+        record = records.setdefault(stage, StageRecord(stage))
+        for side, value in (("validation", validation), ("holdout", held_out)):
+            if value is not None:
+                record.scores.append((variant, asked.seed, side, 1, four(value), detail or {}))
+    for (stage, variant, seed), accuracies in (curves or {}).items():
+        record = records.setdefault(stage, StageRecord(stage))
+        record.curves += [(variant, seed, _row(epoch, value)) for epoch, value in enumerate(accuracies, start=1)]
+    trials = some_trials(2)
+    with Study.create(directory, about, trials) as study:
+        for record in records.values():
+            commit_stage(study, record)
+        study.set_fact("incumbent", trials[0].key.config_id)
+    return directory

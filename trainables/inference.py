@@ -1,0 +1,212 @@
+"""Genres for new tracks from any model directory: no Ray, no training data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from data.errors import InputError, did_you_mean, warn
+from data.files import user_path
+from data.inputs.encoding import scaler_from_json
+from data.inputs.features import is_text_input, raw_matrix
+from data.tables.cells import text_cells
+from data.tables.columns import LABEL, MODE, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
+from data.tables.genres import a_few
+from data.tables.tracks import Source, Tracks, load_tracks, read_source
+from data.tables.unfit import Unreadable
+from data.titles.text_model import TextModel, recorded_text_model
+from trainables.checkpoint import ModelCard, load_model
+from trainables.mlp import GenreMLP
+
+PROBABILITY = "probability_"
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d+)?")
+"""Without leading zeros, and no longer than what a float keeps: such digits may be a name."""
+_CHUNK_ROWS = 4096
+_LISTED = 12
+
+
+def load_inputs(model_directory: str | Path, source: Source, mapping: str | Path | None = None) -> Tracks:
+    """A table of tracks, as ``load_tracks`` reads it, of which nothing is asked but what the model reads.
+
+    Titles are read where the table has them. Without a mapping a number's column has its name. Raises ``InputError``
+    where the directory holds no sound model, or the table or the mapping lacks an input of it.
+    """
+    model_directory = user_path(model_directory)
+    _, card = load_model(model_directory)
+    numbers = _numbers(card)
+    if mapping is None:
+        binary = tuple(name for name in numbers if name == MODE)
+        columns = ColumnMapping(numbers={name: name for name in numbers if name != RELEASE_YEAR}, binary=binary)
+    else:
+        columns = read_mapping(mapping)
+        named = [*columns.numbers, *([RELEASE_YEAR] if columns.dated else [])]
+        _check_inputs(numbers, named, f"the mapping {mapping}", model_directory)
+    columns = columns.only(numbers, text=card.feature_kind != "audio")
+    return load_tracks(source, mapping=columns, require_genre=False)
+
+
+def predict_table(model_directory: str | Path, source: Source, mapping: str | Path | None = None) -> pd.DataFrame:
+    """``predict`` for a table as ``load_inputs`` takes it, beside all the columns that the table has.
+
+    Returns the same rows in the same order: the table's columns as they stand (a column of plain numbers as numbers),
+    then ``playlist_genre`` and the probabilities, in place of columns of the table that have these names.
+
+    Raises ``InputError`` as ``load_inputs`` and ``predict`` do, and where the table has genres that the model lacks.
+    """
+    model_directory = user_path(model_directory)
+    tracks = load_inputs(model_directory, source, mapping)
+    table, label = read_source(source)
+    _check_genres(table, read_mapping(mapping).label if mapping else LABEL, label, model_directory)
+    predicted = predict(model_directory, tracks).drop(columns=list(tracks.text_columns))
+    kept = _readable(table.loc[:, ~(table.columns.isin(predicted.columns) | table.columns.duplicated())], label)
+    return pd.concat([kept.reset_index(drop=True).apply(_numbers_as_such), predicted], axis=1)
+
+
+def _readable(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Leave out columns that could not be read, and say so (an `InputWarning`)."""
+    unread = {name: cells.iloc[0] for name, cells in table.items() if len(cells)}
+    unread = {name: cell for name, cell in unread.items() if isinstance(cell, Unreadable)}
+    for name, cell in unread.items():
+        warn(f"{label}: column {name!r} is left out, since it cannot be read ({cell.why})")
+    return table.drop(columns=list(unread))
+
+
+def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:
+    """A genre in a table says what its rows are taken to be: one that the model lacks it can never give."""
+    card = load_model(model_directory)[1]
+    known = card.genres
+    labelled = table.loc[:, table.columns == column]
+    found = {cell for place in range(labelled.shape[1]) for cell in text_cells(labelled.iloc[:, place]).str.strip()}
+    found -= {"", *known}
+    if found:
+        held = sorted(found.intersection(map(str, card.provenance.get("held_genres", []))))
+        listed = a_few(f"{genre!r}{'' if genre in held else did_you_mean(genre, known)}" for genre in sorted(found))
+        raise InputError(
+            f"{label}: the column {column!r} holds genres that the model in {model_directory} does not know: {listed}; "
+            f"it knows {a_few(known, _LISTED)}.{_held_back(held, model_directory)} Leave those rows out, drop the "
+            "column, or take a model of all its genres"
+        )
+
+
+def _held_back(genres: list[str], model_directory: Path) -> str:
+    """Why the model does not know genres that its study has, and which model of the study does."""
+    if not genres:
+        return ""
+    places = (parent / "stages" / "transfer" for parent in model_directory.absolute().parents[:2])
+    other = next((place for place in places if {*genres} <= {*_genres_known(place)}), None)
+    knows = f": the model in {other} knows {'it' if len(genres) == 1 else 'them'}" if other else ""
+    return f" {', '.join(map(repr, genres))} was held back for the study's transfer stage{knows}."
+
+
+def _genres_known(model_directory: Path) -> tuple[str, ...]:
+    """The genres of a model; none where there is no sound one."""
+    try:
+        return load_model(model_directory)[1].genres
+    except InputError:
+        return ()
+
+
+def _numbers_as_such(cells: pd.Series) -> pd.Series:
+    """A file of text has no numbers, and a negative one would be taken for a spreadsheet's formula."""
+    if not all(isinstance(cell, str) and _PLAIN_NUMBER.fullmatch(cell) for cell in cells):
+        return cells
+    return pd.to_numeric(cells)
+
+
+def predict(model_directory: str | Path, tracks: Tracks | Source) -> pd.DataFrame:
+    """The most probable genre of every track, and the probability of each genre.
+
+    ``tracks`` are read as ``load_inputs`` does unless they have been.
+
+    Returns one row per track in the tracks' order, index 0..n-1: the table's text columns,
+    ``playlist_genre`` (``str``), and a float64 column ``probability_<genre>`` for each genre in the model's
+    order; these sum to 1. Genres that the table may have are not looked at.
+
+    Raises ``InputError`` where the directory holds no sound model, or the table lacks an input of it.
+    """
+    model_directory = user_path(model_directory)
+    if not isinstance(tracks, Tracks):
+        tracks = load_inputs(model_directory, tracks)
+    network, card = load_model(model_directory)
+    inputs = model_inputs(card, tracks, model_directory)
+    probabilities = _probabilities(network, inputs)
+    _check_finite(probabilities, tracks)
+    columns = {name: tracks.frame[name] for name in tracks.text_columns}
+    columns[LABEL] = pd.Series(np.array(card.genres, dtype=object)[probabilities.argmax(axis=1)], dtype="str")
+    for position, genre in enumerate(card.genres):
+        columns[f"{PROBABILITY}{genre}"] = pd.Series(probabilities[:, position])
+    return pd.DataFrame(columns)
+
+
+def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.ndarray:
+    """The tracks as the model reads them: its inputs, in its order, by its scaler; ``(n, d)`` float32.
+
+    Columns that the model does not know are left out. Raises ``InputError`` naming every missing input.
+    """
+    scaler = scaler_from_json(card.scaler)
+    # before the sentence model runs for a minute
+    _check_inputs(_numbers(card), [*tracks.number_columns, *tracks.binary_columns], tracks.source, model_directory)
+    matrix, names, _ = raw_matrix(tracks, card.feature_kind, _text_model(card, model_directory))
+    if _text_width(names, card) != _text_width(scaler.columns, card):
+        raise InputError(
+            f"the model in {model_directory} reads {_text_width(scaler.columns, card)} numbers of text, but "
+            f"the sentence model here gives {_text_width(names, card)}: use the one that it was trained with"
+        )
+    position = {name: column for column, name in enumerate(names)}
+    with np.errstate(over="ignore"):
+        return scaler.transform(matrix[:, [position[name] for name in scaler.columns]])
+
+
+def _numbers(card: ModelCard) -> list[str]:
+    """The model's inputs that are no text, by their names in a table."""
+    return [name for name in scaler_from_json(card.scaler).columns if not is_text_input(name, card.feature_kind)]
+
+
+def _text_model(card: ModelCard, model_directory: Path) -> TextModel | None:
+    if card.feature_kind == "audio":
+        return None
+    try:
+        return recorded_text_model(card.text_model)
+    except InputError as error:
+        raise InputError(f"the model in {model_directory} reads text: {error}") from error
+
+
+def _check_inputs(wanted: Collection[str], found: Collection[str], source: str, model_directory: Path) -> None:
+    missing = [name for name in wanted if name not in found]
+    if not missing:
+        return
+    others = [name for name in found if name not in wanted]
+    listed = "".join(f"\n  - {name!r}{_hint(name, others)}" for name in missing)
+    raise InputError(
+        f"{source} lacks {len(missing)} of the {len(wanted)} numbers that the model in "
+        f"{model_directory} reads:{listed}\nfound: {', '.join(found) or 'none'}\n"
+        "give a table that has them, or name its columns in the mapping that the model was trained with"
+    )
+
+
+def _hint(name: str, others: list[str]) -> str:
+    return f" (from a column {RELEASE_DATE!r})" if name == RELEASE_YEAR else did_you_mean(name, others)
+
+
+def _text_width(names: tuple[str, ...], card: ModelCard) -> int:
+    return sum(is_text_input(name, card.feature_kind) for name in names)
+
+
+def _probabilities(network: GenreMLP, inputs: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        chunks = [network(rows).double().softmax(dim=1) for rows in torch.from_numpy(inputs).split(_CHUNK_ROWS)]
+    return torch.cat(chunks).numpy()
+
+
+def _check_finite(probabilities: np.ndarray, tracks: Tracks) -> None:
+    rows = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(rows):
+        raise InputError(
+            f"{tracks.source}: {len(rows)} rows hold numbers too large for the model to give a probability "
+            f"(the first is row {rows[0] + 1}): expected numbers like those that it was trained on"
+        )

@@ -1,0 +1,1 @@
+"""The compiled training pass: numba and NumPy alone, imported from a copy by `trainables.stack.compiled`."""

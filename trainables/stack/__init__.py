@@ -1,0 +1,1 @@
+"""Networks of one shape that train together."""

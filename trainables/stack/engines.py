@@ -1,0 +1,146 @@
+"""Two ways to take the members of a stack through a chunk of batches, with the same result.
+
+``CompiledEngine`` takes one member after another through compiled steps: the CPU's way. ``BatchedEngine`` takes all
+members through each batch at once, as batched torch operations: the reference of the other, and what
+``graphs.GraphedEngine`` records on a GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spaces import Configuration
+from trainables.stack.batches import Chunk, Rows, batch_count
+from trainables.stack.compiled import aligned, layer_table, load_kernels
+from trainables.stack.layers import HUGE
+from trainables.stack.metrics import evaluate, summarised
+from trainables.stack.optimisers import StackedOptimiser, bias_corrections
+from trainables.stack.schedules import RateTable
+from trainables.stack.stacked_mlp import StackedMLP
+from trainables.stack.state import StackState
+
+
+class BatchedEngine:
+    """All members at once, one batch after another."""
+
+    def __init__(
+        self,
+        networks: StackedMLP,
+        configurations: Sequence[Configuration],
+        state: StackState,
+        steps_per_epoch: int,
+        frozen: Sequence[int] = (),
+    ) -> None:
+        self._networks = networks
+        self._rates = RateTable(configurations, steps_per_epoch)
+        self._batch_size = configurations[0].batch_size
+        self._frozen = [(k, count) for k, count in enumerate(frozen) if count]
+        self._kept = state.parameters.clone() if self._frozen else state.parameters
+        self._optimiser = StackedOptimiser(
+            configurations, state.parameters, networks.gradients_KP, state.momentum, state.variance
+        )
+
+    def train(self, chunk: Chunk, step: int) -> Tensor:
+        """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        return self._steps(chunk, *self._schedule(chunk, step))
+
+    def evaluate(self, rows: Rows) -> dict[str, Tensor]:
+        """Every member's scores for some rows, as ``metrics.evaluate``."""
+        return evaluate(self._networks, rows)
+
+    def _schedule(self, chunk: Chunk, step: int) -> tuple[Tensor, Tensor]:
+        """Learning rates ``(steps, K)`` and bias corrections ``(steps, 2)`` of the chunk's steps."""
+        count = batch_count(len(chunk), self._batch_size)
+        like = self._networks.parameters_KP
+        return like.new_tensor(self._rates.rates(step, count).T), like.new_tensor(bias_corrections(step, count))
+
+    def _steps(self, chunk: Chunk, rates: Tensor, corrections: Tensor) -> Tensor:
+        """All steps of a chunk: operations on tensors alone, in the same order whatever the tensors hold."""
+        found = []
+        for batch, rates_K, correction_2 in zip(chunk.batches(), rates, corrections, strict=True):
+            found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
+            for k, count in self._frozen:
+                self._networks.gradients_KP[k, :count] = 0
+            self._optimiser.step(rates_K, correction_2)
+            for k, count in self._frozen:
+                self._networks.parameters_KP[k, :count] = self._kept[k, :count]
+        return self._networks.summed_loss(torch.cat(found, dim=1), chunk.y)
+
+
+class CompiledEngine:
+    """One member after another, each through all batches of the chunk."""
+
+    def __init__(
+        self,
+        networks: StackedMLP,
+        configurations: Sequence[Configuration],
+        state: StackState,
+        steps_per_epoch: int,
+        frozen: Sequence[int] = (),
+    ) -> None:
+        self._kernels = load_kernels()
+        self._rates = RateTable(configurations, steps_per_epoch)
+        architecture = networks.architecture
+        self._layers = layer_table(architecture)
+        activation = {"relu": self._kernels.RELU, "tanh": self._kernels.TANH}[architecture.activation]
+        batch_size = configurations[0].batch_size
+        widest = int(self._layers[:, self._kernels.OUTPUTS].max())
+        self._shape = widest, batch_size, architecture.output_size, activation
+        tensors = (state.parameters, state.statistics, state.momentum, state.variance)
+        self._state = [tensor.numpy() for tensor in tensors]
+        self._kind = self._state[0].dtype
+        size = self._kernels.work_size(len(self._layers), widest, state.parameters.shape[1], batch_size)
+        self._work = aligned(size, self._kind)
+        self._settings = np.array(
+            [
+                (*self._setting(configuration), count)
+                for configuration, count in zip(configurations, frozen or [0] * len(configurations), strict=True)
+            ]
+        )
+
+    def _setting(self, configuration: Configuration) -> tuple[float, ...]:
+        """What sets a member apart, in the order of the kernels' columns."""
+        families = {"adam": self._kernels.ADAM, "adamw": self._kernels.ADAMW, "sgd": self._kernels.SGD}
+        return (
+            configuration.dropout * HUGE,
+            1.0 / (1.0 - configuration.dropout),
+            families[configuration.optimizer],
+            configuration.weight_decay,
+            configuration.momentum,
+            configuration.label_smoothing,
+            np.inf if configuration.clip_norm is None else configuration.clip_norm,
+        )
+
+    def train(self, chunk: Chunk, step: int) -> Tensor:
+        """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        rows = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
+        rates = self._rates.rates(step, batch_count(len(chunk), chunk.batch_size)).astype(self._kind)
+        losses = np.empty(len(rates))
+        with _subnormals_flushed():
+            self._kernels.train_stack(
+                *self._state, self._layers, *rows, self._work, *self._shape, self._settings, rates, step, losses
+            )
+        return torch.from_numpy(losses)
+
+    def evaluate(self, rows: Rows) -> dict[str, Tensor]:
+        """Every member's scores for some rows, as ``metrics.evaluate``."""
+        members, classes = len(self._settings), self._shape[2]
+        losses, confusion = np.empty(members), np.zeros((members, classes, classes), np.int64)
+        given = self._layers, rows.x.numpy(), rows.y.numpy(), self._work, *self._shape
+        self._kernels.evaluate_stack(*self._state[:2], *given, losses, confusion)
+        return summarised(torch.from_numpy(losses), torch.from_numpy(confusion))
+
+
+@contextlib.contextmanager
+def _subnormals_flushed() -> Iterator[None]:
+    """A unit that never fires again has its momentum fall below 1e-38, where processors take a hundred times longer."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
