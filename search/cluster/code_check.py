@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from search.cluster.environment import PACKAGES
+from search.cluster.environment import CODE_SUFFIXES, PACKAGES
 
 CODE, PYTHON = "genresweep's code", "Python"
 _LIBRARIES = ("ray", "torch", "numpy", "numba", "scikit-learn", "xgboost", "sentence-transformers", "safetensors")
@@ -41,7 +41,7 @@ def _hash(root: Path) -> str:
     digest = hashlib.sha256()
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and path.suffix in CODE_SUFFIXES:
                 digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

@@ -22,7 +22,7 @@ from results.record.study import StudyError
 from search.cluster.address import LOCAL, Address, find_address
 from search.cluster.address import cluster_address as cluster_address
 from search.cluster.code_check import Probe, environment, refusal
-from search.cluster.environment import PACKAGES, settle_access
+from search.cluster.environment import CODE_SUFFIXES, PACKAGES, settle_access
 from search.cluster.fitness import refuse_unfit_machine
 from search.cluster.placement import Node, Places, Resources, check_feasible, slots_here
 from search.cluster.session_folder import session_folder
@@ -47,11 +47,11 @@ def stage_code(directory: Path) -> None:
     in it would replace ours.
     """
     for package in PACKAGES:
-        shutil.copytree(
-            package_root() / package,
-            directory / package,
-            ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
-        )
+        for path in (package_root() / package).rglob("*"):
+            if path.suffix in CODE_SUFFIXES:
+                copy = directory / path.relative_to(package_root())
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import secrets
 from pathlib import Path
 
 PACKAGES = ("data", "spaces", "trainables", "results", "search")
+CODE_SUFFIXES = (".py", ".json")
+"""Of the files in them that a result may depend on, and that workers get: a README is none."""
 
 _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -11,9 +11,11 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 
 from tests.support.processes import ROOT
 
+README = ROOT / "search" / "cluster" / "README.md"
+
 
 def blocks() -> list[dict[str, Any]]:
-    section = (ROOT / "README.md").read_text().partition("## On a Ray cluster")[2].partition("\n## ")[0]
+    section = README.read_text()
     return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)]
 
 
@@ -31,9 +33,7 @@ def kubernetes() -> dict[str, Any]:
 
 def test_every_sweep_keeps_the_record_off_the_shared_folder() -> None:
     """SQLite needs a local disk: on NFS the record could be damaged."""
-    sweeps = [
-        line for line in (ROOT / "README.md").read_text().splitlines() if "sweep --address auto --data /mnt" in line
-    ]
+    sweeps = [line for line in README.read_text().splitlines() if "sweep --address auto --data /mnt" in line]
     assert len(sweeps) == 2
     assert all("--storage /mnt/genresweep/runs --name first" in line and "--out" not in line for line in sweeps)
 
