@@ -1,4 +1,4 @@
-"""What a person is told: the error that means "the input is wrong", warnings, and commands to go on with."""
+"""Messages for the user: the error for wrong input, warnings, and commands to continue with."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Wrong input from a person: the command line shows its message alone and exits with code 2.
+    """An error in the user's input: the command line shows only its message and exits with code 2.
 
-    The message says what was expected, what was found, and how to mend it.
+    The message says what was expected, what was found, and how to fix it.
     """
 
 
 class FailureError(Exception):
-    """A failure inside: its message tells a person the cause and the way on, and the command exits with code 1."""
+    """An internal failure: its message gives the cause and the next step, and the command exits with code 1."""
 
 
 class InputWarning(UserWarning):
-    """Something about the input that a person should know; the command line shows its message, once."""
+    """A warning about the input; the command line shows its message once."""
 
 
 def warn(message: str) -> None:
-    """Tell the person an `InputWarning`; Python's own filters say whether and how often it is shown."""
+    """Issue an `InputWarning`; Python's warning filters decide whether and how often it is shown."""
     warnings.warn(message, InputWarning, stacklevel=2)
 
 
 @contextmanager
 def naming_option(option: str, what: str) -> Iterator[None]:
-    """Add to an ``InputError`` of the body which option gives ``what`` is written there another place."""
+    """Run the body and add to its ``InputError`` a note: ``option`` chooses another place for ``what``."""
     try:
         yield
     except InputError as error:
@@ -40,11 +40,11 @@ def naming_option(option: str, what: str) -> Iterator[None]:
 
 
 def command(*words: object) -> str:
-    """Return a genresweep command line that can be pasted into a shell, whatever its words hold."""
+    """Return a genresweep command line that can be pasted into a shell, whatever its words contain."""
     return shlex.join(["genresweep", *map(str, words)])
 
 
 def did_you_mean(found: str, valid: Iterable[str]) -> str:
-    """``" (did you mean 'dropout'?)"`` for the nearest valid name, or an empty string."""
+    """Return ``" (did you mean 'dropout'?)"`` for the nearest valid name, or an empty string."""
     nearest = difflib.get_close_matches(found, list(valid), n=1)
     return f" (did you mean {nearest[0]!r}?)" if nearest else ""

@@ -1,4 +1,4 @@
-"""One copy of the features in Ray's object store, read back zero-copy. This room's only door to Ray."""
+"""One copy of the features in Ray's object store, read back zero-copy. The only module of `data` that uses Ray."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _fetched: dict[str, Features] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureHandle:
-    """What travels to workers in place of the arrays; picklable, and dead when its Ray session ends."""
+    """A picklable reference that is sent to workers instead of the arrays; invalid once its Ray session ends."""
 
     ref: ray.ObjectRef
     fingerprint: str
 
 
 def put_features(features: Features) -> FeatureHandle:
-    """Place the arrays in the object store: one copy a node, whatever the number of workers."""
+    """Put the arrays into the object store: one copy per node, whatever the number of workers."""
     return FeatureHandle(ref=ray.put(features), fingerprint=features.fingerprint)
 
 
 def put_encodings(features: Features, encodings: Iterable[str]) -> dict[str, FeatureHandle]:
-    """A handle for each encoding of standardised ``features``: one copy a node of those that its workers fetch.
+    """Return a handle for each encoding of standardised ``features``; a node holds one copy of each that it fetches.
 
-    Every encoding is made once, here, and only one at a time stands in this process's memory.
+    Each encoding is computed once, here, and this process keeps only one at a time in memory.
     """
     return {encoding: put_features(encode_features(features, encoding)) for encoding in dict.fromkeys(encodings)}
 
 
 def get_features(handle: FeatureHandle) -> Features:
-    """The features behind ``handle``, fetched once per process; their arrays are read-only shared memory."""
+    """Return the features behind ``handle``, fetched once per process; their arrays are read-only shared memory."""
     key = handle.ref.hex()
     if key not in _fetched:
         if len(_fetched) == len(ENCODINGS):

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and where they are."""
+"""Atomic file writes, paths, and temporary folders."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from data.errors import InputError
 
 
 def user_path(path: str | Path) -> Path:
-    """Return a path of the user's with its ``~`` or ``~NAME`` replaced by the home that it stands for.
+    """Return a user's path with ``~`` or ``~NAME`` replaced by the home directory.
 
-    Shells leave it in ``--out=~/x``. Raises ``InputError`` where the home is unknown: no folder is to be called ``~``.
+    Shells do not expand it in ``--out=~/x``. Raises ``InputError`` if the home is unknown, so that no folder is ever
+    named ``~``.
     """
     expanded = os.path.expanduser(path)
     home, slash, _ = expanded.partition("/")
@@ -34,12 +35,12 @@ def user_path(path: str | Path) -> Path:
 
 
 def absolute_path(path: str | Path) -> Path:
-    """The path as it means from any directory; one that leads round in circles is left for its reader to refuse."""
+    """Return the absolute path; a path with a loop of links is left for its reader to refuse."""
     return Path(os.path.realpath(user_path(path)))
 
 
 def write_atomically(path: Path, content: bytes) -> str:
-    """Write a file under a temporary name, flush it to disk, then rename it; returns its SHA-256."""
+    """Write a file under a temporary name, flush it to disk, rename it, and return its SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -54,7 +55,7 @@ def write_atomically(path: Path, content: bytes) -> str:
 
 
 def flush_names(folder: Path) -> None:
-    """Flush the names in a folder to disk, so that a rename outlasts a loss of power; not every file system can."""
+    """Flush a folder's entries to disk, so that a rename survives a power loss; not every file system supports it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -64,14 +65,14 @@ def flush_names(folder: Path) -> None:
 
 
 def own_mark() -> str:
-    """What tells this process's temporary files from others' in a folder that machines may share."""
+    """Return the mark that identifies this process's temporary files in a folder that machines may share."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def abandoned(folder: Path, prefix: str, suffix: str = "", host: str | None = None) -> list[Path]:
-    """Return the folders ``prefix MARK suffix...`` whose mark is of a process of this machine that has ended.
+    """Return the folders ``prefix MARK suffix...`` whose mark names an ended process of this machine.
 
-    A mark is ``HOST-PID``, as `own_mark` gives it; ``host`` is what stands there for this machine, by default its name.
+    A mark is ``HOST-PID``, as from `own_mark`; ``host`` is this machine's name in marks, by default its host name.
     """
     named = re.compile(re.escape(f"{prefix}{host or socket.gethostname()}-") + r"(\d+)" + re.escape(suffix))
     with suppress(OSError):
@@ -81,15 +82,15 @@ def abandoned(folder: Path, prefix: str, suffix: str = "", host: str | None = No
 
 
 def clear_abandoned(folder: Path, prefix: str, suffix: str = "", host: str | None = None) -> None:
-    """Delete the folders that `abandoned` finds; what cannot be deleted stays."""
+    """Delete the folders that `abandoned` returns; a folder that cannot be deleted stays."""
     for path in abandoned(folder, prefix, suffix, host):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def private_folder(path: Path) -> Path | None:
-    """Return ``path``, made where it is missing, if it is a folder of this user's that is closed to all others.
+    """Return ``path``, created if missing, if it is a folder that only this user owns and can open.
 
-    ``None`` where it cannot be made, or where a link, or a folder that others own or may open, stands there: in a
+    Returns ``None`` if it cannot be created, or if it is a link or a folder that others own or can open: in a
     temporary directory anybody may have put it there.
     """
     try:
@@ -103,9 +104,9 @@ def private_folder(path: Path) -> Path | None:
 
 
 def why_not_writable(folder: Path, size: int = 1 << 18) -> str | None:
-    """Return what keeps this process from writing ``size`` bytes in a folder, which is made where it is missing.
+    """Return why this process cannot write ``size`` bytes to a folder, or ``None`` if it can.
 
-    ``None`` where nothing does. Rights do not tell: disks are full, mounted for reading alone, or have a quota.
+    A missing folder is created. Permissions are not enough to know: a disk can be full, read-only, or have a quota.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +118,7 @@ def why_not_writable(folder: Path, size: int = 1 << 18) -> str | None:
 
 
 def read_regular(path: Path) -> bytes:
-    """The content of a regular file; ``OSError`` for anything else, which could go on for ever (``/dev/zero``)."""
+    """Return the content of a regular file; ``OSError`` for any other, which may never end (``/dev/zero``)."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""The folder ``runs/``, in which studies lie that are known by their name."""
+"""The folder ``runs/``, which holds studies by name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ RUNS = Path("runs")
 
 
 def hint_at_runs(directory: Path, mark: str) -> str:
-    """Return ``" (did you mean 'runs/base'?)"`` where something is in ``runs/`` that holds a file ``mark``, or ``""``.
+    """Return ``" (did you mean 'runs/base'?)"`` if a folder with a file ``mark`` in ``runs/`` is meant, or ``""``.
 
-    ``directory`` is what was looked for: a name there, a part of one that was misspelt, or a place within a study.
+    ``directory`` is the path that was asked for: a name in ``runs/``, a misspelt part of one, or a path inside a study.
     """
     inside = RUNS / directory
     if not directory.is_absolute() and (inside / mark).is_file():

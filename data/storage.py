@@ -1,7 +1,7 @@
 """Files by their *location*: a path, or a URI of an object store (``s3://``, ``gs://``).
 
-Local files are written whole or not at all by a rename; an object appears when its upload is complete. Credentials
-come from the environment, as the stores' own tools find them, and never stand in a location.
+Local files are written atomically, by a rename; an object appears when its upload is complete. Credentials come
+from the environment, as for the stores' own tools, and are never part of a location.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _OPTIONS = {
     "s3": ("region", "scheme", "endpoint_override"),
     "gs": ("retry_limit_seconds", "project_id"),
 }
-"""What may stand after the ``?`` of a URI: pyarrow's names, and none of those that hold secrets.
+"""The options allowed after the ``?`` of a URI: pyarrow's names, without those that hold secrets.
 
-Google's client would send its token to any endpoint that a stranger's study named."""
+Google's client would send its token to any endpoint that somebody else's study names."""
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _GS_PATIENCE = "retry_limit_seconds=30"
 """Google's client tries for 15 minutes by default."""
 
 
 def is_uri(location: str) -> bool:
-    """Whether a location is a URI; all others are paths."""
+    """Return whether a location is a URI; any other location is a path."""
     return "://" in location
 
 
 def checked_location(location: str) -> str:
-    """A folder's absolute path, or the URI of a store that is known.
+    """Return a folder's absolute path, or the URI of a supported store.
 
-    Raises ``InputError`` for other stores, and for a URI that may hold a secret; nothing of such a one is quoted.
+    Raises ``InputError`` for other stores, and for a URI that may hold a secret; the message quotes no part of it.
     """
     if not is_uri(location):
         return str(absolute_path(location))
@@ -64,7 +64,7 @@ def checked_location(location: str) -> str:
 
 
 def join(location: str, *names: str) -> str:
-    """The location of what has this name in a folder."""
+    """Return the location of the file or folder with these names below a folder."""
     if not is_uri(location):
         return str(Path(location, *names))
     parts = urlsplit(location)
@@ -72,7 +72,7 @@ def join(location: str, *names: str) -> str:
 
 
 def parent(location: str) -> str:
-    """The folder that something lies in."""
+    """Return the folder that contains a location."""
     if not is_uri(location):
         return str(Path(location).parent)
     parts = urlsplit(location)
@@ -80,12 +80,12 @@ def parent(location: str) -> str:
 
 
 def base_name(location: str) -> str:
-    """The name of something in its folder."""
+    """Return the last name of a location, without its folder."""
     return Path(unquote(urlsplit(location).path) if is_uri(location) else location).name
 
 
 def read_file(location: str | Path) -> bytes:
-    """The content of a file; ``OSError`` where it cannot be read."""
+    """Return the content of a file; ``OSError`` if it cannot be read."""
     if not is_uri(str(location)):
         return read_regular(Path(location))
     with _remote(str(location)) as (store, key), store.open_input_stream(key) as stream:
@@ -93,7 +93,7 @@ def read_file(location: str | Path) -> bytes:
 
 
 def write_file(location: str | Path, content: bytes) -> str:
-    """Write a file, whole or not at all; returns its SHA-256. ``OSError`` where that is not possible."""
+    """Write a file atomically and return its SHA-256; ``OSError`` if that is not possible."""
     if not is_uri(str(location)):
         return write_atomically(Path(location), content)
     with _remote(str(location)) as (store, key), store.open_output_stream(key) as stream:
@@ -102,7 +102,7 @@ def write_file(location: str | Path, content: bytes) -> str:
 
 
 def delete_file(location: str) -> None:
-    """Delete a file; nothing happens where there is none."""
+    """Delete a file; do nothing if it does not exist."""
     if not is_uri(location):
         Path(location).unlink(missing_ok=True)
         return
@@ -111,7 +111,7 @@ def delete_file(location: str) -> None:
 
 
 def list_files(location: str) -> dict[str, int]:
-    """Size in bytes of every file in a folder and those below, by its name relative to it; none where it is not."""
+    """Return the size in bytes of each file below a folder, by relative name; empty if the folder does not exist."""
     if not is_uri(location):
         return {path.relative_to(location).as_posix(): size for path, size in _local_files(Path(location))}
     with _remote(location) as (store, key):
@@ -130,7 +130,7 @@ def _local_files(folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 def check_writable(folder: str) -> None:
-    """Write a file to a folder, read it back and delete it; ``InputError`` where any of that fails."""
+    """Write a file to a folder, read it back and delete it; ``InputError`` if any of these fails."""
     probe, content = join(folder, f".probe-{secrets.token_hex(4)}.tmp"), secrets.token_bytes(8)
     try:
         write_file(probe, content)
@@ -155,7 +155,7 @@ def _advice(folder: str) -> str:
 
 @contextmanager
 def _remote(location: str) -> Iterator[tuple[FileSystem, str]]:
-    """The store of a location and the key in it; whatever goes wrong there is an ``OSError`` without secrets."""
+    """Run the body with a location's store and its key there; a store error becomes an ``OSError`` without secrets."""
     import pyarrow
 
     parts = urlsplit(location)

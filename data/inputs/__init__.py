@@ -1,1 +1,1 @@
-"""What networks read: split, encoded and scaled."""
+"""Inputs of networks: splits, encodings and scaling."""

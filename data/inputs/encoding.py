@@ -1,7 +1,7 @@
-"""Other encodings of the continuous numbers than standardisation: quantile, piecewise-linear.
+"""Encodings of the continuous numbers other than standardisation: quantile and piecewise-linear.
 
-An encoding is fitted on the standardised training rows alone. Columns that standardisation leaves alone (binary
-ones, constant ones) and the sentence model's pass through.
+An encoding is fitted on the standardised training rows only. Columns that standardisation leaves unchanged (binary
+and constant ones) and those of the sentence model pass through.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from data.inputs.features import Features, FeatureScaler, Scaler, is_text_input
 Encoding = Literal["standardised", "quantile", "piecewise_linear"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
 QUANTILES = 256
-"""Points of the empirical distribution that are kept of a column."""
+"""The number of points kept from a column's empirical distribution."""
 BINS = 32
-"""Of a column in the piecewise-linear encoding, before equal edges are merged."""
+"""The number of bins per column in the piecewise-linear encoding, before equal edges are merged."""
 _ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class ColumnEncoding(ABC):
-    """How one standardised number is encoded: ``points``, float64 ``(m,)``, are quantiles of its training rows."""
+    """The encoding of one standardised number; ``points``, float64 ``(m,)``, are quantiles of its training rows."""
 
     points: np.ndarray
 
@@ -44,23 +44,23 @@ class ColumnEncoding(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, values: np.ndarray) -> Self:
-        """Points from the training rows of a column, ``(n,)``."""
+        """Fit the points to the training rows of a column, ``(n,)``."""
 
     @abstractmethod
     def names(self, column: str) -> tuple[str, ...]:
-        """Names of the ``w`` inputs that stand for a column."""
+        """Return the names of the ``w`` inputs that represent a column."""
 
     @abstractmethod
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """A column ``(n,)`` float64 as its inputs ``(n, w)``."""
+        """Return the inputs ``(n, w)`` of a column ``(n,)`` float64."""
 
 
 class QuantileColumn(ColumnEncoding):
-    """A number through its empirical distribution function to a standard normal.
+    """An encoding that maps a number through its empirical distribution function to a standard normal.
 
-    As scikit-learn's ``QuantileTransformer``: linear between the points, and a value that many rows share gets the
-    middle of its probabilities; here that holds at the two ends as well, and probabilities end half a step before
-    0 and 1, so that a third of zeros, as in ``instrumentalness``, does not become one outlier at -5.2.
+    As in scikit-learn's ``QuantileTransformer``, it is linear between the points, and a value that many rows share
+    gets the middle of its probabilities. Here that also holds at the two ends, and probabilities end half a step
+    before 0 and 1, so that a third of zeros, as in ``instrumentalness``, does not become an outlier at -5.2.
     """
 
     def __post_init__(self) -> None:
@@ -70,16 +70,16 @@ class QuantileColumn(ColumnEncoding):
 
     @classmethod
     def fit(cls, values: np.ndarray) -> Self:
-        """Quantiles at equal steps of probability."""
-        # rounding may put an interpolated quantile a bit below the one before
+        """Fit quantiles at equal steps of probability."""
+        # rounding may put an interpolated quantile slightly below the previous one
         return cls(np.maximum.accumulate(np.quantile(values, np.linspace(0, 1, QUANTILES))))
 
     def names(self, column: str) -> tuple[str, ...]:
-        """One input, of the column's own name."""
+        """Return one name, the column's own."""
         return (column,)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Normal scores, within ±3 or so."""
+        """Return normal scores, within about ±3."""
         from scipy.special import ndtri
 
         probabilities = np.linspace(0, 1, len(self.points))
@@ -90,11 +90,11 @@ class QuantileColumn(ColumnEncoding):
 
 
 class PiecewiseLinearColumn(ColumnEncoding):
-    """A number as how far it has come through each of ``w`` bins: all of those below its own, none of those above.
+    """An encoding of a number as its progress through each of ``w`` bins: full below its own bin, zero above it.
 
     Gorishniy et al. 2022, "On Embeddings for Numerical Features in Tabular Deep Learning", equation 1, with bins
     between quantiles. Two things differ: components are centred, from -1/2 to 1/2; and the first and the last bin
-    go on beyond their outer edge, but for no more than their own width again (-3/2, 3/2).
+    extend beyond their outer edge, by at most their own width (-3/2, 3/2).
     """
 
     def __post_init__(self) -> None:
@@ -104,15 +104,15 @@ class PiecewiseLinearColumn(ColumnEncoding):
 
     @classmethod
     def fit(cls, values: np.ndarray) -> Self:
-        """Edges at quantiles that are values of rows; equal ones are merged."""
+        """Fit bin edges at quantiles that are values of rows; equal edges are merged."""
         return cls(np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1), method="inverted_cdf")))
 
     def names(self, column: str) -> tuple[str, ...]:
-        """One input per bin: ``tempo[0]``, ``tempo[1]``, ..."""
+        """Return one name per bin: ``tempo[0]``, ``tempo[1]``, ..."""
         return tuple(f"{column}[{place}]" for place in range(len(self.points) - 1))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Equation 1, bounded and centred."""
+        """Return the components of equation 1, bounded and centred."""
         least, most = np.zeros(len(self.points) - 1), np.ones(len(self.points) - 1)
         least[0], most[-1] = -1, 2
         return np.clip((values[:, None] - self.points[:-1]) / np.diff(self.points), least, most) - 0.5
@@ -123,9 +123,9 @@ _COLUMNS: Mapping[str, type[ColumnEncoding]] = {"quantile": QuantileColumn, "pie
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedScaler:
-    """Standardises, then encodes some of the columns; a `Scaler`.
+    """A `Scaler` that standardises all columns, then encodes some of them.
 
-    ``encoded`` has an entry for every column of ``standardiser`` that is not passed through.
+    ``encoded`` has an entry for each column of ``standardiser`` that does not pass through.
     """
 
     standardiser: FeatureScaler
@@ -141,7 +141,7 @@ class EncodedScaler:
 
     @classmethod
     def fit(cls, features: Features, encoding: str) -> EncodedScaler:
-        """The encoding that the training rows of standardised ``features`` ask for."""
+        """Fit the encoding to the training rows of standardised ``features``."""
         standardiser = features.scaler.standardiser
         varies = {
             name: column
@@ -157,23 +157,23 @@ class EncodedScaler:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of `data.inputs.features.raw_matrix` that it reads, in order."""
+        """The columns of `data.inputs.features.raw_matrix` that the scaler reads, in order."""
         return self.standardiser.columns
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The inputs that it gives: those of a column stand where the column stood."""
+        """The names of the resulting inputs; those of a column take the place of the column."""
         return tuple(name for column in self.columns for name in self._names(column))
 
     def _names(self, column: str) -> tuple[str, ...]:
         return self.encoded[column].names(column) if column in self.encoded else (column,)
 
     def transform(self, matrix: np.ndarray) -> np.ndarray:
-        """Raw rows ``(n, len(columns))`` as inputs, ``(n, len(names))`` float32, C-contiguous."""
+        """Return the inputs, ``(n, len(names))`` float32, C-contiguous, of raw rows ``(n, len(columns))``."""
         return self._encoded(self.standardiser.transform(matrix))
 
     def encode(self, features: Features) -> Features:
-        """Standardised features in this encoding; labels are the same arrays."""
+        """Return standardised features in this encoding; the labels are the same arrays."""
         digest = hashlib.sha256(features.fingerprint.encode())
         digest.update(json.dumps([self.encoding, self._points()]).encode())
         arrays: dict[str, Any] = {
@@ -182,7 +182,7 @@ class EncodedScaler:
         return replace(features, names=self.names, scaler=self, fingerprint=digest.hexdigest(), **arrays)
 
     def _encoded(self, x: np.ndarray) -> np.ndarray:
-        """Rows a few at a time: beside the result, next to no memory is needed."""
+        """Return encoded rows, computed a few at a time so that hardly any memory beside the result is needed."""
         widths = [len(self._names(column)) for column in self.columns]
         starts = np.cumsum([0, *widths])
         passed = [place for place, column in enumerate(self.columns) if column not in self.encoded]
@@ -200,12 +200,12 @@ class EncodedScaler:
         return {name: column.points.tolist() for name, column in self.encoded.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` gives the same scaler back, to the bit."""
+        """Return plain values from which `from_json` restores the same scaler, to the bit."""
         return {"encoding": self.encoding, "points": self._points(), "standardised": self.standardiser.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> EncodedScaler:
-        """The inverse of `to_json`; ``ValueError`` (or ``KeyError``) where it cannot have been written by it."""
+        """Restore a scaler from `to_json`; ``ValueError`` (or ``KeyError``) if it cannot have written the values."""
         encoding, points, standardised = values["encoding"], values["points"], values["standardised"]
         if encoding not in ENCODINGS[1:] or not isinstance(points, Mapping) or not isinstance(standardised, Mapping):
             raise ValueError(f"an encoding of {', '.join(_COLUMNS)}, its points and standardisation must be given")
@@ -223,17 +223,17 @@ def _numbers(values: Any) -> np.ndarray:
 
 
 def scaler_from_json(values: Mapping[str, Any]) -> Scaler:
-    """Any scaler that a model directory may hold, from its ``to_json``.
+    """Restore any scaler that a model directory may hold from its ``to_json``.
 
-    Raises ``ValueError``, ``KeyError`` or ``TypeError`` where it is none.
+    Raises ``ValueError``, ``KeyError`` or ``TypeError`` if the values are not a scaler's.
     """
     return EncodedScaler.from_json(values) if "encoding" in values else FeatureScaler.from_json(dict(values))
 
 
 def encoding_scaler(features: Features, encoding: str) -> Scaler:
-    """What would scale standardised features in another encoding, fitted on their training rows alone.
+    """Return a scaler to another encoding for standardised features, fitted on their training rows only.
 
-    It is their own scaler for ``standardised``, and where nothing would be encoded (text).
+    It is the features' own scaler for ``standardised``, and if there is nothing to encode (text).
 
     Raises:
         InputError: an unknown encoding.
@@ -251,6 +251,6 @@ def encoding_scaler(features: Features, encoding: str) -> Scaler:
 
 
 def encode_features(features: Features, encoding: str) -> Features:
-    """Standardised features in another encoding; see `encoding_scaler`."""
+    """Return standardised features in another encoding; see `encoding_scaler`."""
     scaler = encoding_scaler(features, encoding)
     return features if scaler is features.scaler else scaler.encode(features)

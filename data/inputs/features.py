@@ -1,4 +1,4 @@
-"""Matrices for networks: audio (14), text (384), fusion (398), scaled by what the training rows say."""
+"""Matrices for networks: audio (14), text (384), fusion (398), scaled by statistics of the training rows."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
 
 FeatureKind = Literal["audio", "text", "fusion"]
 FEATURE_KINDS: tuple[str, ...] = get_args(FeatureKind)
-# Two of the sentence model's columns vary by 1e-33 around nothing: noise, whatever its relative size.
+# Two of the sentence model's columns vary by 1e-33 around zero: noise, whatever its relative size.
 _CONSTANT_RELATIVE, _CONSTANT_ABSOLUTE = 1e-12, 1e-24
 _TEXT_INPUT = re.compile(r"text_\d{3,}")
 
 
 class Scaler(Protocol):
-    """From the numbers of a table to the inputs of a network, by what the training rows say."""
+    """A map from the numbers of a table to the inputs of a network, fitted on the training rows."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of `raw_matrix` that it reads, in order."""
+        """The columns of `raw_matrix` that the scaler reads, in order."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The inputs that it gives, in order."""
+        """The names of the resulting inputs, in order."""
 
     @property
     def standardiser(self) -> FeatureScaler:
-        """Its first step."""
+        """The first step, standardisation."""
 
     def encode(self, features: Features) -> Features:
-        """Its second step: standardised features in its encoding."""
+        """Run the second step: return standardised features in this scaler's encoding."""
 
     def transform(self, matrix: np.ndarray) -> np.ndarray:
-        """Both steps: ``(n, len(columns))`` raw numbers to ``(n, len(names))`` float32, C-contiguous."""
+        """Run both steps: ``(n, len(columns))`` raw numbers to ``(n, len(names))`` float32, C-contiguous."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; ``data.inputs.encoding.scaler_from_json`` gives the same scaler back, to the bit."""
+        """Return plain values from which ``data.inputs.encoding.scaler_from_json`` restores this scaler, to the bit."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureScaler:
-    """Standardises columns: ``(x - mean) / scale``, both float64 ``(d,)``; 0 and 1 change nothing."""
+    """A `Scaler` that standardises columns: ``(x - mean) / scale``, both float64 ``(d,)``; 0 and 1 change nothing."""
 
     names: tuple[str, ...]
     mean: np.ndarray
@@ -71,21 +71,21 @@ class FeatureScaler:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What it reads is what it gives."""
+        """The columns read, which are also the inputs produced."""
         return self.names
 
     @property
     def standardiser(self) -> FeatureScaler:
-        """This is the whole of it."""
+        """The scaler itself, since standardisation is its only step."""
         return self
 
     def encode(self, features: Features) -> Features:
-        """Nothing follows standardisation."""
+        """Return the features unchanged, since nothing follows standardisation."""
         return features
 
     @classmethod
     def fit(cls, matrix: np.ndarray, names: tuple[str, ...], binary: tuple[str, ...] = ()) -> FeatureScaler:
-        """Mean and standard deviation (of the population) of each column of ``matrix`` ``(n, d)``.
+        """Fit the mean and the (population) standard deviation of each column of ``matrix`` ``(n, d)``.
 
         ``binary`` columns pass through; a column that is constant to 1e-12 of its size has scale 1.
         """
@@ -98,27 +98,27 @@ class FeatureScaler:
         return cls(names=tuple(names), mean=mean, scale=scale)
 
     def transform(self, matrix: np.ndarray) -> np.ndarray:
-        """Scaled rows, ``(n, d)`` float32, C-contiguous."""
+        """Return scaled rows, ``(n, d)`` float32, C-contiguous."""
         if matrix.shape[1:] != (len(self.names),):
             raise ValueError(f"matrix must have {len(self.names)} columns, but has shape {matrix.shape}")
         return np.ascontiguousarray((matrix - self.mean) / self.scale, dtype=np.float32)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists; `from_json` gives the same numbers back to the bit."""
+        """Return plain lists from which `from_json` restores the same numbers, to the bit."""
         return {"names": list(self.names), "mean": self.mean.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> FeatureScaler:
-        """The inverse of `to_json`."""
+        """Restore a scaler from `to_json`."""
         return cls(names=tuple(values["names"]), mean=values["mean"], scale=values["scale"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
-    """Everything a network trains on.
+    """All data that a network trains on.
 
     ``x_*``: ``(n, d)`` float32, C-contiguous; ``y_*``: ``(n,)`` int64, positions in ``genres`` (sorted).
-    ``names`` are the ``d`` columns. ``fingerprint`` stands for data, split, kind, scaler and text model.
+    ``names`` are the ``d`` columns. ``fingerprint`` identifies data, split, kind, scaler and text model.
     """
 
     names: tuple[str, ...]
@@ -133,7 +133,7 @@ class Features:
     fingerprint: str
     kind: FeatureKind
     text_model: TextModel | None = None
-    """Where the text columns come from, if there are any."""
+    """The model that produced the text columns, if there are any."""
 
     def __post_init__(self) -> None:
         for side in ("train", "val", "holdout"):
@@ -153,12 +153,12 @@ def build_features(
     text_model: TextModel | None = None,
     encoder: Encoder | None = None,
 ) -> Features:
-    """Matrices and labels of every side; scaler and label order come from the training rows alone.
+    """Build the matrices and labels of each side; scaler and label order come from the training rows only.
 
-    ``scaler`` takes the place of the fitted one: a network that goes on from another's weights keeps its scaling
-    and its encoding. ``text_model`` reads the titles, by default the packaged one; ``encoder`` says where.
+    ``scaler`` replaces the fitted one: a network that continues from another's weights keeps its scaling and its
+    encoding. ``text_model`` embeds the titles, by default the packaged one; ``encoder`` determines where it runs.
 
-    Paper, section on features: audio is 14 numbers (standardised, ``mode`` as it is), text is the 384
+    Paper, section on features: audio is 14 numbers (standardised, ``mode`` unchanged), text is the 384
     numbers of "album name + track name" (standardised), fusion is audio then text.
 
     Raises:
@@ -186,14 +186,14 @@ def build_features(
 
 
 def is_text_input(name: str, kind: str) -> bool:
-    """Whether a column of `raw_matrix` of this kind is one of the sentence model's."""
+    """Return whether a column of `raw_matrix` of this kind comes from the sentence model."""
     return kind != "audio" and _TEXT_INPUT.fullmatch(name) is not None
 
 
 def raw_matrix(
     tracks: Tracks, kind: str, text_model: TextModel | None = None, encoder: Encoder | None = None
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
-    """Features before scaling: ``(n, d)`` floats, the ``d`` names, and which of them are binary."""
+    """Return the features before scaling: ``(n, d)`` floats, the ``d`` names, and the names of the binary ones."""
     if kind not in FEATURE_KINDS:
         raise InputError(
             f"--features {kind}{did_you_mean(kind, FEATURE_KINDS)}: must be one of {', '.join(FEATURE_KINDS)}"
@@ -209,7 +209,7 @@ def raw_matrix(
 
 
 def audio_matrix(tracks: Tracks) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
-    """Unscaled audio features: ``(n, 14)`` float64 in the paper's order, their names, the binary ones."""
+    """Return unscaled audio features: ``(n, 14)`` float64 in the paper's order, their names, and the binary ones."""
     names = (*tracks.number_columns, *tracks.binary_columns)
     return tracks.frame[list(names)].to_numpy(dtype=np.float64), names, tracks.binary_columns
 
@@ -241,7 +241,7 @@ def _fingerprint(tracks: Tracks, split: Split, kind: str, scaler: FeatureScaler,
     for rows in (split.train, split.val, split.holdout):
         digest.update(f"{len(rows)}\x1e".encode() + rows.astype("<i8").tobytes())
     digest.update("\x1e".join(scaler.names).encode())
-    # the last bits of a mean differ between machines, of an embedding much more: its model stands for it
+    # the last bits of a mean differ between machines, those of an embedding much more: its model is hashed instead
     audio = 0 if kind == "text" else len(tracks.number_columns) + len(tracks.binary_columns)
     for values in (scaler.mean[:audio], scaler.scale[:audio]):
         digest.update(" ".join(f"{value:.10g}" for value in values).encode())

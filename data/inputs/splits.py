@@ -1,4 +1,4 @@
-"""Who trains, who validates, who is never seen: stratified, at random or by whole tracks or albums."""
+"""Stratified splits into training, validation and hold-out rows: at random, or by whole tracks or albums."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FREE = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """Row numbers of the three sides of a table: int64, disjoint; ``holdout`` may be empty."""
+    """The row numbers of a table's three sides: int64, disjoint; ``holdout`` may be empty."""
 
     train: np.ndarray
     val: np.ndarray
@@ -47,7 +47,7 @@ class Split:
             raise ValueError("the sides must be disjoint row numbers from 0")
 
     def sides(self, rows: int) -> np.ndarray:
-        """The side of each of ``rows`` rows: 0 train, 1 val, 2 holdout, -1 none; shape ``(rows,)``, int8."""
+        """Return the side of each of ``rows`` rows: 0 train, 1 val, 2 holdout, -1 none; shape ``(rows,)``, int8."""
         sides = np.full(rows, LEFT_OUT, dtype=np.int8)
         for side, members in ((TRAIN, self.train), (VAL, self.val), (HOLDOUT, self.holdout)):
             sides[members] = side
@@ -62,14 +62,14 @@ def split_tracks(
     val_fraction: float = VAL_FRACTION,
     holdout: float = 0.0,
 ) -> Split:
-    """Split rows into train, validation and hold-out, each with the table's shares of the genres.
+    """Split rows into train, validation and hold-out, each with the genre shares of the table.
 
     ``random`` without a hold-out is the paper's split: scikit-learn's ``train_test_split``, stratified.
-    ``track`` and ``album`` let no track, and no album either, stand on two sides. The hold-out is taken
+    ``track`` keeps all rows of a track on one side; ``album`` also those of an album. The hold-out is taken
     first, as a share of all rows; ``val_fraction`` is a share of the rest.
 
     Raises:
-        InputError: an unknown kind, a wrong fraction, or genres with too few rows: these are listed.
+        InputError: an unknown kind, a wrong fraction, or genres with too few rows, which are listed.
     """
     if kind not in SPLIT_KINDS:
         raise InputError(f"--split {kind}{did_you_mean(kind, SPLIT_KINDS)}: must be one of {', '.join(SPLIT_KINDS)}")
@@ -84,26 +84,26 @@ def split_tracks(
         if holdout:
             rest, held = _part(rest, genres, groups, holdout, seed)
         train, val = _part(rest, genres, groups, val_fraction, seed)
-    except ValueError as error:  # scikit-learn will not even try
+    except ValueError as error:  # scikit-learn refuses
         raise _too_rare(genres, None, [], wanted) from error
     _check_genres(genres, groups, [train, val, *([held] if holdout else [])], wanted)
     return Split(train=train, val=val, holdout=held, kind=kind, seed=seed)  # type: ignore[arg-type]
 
 
 def check_rare_genres(tracks: Tracks, *, kind: str = "random", seed: int = 42, holdout: float = 0.0) -> None:
-    """Raise what ``split_tracks`` would of genres that are too rare, without a delay where none is rare.
+    """Raise the error of ``split_tracks`` for genres that are too rare, without delay if none is rare.
 
-    scikit-learn takes a second to be imported: only a table with a rare genre is split beforehand.
+    Importing scikit-learn takes a second, so only a table with a rare genre is split here.
     """
     if not 0 <= holdout < 1 or kind not in SPLIT_KINDS:
-        return  # the split itself refuses these
+        return  # split_tracks refuses these
     least = least_rows(VAL_FRACTION, holdout)
     if rare_genres(tracks.genres, least) or (kind != "random" and _has_few_groups(tracks, kind, 2 * least)):
         split_tracks(tracks, kind=kind, seed=seed, holdout=holdout)
 
 
 def _has_few_groups(tracks: Tracks, kind: str, least: int) -> bool:
-    """Whether some genre has few albums, or tracks, by their names as they are written."""
+    """Return whether some genre has few albums, or tracks, by their names as written."""
     column = ALBUM_NAME if kind == "album" else TRACK_NAME
     if column not in tracks.text_columns:
         return True
@@ -111,10 +111,10 @@ def _has_few_groups(tracks: Tracks, kind: str, least: int) -> bool:
 
 
 def group_rows(tracks: Tracks, kind: str) -> np.ndarray:
-    """The group number of each row, shape ``(n,)``: rows that must stay on one side share it.
+    """Return the group number of each row, shape ``(n,)``: rows that must stay on one side share it.
 
-    For ``album`` a group is whatever hangs together by common albums or common tracks, so that a split
-    by album is also one by track.
+    For ``album`` a group is a set of rows connected by common albums or common tracks, so that a split
+    by album is also a split by track.
     """
     return _hanging_together(_keys(tracks, kind))
 
@@ -124,7 +124,7 @@ def _keys(tracks: Tracks, kind: str) -> list[np.ndarray]:
 
 
 def _hanging_together(keys: list[np.ndarray]) -> np.ndarray:
-    """Connected components of the rows, two of them joined where they agree in one of the keys."""
+    """Return the connected component of each row; two rows are connected if they share one of the keys."""
     rows = end = len(keys[0])
     nodes = []
     for column in keys:
@@ -142,7 +142,7 @@ def _hanging_together(keys: list[np.ndarray]) -> np.ndarray:
 def _part(
     rows: np.ndarray, genres: np.ndarray, groups: np.ndarray | None, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take ``fraction`` of ``rows`` away, stratified: (what stays, what was taken)."""
+    """Split off ``fraction`` of ``rows``, stratified, and return (the rest, the part taken)."""
     if groups is not None:
         taken = take_groups(genres[rows], groups[rows], fraction, seed)
         return rows[~taken], rows[taken]
@@ -155,9 +155,9 @@ def _part(
 def take_groups(genres: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Mark about ``fraction`` of each genre's rows, whole groups only; shape ``(n,)``, bool.
 
-    The groups are walked from the largest to the smallest, in random order among equals. Each is taken
-    if the counts taken so far, genre by genre, then lie nearer to ``fraction`` of the counts walked so
-    far than if it is not. Single rows come last and even out what larger groups left.
+    The groups are visited from the largest to the smallest, in random order among equals. A group is taken
+    if that brings the counts taken so far, per genre, nearer to ``fraction`` of the counts visited so far
+    than leaving it. Single rows come last and even out the differences that larger groups left.
     """
     _, genre_codes = np.unique(genres.astype(str), return_inverse=True)
     _, group_codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -174,15 +174,15 @@ def take_groups(genres: np.ndarray, groups: np.ndarray, fraction: float, seed: i
 
 
 def extend_split(split: Split, old: Tracks, new: Tracks) -> Split:
-    """The split of ``join_tracks(old, new)`` that keeps every old row on its side.
+    """Return a split of ``join_tracks(old, new)`` that keeps every old row on its side.
 
     A new row that is a track of ``old`` (for ``album``: or shares an album with it, or with a row that
     does) goes to that row's side. The rest is split by whole tracks (albums), stratified, with the old
-    shares. Where old rows of one new row's group stand on several sides: ``random``, whose sides share
-    tracks anyway, sends it to train, else to val; ``album`` leaves it out, on no side.
+    shares. If a new row's group has old rows on several sides, ``random``, whose sides share tracks anyway,
+    sends it to train, or to val if none is in train; ``album`` leaves it out, on no side.
 
     Raises:
-        InputError: some genre would be missing from a side.
+        InputError: a genre would be missing from a side.
     """
     old_sides = split.sides(len(old))
     groups = _hanging_together(_joint_keys(split.kind, old, new))
@@ -203,7 +203,7 @@ def extend_split(split: Split, old: Tracks, new: Tracks) -> Split:
 
 
 def _wanted_again(split: Split, new: Tracks) -> Wanted:
-    """What a genre needs to be split as this was; what is new is split by tracks at least."""
+    """Return the needs of a genre in a split like this one; new rows are split at least by tracks."""
     seen = len(split.train) + len(split.val)
     holdout = len(split.holdout) / (seen + len(split.holdout))
     unit = "album" if split.kind == "album" else "track"
@@ -218,7 +218,7 @@ def _joint_keys(kind: SplitKind, old: Tracks, new: Tracks) -> list[np.ndarray]:
 
 
 def _inherited(kind: SplitKind, groups: np.ndarray, old_sides: np.ndarray) -> np.ndarray:
-    """The side of each new row by the old rows of its group; `_FREE` where there are none."""
+    """Return the side of each new row from the old rows of its group; `_FREE` if there are none."""
     rows = len(old_sides)
     touches = np.zeros((groups.max() + 1, HOLDOUT + 1), dtype=bool)
     placed = old_sides != LEFT_OUT
@@ -265,7 +265,11 @@ def _too_rare(
     wanted: Wanted,
     missing: Collection[str] = (),
 ) -> InputError:
-    """Of rows alone: all genres with fewer than the least; of whole tracks or albums: those that lack a side."""
+    """Return the error that genres are too rare.
+
+    A split of single rows lists all genres below the least number; a split of whole tracks or albums lists those that
+    are missing from a side.
+    """
     counts, least, unit = Counter(genres), wanted.least, wanted.unit
     if groups is None:
         few = rare_genres(genres, least) or {genre: counts[genre] for genre in sorted(missing or counts)}

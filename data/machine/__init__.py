@@ -1,1 +1,1 @@
-"""What the machine grants: CPUs, and a folder to keep things in."""
+"""Resources of the machine: usable CPUs and the cache folder."""

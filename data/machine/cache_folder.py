@@ -1,4 +1,4 @@
-"""The folder of everything that can be computed again: compiled kernels, embeddings, the public table."""
+"""The cache folder, for files that can be recreated: compiled kernels, embeddings, the public table."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ CACHE_VARIABLE = "GENRESWEEP_CACHE_DIR"
 
 @dataclass(frozen=True)
 class Cache:
-    """The cache folder of this user, and why it is not the one that was wished for."""
+    """The cache folder of this user, and why it differs from the requested one."""
 
     folder: Path
     wished: str
-    """The one that the user or the system names, writable or not."""
+    """The folder that the user or the system names, writable or not."""
     reason: str | None
-    """What keeps this process from writing there; ``None`` where ``folder`` is that one."""
+    """The reason why this process cannot write to ``wished``; ``None`` if ``folder`` is ``wished``."""
 
 
 def cache_dir() -> Path:
-    """Return the cache folder of this user, in which this process can write, as `choose_cache` finds it.
+    """Return this user's writable cache folder, as `choose_cache` finds it.
 
-    A warning says where it is not the one that was wished for.
+    A warning is issued if it is not the requested one.
     """
     chosen = choose_cache()
     if chosen.reason is not None:
@@ -44,12 +44,12 @@ def cache_dir() -> Path:
 
 
 def choose_cache() -> Cache:
-    """Return the cache folder of this user, in which this process can write.
+    """Return this user's cache folder, in which this process can write.
 
-    It is what the variable ``GENRESWEEP_CACHE_DIR`` names, else the usual one of the system (``~/.cache/genresweep``).
-    Where that cannot be written (``HOME=/``, a home that is read-only or full, no home at all), it is a folder of the
-    user's own in the temporary directory, so that kernels are compiled once a machine. Raises ``InputError`` where the
-    variable holds a ``~`` of an unknown home, and where nothing can be written at all.
+    The variable ``GENRESWEEP_CACHE_DIR`` names it; the default is the system's usual one (``~/.cache/genresweep``).
+    If that cannot be written (``HOME=/``, a read-only or full home, no home at all), the result is a private folder
+    of the user in the temporary directory, so that kernels are compiled once per machine. Raises ``InputError`` if the
+    variable holds a ``~`` of an unknown home, and if no folder can be written at all.
     """
     wished = wished_cache_dir()
     reason = why_not_writable(wished) if wished else "the home directory is unknown"
@@ -59,12 +59,12 @@ def choose_cache() -> Cache:
 
 
 def cache_dirs() -> tuple[Path, ...]:
-    """Return the folders to look for what was kept: the one that is written, and the one that was wished for."""
+    """Return the folders in which to look for cached files: the one written to, then the requested one."""
     return tuple(dict.fromkeys(folder for folder in (cache_dir(), wished_cache_dir()) if folder))
 
 
 def wished_cache_dir() -> Path | None:
-    """Return the cache folder that the user or the system names, writable or not; ``None`` where there is no home."""
+    """Return the cache folder that the user or the system names, writable or not; ``None`` if there is no home."""
     if given := os.environ.get(CACHE_VARIABLE):
         return absolute_path(given)
     try:
@@ -75,9 +75,9 @@ def wished_cache_dir() -> Path | None:
 
 
 def temporary_cache_dir() -> Path:
-    """Return a cache folder in the temporary directory: this user's, else, where others stand there, this process's.
+    """Return a cache folder in the temporary directory: this user's, or this process's if that name is not private.
 
-    Code is loaded from it, so a folder that somebody else could have filled is never taken.
+    Code is loaded from it, so a folder that somebody else could have filled is never used.
     """
     try:
         folder = Path(tempfile.gettempdir()) / f"genresweep-cache-{os.geteuid()}"

@@ -1,4 +1,4 @@
-"""The control groups of Linux that this process is in: how containers, batch systems and systemd limit it."""
+"""This process's Linux control groups, by which containers, batch systems and systemd limit it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _UNIFIED = ""
 
 @dataclass(frozen=True)
 class _Mount:
-    """Where a hierarchy of control groups can be read."""
+    """A mounted hierarchy of control groups."""
 
     point: Path
     root: str
-    """The group that stands at ``point``."""
+    """The group that is mounted at ``point``."""
     controllers: frozenset[str]
-    """Those of version 1; `_UNIFIED` alone for version 2."""
+    """The controllers of version 1; only `_UNIFIED` for version 2."""
 
 
 def groups(controller: str) -> list[Path]:
-    """Return the folders of the groups that may limit ``controller`` for this process, its own first, then outwards.
+    """Return the folders of the groups that may limit ``controller`` for this process, from its own group outwards.
 
-    ``controller`` is ``cpu`` or ``memory``. Versions 1 and 2 of control groups, and both at once; empty elsewhere.
-    A limit of an outer group holds, too: systemd sets one on a slice, Slurm on a job's steps. The outer groups of a
-    container are not shown to it. Source: cgroups(7), "/proc files"; proc_pid_mountinfo(5).
+    ``controller`` is ``cpu`` or ``memory``. Versions 1 and 2 of control groups are read, also both at once; empty on
+    other systems. The limit of an outer group holds, too: systemd sets one on a slice, Slurm on a job's steps. A
+    container does not see its outer groups. Source: cgroups(7), "/proc files"; proc_pid_mountinfo(5).
     """
     own = _own_groups()
     found: list[Path] = []
@@ -40,7 +40,7 @@ def groups(controller: str) -> list[Path]:
 
 
 def words(folder: Path, *names: str) -> list[str]:
-    """Return the words that the files of a group hold, one file after the other; none where one cannot be read."""
+    """Return the words in a group's files, one file after the other; empty if one cannot be read."""
     found: list[str] = []
     with suppress(OSError):
         for name in names:
@@ -50,7 +50,7 @@ def words(folder: Path, *names: str) -> list[str]:
 
 
 def _own_groups() -> dict[str, str]:
-    """The path of this process's group by controller, as seen from its namespace."""
+    """Return the path of this process's group for each controller, as seen from its namespace."""
     own: dict[str, str] = {}
     for line in _lines("cgroup"):
         _, controllers, path = line.split(":", 2)
@@ -59,7 +59,7 @@ def _own_groups() -> dict[str, str]:
 
 
 def _mounts() -> list[_Mount]:
-    """The hierarchies that are mounted here; what is mounted over another hides it."""
+    """Return the mounted hierarchies; a later mount at the same point hides the earlier one."""
     found: dict[str, _Mount] = {}
     for line in _lines("mountinfo"):
         place, _, kind = line.partition(" - ")
@@ -72,7 +72,7 @@ def _mounts() -> list[_Mount]:
 
 
 def _upwards(mount: _Mount, own: str) -> Iterator[Path]:
-    """The folders from a group up to the mount; the mount alone where the group is not below what is mounted."""
+    """Yield the folders from a group up to its mount; only the mount if the group is not below the mounted root."""
     below = PurePosixPath(own)
     inner = below.relative_to(mount.root) if below.is_relative_to(mount.root) else PurePosixPath()
     for depth in range(len(inner.parts), -1, -1):
