@@ -1,4 +1,4 @@
-"""The record of a study, and the views of it. Never starts anything."""
+"""The record of a study and the views of it. Nothing here starts any work."""
 
 from results.paper.scorecard import scorecard
 from results.paper.transfer import load_transfer

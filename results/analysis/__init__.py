@@ -1,1 +1,1 @@
-"""What studies show: comparison, importance, learning curves, and the way to Optuna's tools."""
+"""Analyses of studies: comparison, importance, learning curves, and the export to Optuna's tools."""

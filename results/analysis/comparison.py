@@ -1,4 +1,4 @@
-"""Studies side by side: best accuracy so far against epochs and seconds spent, and regret against an exhaustive one."""
+"""Comparison of studies: best accuracy so far against epochs and seconds, and regret against an exhaustive study."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ from spaces import SearchSpace
 NEAR = 0.99
 """Share of the exhaustive best that counts as near to it."""
 _AWAY = 60.0
-"""Seconds without any segment after which nobody was training: the time until a study was resumed is not counted."""
+"""Seconds without any segment after which training counts as paused: the time until a study resumes is left out."""
 _NO_ARM = ("seed", "stack_size", "device", "storage", "stages")
 """Settings in which the studies of one arm may differ."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare` finds, as dataframes with the index 0, 1, ...
+    """Result of `compare`, as dataframes with the index 0, 1, ...
 
     ``progress``: one row per study and trained segment, in the order in which they ended: ``study``, ``arm``,
     ``epochs`` (spent so far), ``seconds`` (since the first segment began), ``best`` (validation accuracy so far).
-    ``studies``: one row per study: ``study``, ``arm``, ``seed``, ``repeats``, ``complete``, ``best``, ``regret`` (what
-    it lacks of the exhaustive best), ``epochs``, ``seconds``, ``epochs_to_near`` and ``seconds_to_near`` (until it was
-    within 1% of the exhaustive best). The exhaustive best is that of the same rows, space and seed; or else that of the
-    one exhaustive study of the same rows and seed in another space, and then the regret is negative where it was
-    surpassed. Without any, the last two of these and ``regret`` are NaN, as those two are where it never came so near.
+    ``studies``: one row per study: ``study``, ``arm``, ``seed``, ``repeats``, ``complete``, ``best``, ``regret`` (the
+    exhaustive best minus ``best``), ``epochs``, ``seconds``, ``epochs_to_near`` and ``seconds_to_near`` (until it was
+    within 1% of the exhaustive best). The exhaustive best comes from the study of the same rows, space and seed, or
+    else from the only exhaustive study of the same rows and seed in another space; the regret is then negative where
+    that best was surpassed. Without an exhaustive study ``regret`` and the two ``..._to_near`` are NaN; these two are
+    also NaN where the study never came that near.
     ``arms``: one row per arm, means over its studies: ``arm``, ``studies``, ``repeats``, ``best``, ``best_spread``
     (standard deviation, NaN for one study), ``regret``, ``regret_spread``, ``epochs``, ``seconds``,
-    ``epochs_to_near``, ``seconds_to_near`` (over those that came near), ``near`` (how many did).
-    Of configurations with ``repeats`` the mean decides, as everywhere: ``best`` is then the best mean over the repeats
-    of a configuration, each at its best epoch so far, and NaN until one has a score of each of its repeats.
+    ``epochs_to_near``, ``seconds_to_near`` (over the studies that came near), ``near`` (their number).
+    With ``repeats`` configurations are ranked by their mean: ``best`` is the best mean over the repeats of a
+    configuration, each at its best epoch so far, and NaN until every repeat of some configuration has a score.
     """
 
     progress: pd.DataFrame
@@ -50,9 +51,9 @@ class Comparison:
 
 
 def compare(directories: Sequence[str | Path]) -> Comparison:
-    """Compare studies; those that differ in nothing but their seed are one arm.
+    """Compare studies; studies that differ only in their seed form one arm.
 
-    ``InputError`` where a study is named twice, or none of one has been trained yet.
+    Raises ``InputError`` where a study is named twice, or has no score yet.
     """
     if len({Path(directory).resolve() for directory in directories}) < len(directories):
         raise InputError("a study is named twice: name each once")
@@ -70,7 +71,7 @@ def compare(directories: Sequence[str | Path]) -> Comparison:
 
 
 def _measures(found: Sequence[_Read]) -> list[float | None]:
-    """Of each study the exhaustive best of its own space, or else that of the only other space there is one of."""
+    """Return each study's exhaustive best: that of its own space, or else that of the only other space that has one."""
     own = {read.reference: read.best for read in found if read.exhaustive}
     others: dict[str, dict[str, float]] = defaultdict(dict)
     for read in found:
@@ -83,11 +84,11 @@ def _measures(found: Sequence[_Read]) -> list[float | None]:
 
 
 def band(progress: pd.DataFrame, against: str) -> pd.DataFrame:
-    """The mean over the studies of an arm, wherever one of them moves, and how far they lie apart.
+    """Return the mean and the range over the studies of an arm, at every point where one of them changes.
 
     ``progress`` holds one arm; ``against`` is ``epochs`` or ``seconds``. Columns: ``at``, ``mean``, ``low``, ``high``
-    (the worst and the best study). It begins where the last of them has its first score; a study that has ended
-    stays where it was.
+    (the worst and the best study). The band begins where every study has a score; a study that has ended keeps its
+    last value.
     """
     runs = [run for _, run in progress.dropna(subset=["best"]).groupby("study", sort=False)]
     begin = max(run[against].iloc[0] for run in runs)
@@ -104,16 +105,16 @@ def band(progress: pd.DataFrame, against: str) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """One study, as far as a comparison needs it."""
+    """The parts of one study that a comparison needs."""
 
     study: str
     seed: int
     repeats: int
     arm: dict[str, Any]
     reference: str
-    """The same for studies that an exhaustive one among them is the measure of."""
+    """Key shared by studies that are measured against the same exhaustive study."""
     rows: str
-    """The same, whatever their spaces are."""
+    """The same key without the search space."""
     exhaustive: bool
     complete: bool
     progress: pd.DataFrame
@@ -146,7 +147,7 @@ class _Read:
 
 
 def _progress(study: Study) -> pd.DataFrame:
-    """``epochs``, ``seconds`` and ``best`` after each segment, in the order of their ends."""
+    """Return ``epochs``, ``seconds`` and ``best`` after each segment, in the order in which the segments ended."""
     _, rows = study.query("SELECT config_id, seed, epoch, val_accuracy FROM curves")
     accuracy = {(config_id, seed, epoch): score for config_id, seed, epoch, score in rows}
     _, segments = study.query(
@@ -172,7 +173,7 @@ def _progress(study: Study) -> pd.DataFrame:
 
 
 def _training_seconds(segments: Iterable[tuple[float, float]]) -> list[float]:
-    """When each segment ended, on a clock that begins with the first and stands still while nobody trains."""
+    """Return when each segment ended, on a clock that starts with the first segment and stops while nothing trains."""
     spans = list(segments)
     away, until = [], float("inf")
     for began, ended in sorted(spans):
@@ -200,11 +201,11 @@ _NAMES = {
     "repeats": "repeats",
     "holdout": "holdout",
 }
-"""Settings that are told by a number need a word with it."""
+"""Words shown with the settings whose value is only a number."""
 
 
 def _arm_labels(arms: Sequence[dict[str, Any]]) -> list[str]:
-    """What tells each arm from the others: its scheduler, and every other setting that is not the same for all."""
+    """Return a label per arm: its scheduler, and every other setting in which the arms differ."""
     shown = [name for name in arms[0] if name != "scheduler" and len({str(arm[name]) for arm in arms}) > 1]
     labels: dict[str, str] = {}
     for arm in arms:

@@ -1,4 +1,4 @@
-"""Functional ANOVA of a search: the share of each hyperparameter's main effect, conditional ones included."""
+"""Functional ANOVA of a search: the share of each hyperparameter's main effect, including conditional ones."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 
 _SEED = 0
 _NOTHING = 1e-12
-"""Differences of scores that come of rounding: Optuna raises where there is no variance to explain."""
+"""Score differences treated as rounding: Optuna raises where there is no variance to explain."""
 _FEWEST = 4
-"""Configurations that a forest needs to say anything."""
+"""Fewest configurations that a forest can work with."""
 
 
 @dataclass(frozen=True)
 class MainEffects:
-    """What the parameters of a space do to a score, each on average over the others."""
+    """Effects of a space's parameters on a score, each averaged over the others."""
 
     shares: Mapping[str, float]
-    """Of the variance of all scores; a conditional one's effect is that where it applies, so it may be above 1."""
+    """Share of the variance of all scores; may exceed 1 for a conditional parameter, measured where it applies."""
     explained: float
-    """Share of the variance of all scores that the main effects explain together: the rest lies in interactions."""
+    """Share of the variance of all scores that all main effects explain together; the rest is due to interactions."""
 
 
 def main_effects(space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> MainEffects:
-    """Return the share of the variance that each parameter's main effect explains; all 0 where scores are the same.
+    """Return the share of the variance that each parameter's main effect explains; all 0 where all scores are equal.
 
-    The method is fANOVA (Hutter et al. 2014) through Optuna, with a fixed seed. A conditional parameter is judged by
-    the configurations to which it applies: whether it does is the effect of the parameter that it hangs on. For the
-    others it has drawn values where it does not apply, so that the forest tells its effect from theirs. Left to Optuna
-    5.0 (``importance/_base.py``, ``_get_distributions``: the intersection of all trials' parameters) it would be
-    dropped, and its effect handed to whatever else tells configurations apart: continuous parameters that do nothing.
+    The method is fANOVA (Hutter et al. 2014) through Optuna, with a fixed seed. A conditional parameter is judged on
+    the configurations to which it applies; being active is an effect of the parameter that it depends on. To judge
+    the other parameters it gets random values where it does not apply, so that the forest can separate its effect from
+    theirs. Optuna 5.0 on its own (``importance/_base.py``, ``_get_distributions``: the intersection of all trials'
+    parameters) would drop it and credit its effect to continuous parameters that do nothing.
 
-    Logarithmic ranges are given as logarithms, so that values count as they are drawn; Optuna weighs them on the plain
-    scale (``_fanova/_evaluator.py``: ``transform_log=False``).
+    Logarithmic ranges are passed as logarithms, so that values count as they are drawn; Optuna would weigh them on the
+    plain scale (``_fanova/_evaluator.py``: ``transform_log=False``).
     """
     shares, weights = dict.fromkeys(space.parameters, 0.0), dict.fromkeys(space.parameters, 1.0)
     whole = np.asarray(scores, dtype=np.float64)
@@ -75,7 +75,7 @@ def _columns(space: SearchSpace, points: Sequence[Mapping[str, Any]]) -> dict[st
 
 
 def _column(parameter: Parameter, values: list[Any]) -> tuple[BaseDistribution, list[Any]]:
-    """Return what Optuna is told of a parameter: its distribution, and the value of every configuration."""
+    """Return a parameter's Optuna distribution and its value in every configuration."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if isinstance(parameter, Choice):

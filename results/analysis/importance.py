@@ -1,4 +1,4 @@
-"""What mattered in a study: the mean accuracy by value of each hyperparameter, and its importance by fANOVA."""
+"""Importance of a study's hyperparameters: the mean accuracy by value, and the share of variance by fANOVA."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from results.tables.parameters import plain_value, space_of
 from spaces import SearchSpace, Uniform
 
 _BINS = 5
-"""Classes of about equal size that a continuous parameter is cut into."""
+"""Number of classes of about equal size into which a continuous parameter is cut."""
 _FEWEST = 4
-"""Configurations that a forest needs to say anything."""
+"""Fewest configurations that a forest can work with."""
 _SIDES = ["first", "second"]
 _WHOLE = 0.995
 INACTIVE = "(not active)"
-"""Stands where a configuration has no such parameter."""
+"""Text shown where a parameter does not apply to a configuration."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Importance:
-    """What `importance` finds, as dataframes with the index 0, 1, ...
+    """Result of `importance`, as dataframes with the index 0, 1, ...
 
     ``effects``: one row per parameter and value, the most important parameter first: ``parameter``, ``importance``,
     ``value`` (str; the bounds of a class where the parameter is continuous), ``count``, and ``mean``, ``spread``
     (standard deviation, NaN for one) and ``best`` of the configurations' accuracies.
     ``parameters``: ``parameter`` and ``importance``, shares of what all main effects explain, which sum to 1 (to 0
-    where every accuracy is the same); a conditional one is judged by the configurations to which it applies.
-    ``pairs``: the two most important: ``first`` and ``second`` value (str), ``count``, ``mean``, and ``interaction``,
-    what the mean has more than the sum of both main effects would give.
-    A configuration's accuracy is of its best epoch among the first ``epochs`` (``None``: among all), and the mean of
-    these where it has ``repeats``.
+    where all accuracies are equal); a conditional parameter is judged on the configurations to which it applies.
+    ``pairs``: the two most important parameters: ``first`` and ``second`` value (str), ``count``, ``mean``, and
+    ``interaction``, the mean minus the sum of both main effects.
+    A configuration's accuracy is that of its best epoch among the first ``epochs`` (``None``: among all), averaged
+    over its ``repeats``.
     """
 
     study: str
@@ -53,21 +53,21 @@ class Importance:
     counted: int
     configurations: int
     stopped: int
-    """Configurations that a rung stopped, whether counted or not; of several repeats at least one."""
+    """Configurations with at least one repeat that a rung stopped, whether counted or not."""
     epochs: int | None
     repeats: int = 1
     explained: float = 1.0
-    """Share of the forest's variance that the main effects explain together; the rest lies in interactions."""
+    """Share of the forest's variance that all main effects explain together; the rest is due to interactions."""
     conditional: tuple[str, ...] = ()
     """Parameters that do not apply to every configuration."""
 
     @property
     def strongest(self) -> tuple[str, ...]:
-        """The two most important parameters, or the one that there is."""
+        """The two most important parameters, or the only one."""
         return tuple(self.parameters["parameter"].head(2))
 
     def counted_text(self) -> str:
-        """Which configurations were counted, in one or two sentences."""
+        """Return one or two sentences that say which configurations were counted."""
         text = f"{self.counted} of {self.configurations} configurations counted, each by "
         text += "its best accuracy" if self.repeats == 1 else f"the mean of its {self.repeats} repeats' best accuracies"
         text += " of all epochs" if self.epochs is None else f" up to epoch {self.epochs}"
@@ -82,7 +82,7 @@ class Importance:
         return text
 
     def explained_text(self) -> str:
-        """Return what the importances are shares of, in one or two sentences."""
+        """Return one or two sentences that say of what the importances are shares."""
         text = f"importance: shares of main effects, which explain {self.explained:.0%} of the variance"
         text += "; the rest lies in interactions" if self.explained < _WHOLE else ""
         if self.conditional:
@@ -91,14 +91,15 @@ class Importance:
 
 
 def importance(directory: str | Path, epochs: int | None = None) -> Importance:
-    """Main effects, importances and the interaction of the two strongest parameters.
+    """Return main effects, importances and the interaction of the two strongest parameters.
 
-    Configurations are compared after equal training. Where no rung stopped anyone, that is all of it; else it is the
-    first ``epochs`` epochs: by default as many as the first to be stopped has trained, so that everyone counts. With
-    more, those that were stopped earlier drop out, and the survivors that are left are a biased sample. Who ended by
-    itself before (patience, divergence) counts with what it has. A configuration with repeats counts once, by their
-    mean, and only where each of them does. The forest of fANOVA (Hutter et al., 2014) is drawn
-    with a fixed seed. ``InputError`` where fewer than four configurations can be counted.
+    Configurations are compared after equal training. Where no rung stopped any, all their epochs count; otherwise only
+    the first ``epochs`` do: by default as many as the first stopped configuration has trained, so that all count. With
+    more, those stopped earlier drop out, and the survivors are a biased sample. A configuration that ended earlier by
+    itself (patience, divergence) counts with the epochs it has. One with repeats counts once, by their mean, and only
+    if each repeat counts. The forest of fANOVA (Hutter et al., 2014) is drawn with a fixed seed.
+
+    Raises ``InputError`` where fewer than four configurations can be counted.
     """
     with Study.open(directory) as study, study.snapshot():
         space, trials, curves = space_of(study), study.trials(), load_curves(study)
@@ -164,7 +165,7 @@ def _importances(shares: Mapping[str, float]) -> pd.DataFrame:
 
 
 def _labels(space: SearchSpace, name: str, values: list[dict[str, Any]]) -> pd.Series:
-    """Each configuration's value of a parameter as an ordered category, in the order of the space."""
+    """Return each configuration's value of a parameter as an ordered category, in the order of the space."""
     parameter = space.parameters[name]
     if isinstance(parameter, Uniform):
         numbers = pd.Series([point.get(name, np.nan) for point in values], dtype="float64")

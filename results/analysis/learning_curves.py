@@ -1,4 +1,4 @@
-"""Learning curves of the stages (paper, Figures 4a and 4b): the data of a figure, then its drawing."""
+"""Learning curves of the stages (paper, Figures 4a and 4b): the data of a figure and its drawing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PANELS = ("validation accuracy", "loss: training dotted, validation solid")
 
 @dataclass(frozen=True)
 class FigureKind:
-    """Which networks one figure is about."""
+    """The networks that one figure shows."""
 
     name: str
-    """Of its file."""
+    """Name of the figure's file."""
     title: str
     stage: str
     variants: tuple[str, ...]
@@ -51,16 +51,16 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """Variant and seed."""
+        """Variant and seed, as text."""
         return f"{self.variant}, seed {self.seed}"
 
     def at_best(self, values: Sequence[float]) -> float:
-        """The value of the best epoch."""
+        """Return the value at the best epoch."""
         return values[self.epochs.index(self.best_epoch)]
 
 
 def stage_curves(curves: pd.DataFrame, kind: FigureKind) -> tuple[Curve, ...]:
-    """The curves of one figure, from ``load_stage_curves``; a network without any score is left out."""
+    """Return the curves of one figure, from ``load_stage_curves``; networks without any score are left out."""
     own = curves[(curves["stage"] == kind.stage) & curves["variant"].isin(kind.variants)]
     groups = own.sort_values("epoch").groupby(["variant", "seed"], sort=False)
     found = [_curve(rows) for _, rows in groups if rows["val_accuracy"].notna().any()]
@@ -81,9 +81,9 @@ def _curve(rows: pd.DataFrame) -> Curve:
 
 
 def draw_curves(curves: tuple[Curve, ...], title: str) -> go.Figure:
-    """Accuracy on the left and losses on the right over epochs, the best epoch of each network marked in both.
+    """Draw accuracy (left) and losses (right) by epoch, with each network's best epoch marked in both.
 
-    Variants have a colour each and a single entry in the legend, which shows and hides all their seeds.
+    Each variant has one colour and one entry in the legend, which shows and hides all its seeds.
     """
     from plotly.colors import qualitative
     from plotly.subplots import make_subplots
@@ -100,7 +100,7 @@ def draw_curves(curves: tuple[Curve, ...], title: str) -> go.Figure:
 
 
 def _draw(figure: go.Figure, curve: Curve, colour: str, *, in_legend: bool) -> None:
-    """Its three lines and its two marks; training loss is dotted."""
+    """Draw a network's three lines and two marks into the figure; training loss is dotted."""
     shared = {"legendgroup": curve.variant, "name": curve.variant, "x": curve.epochs, "mode": "lines"}
     solid, dotted = {"color": colour, "width": 1.5}, {"color": colour, "width": 1.5, "dash": "dot"}
     best = f"{curve.name}: best {curve.at_best(curve.accuracy):.4f} at epoch {curve.best_epoch}"

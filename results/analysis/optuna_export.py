@@ -1,4 +1,4 @@
-"""A study in Optuna's terms: distributions of the parameters, one trial per configuration and seed, a storage."""
+"""Export of a study to Optuna: parameter distributions, one trial per configuration and seed, and a storage."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _STATES = {
     State.DIVERGED: "FAIL",
     State.FAILED: "FAIL",
 }
-"""A configuration that its own patience ended is complete: no other one was preferred to it."""
+"""Optuna's state for each of ours; one ended by its own patience is complete, as none was preferred to it."""
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """Optuna's distribution of each parameter; widths are categories of text such as ``128-16``."""
+    """Return Optuna's distribution of each parameter; widths are categories of text such as ``128-16``."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     return {
@@ -50,12 +50,12 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
 
 
 def optuna_trials(study: Study) -> list[FrozenTrial]:
-    """One trial per configuration and seed, in the order of the search space.
+    """Return one trial per configuration and seed, in the order of the search space.
 
-    ``value`` is the best validation accuracy of any epoch, as the incumbent is chosen; ``intermediate_values`` are
-    those of each epoch. ``finished`` and ``early_stopped`` are COMPLETE, ``stopped`` is PRUNED, ``diverged`` and
-    ``failed`` are FAIL; what is left to train is RUNNING once it has an epoch, and WAITING before. Where a finished
-    configuration never had a score, it is FAIL.
+    ``value`` is the best validation accuracy of any epoch, by which the incumbent is chosen; ``intermediate_values``
+    hold the accuracy of each epoch. ``finished`` and ``early_stopped`` are COMPLETE, ``stopped`` is PRUNED,
+    ``diverged`` and ``failed`` are FAIL. Unfinished ones are RUNNING once they have an epoch, and WAITING before. A
+    finished configuration that never had a score is FAIL.
     """
     trials = study.trials()  # first: a search that runs adds rows
     space, times = space_of(study), _times(study)
@@ -117,7 +117,7 @@ def _frozen(
 
 
 def _times(study: Study) -> dict[TrialKey, tuple[float, float]]:
-    """When each configuration first began and last ended to train, in seconds since 1970."""
+    """Return when each configuration's training first began and last ended, in seconds since 1970."""
     found: dict[TrialKey, tuple[float, float]] = {}
     _, rows = study.query("SELECT members, started, started + seconds FROM segments WHERE error IS NULL")
     with study.reading():
@@ -129,10 +129,10 @@ def _times(study: Study) -> dict[TrialKey, tuple[float, float]]:
 
 
 def export_to_optuna(directory: str | Path, path: Path) -> int:
-    """Write a study as an Optuna storage, whole or not at all; returns its number of trials.
+    """Write a study as an Optuna storage, whole or not at all, and return its number of trials.
 
-    The file is SQLite, read by ``optuna.load_study`` and by optuna-dashboard; the study in it has the directory's name
-    and maximises. ``InputError`` where the file exists, or cannot be written.
+    The file is SQLite, for ``optuna.load_study`` and optuna-dashboard; the study in it has the directory's name and
+    maximises. Raises ``InputError`` where the file exists or cannot be written.
     """
     path = user_path(path)
     if path.exists():
@@ -156,11 +156,11 @@ def export_to_optuna(directory: str | Path, path: Path) -> int:
 
 
 def storage_url(path: Path) -> str:
-    """Return the URL by which Optuna, and optuna-dashboard, open a file as it is named.
+    """Return the URL by which Optuna and optuna-dashboard open a file, whatever characters its name has.
 
-    In a plain ``sqlite:///PATH`` SQLAlchemy takes what follows a ``?`` for options, so that another file is opened, and
-    Optuna (5.0, ``RDBStorage._fill_storage_url_template``) formats braces. SQLAlchemy escapes both (from 2.1, where it
-    decodes a database's name; in 2.0 no URL of a path is safe that holds them).
+    In a plain ``sqlite:///PATH`` SQLAlchemy reads the text after a ``?`` as options and opens another file, and Optuna
+    (5.0, ``RDBStorage._fill_storage_url_template``) formats braces. SQLAlchemy escapes both from 2.1 on, where it
+    decodes a database's name; in 2.0 no URL is safe for a path with these characters.
     """
     from sqlalchemy.engine import URL
 

@@ -1,4 +1,4 @@
-"""Pages of figures for `comparison` and `importance`; what they show is decided there."""
+"""Pages of figures for `comparison` and `importance`, which decide the content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AXES = {"epochs": "epochs spent", "seconds": "seconds of training"}
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """One self-contained page: the arms against epochs and against seconds, and their table."""
+    """Return one self-contained page: the arms against epochs and against seconds, and their table."""
     sections = [
         (f"Best so far against {title}", figure_html(draw_progress(comparison, against), against))
         for against, title in _AXES.items()
@@ -28,7 +28,7 @@ def comparison_page(comparison: Comparison) -> str:
 
 
 def draw_progress(comparison: Comparison, against: str) -> go.Figure:
-    """Best accuracy so far of each arm: the mean of its studies as steps, and a band from the worst to the best."""
+    """Draw each arm's best accuracy so far: the mean of its studies as steps, and a band from the worst to the best."""
     import plotly.graph_objects as go
     from plotly.colors import qualitative
 
@@ -56,7 +56,7 @@ def draw_progress(comparison: Comparison, against: str) -> go.Figure:
 
 
 def importance_page(found: Importance) -> str:
-    """One self-contained page: importances, main effects, and the two strongest parameters together."""
+    """Return one self-contained page: importances, main effects, and the two strongest parameters together."""
     counted = f"<p>{html.escape(found.counted_text())}. {html.escape(found.explained_text())}.</p>"
     sections = [
         ("Importance (fANOVA)", counted + figure_html(draw_importances(found), "importances")),
@@ -69,7 +69,7 @@ def importance_page(found: Importance) -> str:
 
 
 def draw_importances(found: Importance) -> go.Figure:
-    """Shares of the explained variance as bars, the strongest on top."""
+    """Draw shares of the explained variance as bars, the strongest on top."""
     import plotly.graph_objects as go
 
     known = found.parameters.dropna().iloc[::-1]
@@ -79,7 +79,7 @@ def draw_importances(found: Importance) -> go.Figure:
 
 
 def draw_effects(found: Importance) -> go.Figure:
-    """Mean accuracy by value, one panel per parameter, with the standard deviation of the configurations."""
+    """Draw mean accuracy by value, one panel per parameter, with the standard deviation of the configurations."""
     from plotly.subplots import make_subplots
 
     names = list(found.parameters["parameter"])
@@ -104,7 +104,7 @@ def draw_effects(found: Importance) -> go.Figure:
 
 
 def draw_pairs(found: Importance) -> go.Figure:
-    """Mean accuracy by the values of the two strongest parameters."""
+    """Draw mean accuracy by the values of the two strongest parameters."""
     import plotly.graph_objects as go
 
     table = found.pairs.pivot(index="second", columns="first", values="mean")

@@ -1,1 +1,1 @@
-"""The paper's numbers beside ours."""
+"""Comparison of the paper's numbers with ours."""

@@ -1,4 +1,4 @@
-"""What a table of tracks holds: its variables, genres, statistics and correlations (paper 2.1, 2.2)."""
+"""Description of a table of tracks: its variables, genres, statistics and correlations (paper 2.1, 2.2)."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class Description:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The columns that `statistics` and `correlations` are about."""
+        """The columns that `statistics` and `correlations` describe."""
         return tuple(self.statistics.columns[1:])
 
 
 def describe(tracks: Tracks | Source, mapping: str | Path | ColumnMapping | None = None) -> Description:
     """Describe a table of tracks, labelled or not; a path, a word or a DataFrame is read as ``load_tracks`` does.
 
-    Statistics are of the numbers as the table holds them (``std`` of the sample, quartiles interpolated), so
-    the release year, which is read out of a date, is not among them.
+    Statistics are of the numbers in the table itself (``std`` of the sample, quartiles interpolated). The release year
+    is not among them, since it is derived from a date.
     """
     if not isinstance(tracks, Tracks):
         tracks = load_tracks(tracks, mapping=mapping, require_genre=False)
@@ -65,7 +65,7 @@ def describe(tracks: Tracks | Source, mapping: str | Path | ColumnMapping | None
 
 
 def write_description(description: Description, directory: Path) -> tuple[Path, ...]:
-    """Write the tables as CSV, all of it as Markdown, and a page with interactive figures; returns the files.
+    """Write the tables as CSV, one Markdown file, and a page with interactive figures, and return the files.
 
     Each file appears whole or not at all. Raises ``InputError`` where the directory cannot be written to.
     """
@@ -83,7 +83,7 @@ def write_description(description: Description, directory: Path) -> tuple[Path, 
 
 
 def genre_pie(description: Description) -> PieData:
-    """The genre distribution as a pie; paper 2.2."""
+    """Return the genre distribution as a pie (paper 2.2)."""
     return PieData(
         title=f"Genres of {description.rows:,} tracks",
         labels=tuple(description.genres["genre"]),
@@ -92,7 +92,7 @@ def genre_pie(description: Description) -> PieData:
 
 
 def correlation_heatmap(description: Description) -> HeatmapData:
-    """The correlation matrix as a heatmap; paper 2.2."""
+    """Return the correlation matrix as a heatmap (paper 2.2)."""
     return HeatmapData(
         title="Pearson correlation of the numbers",
         labels=description.numbers,
@@ -101,14 +101,14 @@ def correlation_heatmap(description: Description) -> HeatmapData:
 
 
 def as_markdown(description: Description) -> str:
-    """The four tables under one title."""
+    """Return the four tables as Markdown under one title."""
     body = "".join(f"\n## {heading}\n\n{markdown_table(frame)}" for heading, frame in _sections(description))
     source = markdown_table(pd.DataFrame({"table": [description.source], "rows": [description.rows]}))
     return f"# Description of the tracks\n\n{source}{body}"
 
 
 def as_page(description: Description) -> str:
-    """The four tables and the two figures as one self-contained HTML page."""
+    """Return the four tables and the two figures as one self-contained HTML page."""
     figures = {"Correlation matrix": figure_html(draw_heatmap(correlation_heatmap(description)), "correlations")}
     if len(description.genres):
         figures["Genre distribution"] = figure_html(draw_pie(genre_pie(description)), "genres")
@@ -127,7 +127,7 @@ def _sections(description: Description) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _number_names(tracks: Tracks) -> list[str]:
-    """Table 2's columns: the paper's order, then what only a mapping knows."""
+    """Return Table 2's columns: the paper's in its order, then those that only a mapping names."""
     found = {*tracks.number_columns, *tracks.binary_columns} - ({RELEASE_YEAR} if _year_is_read(tracks) else set())
     paper = [variable.name for variable in PAPER_VARIABLES if variable.name in found]
     others = [name for name in (*tracks.number_columns, *tracks.binary_columns) if name in found]

@@ -12,7 +12,7 @@ Four = tuple[float | None, float | None, float | None, float | None]
 
 @dataclass(frozen=True)
 class PaperEntry:
-    """One model of the paper: where it stands there, what we call it, and its scores."""
+    """One model of the paper: its section, our name for it, and its scores."""
 
     section: str
     model: str
@@ -22,7 +22,7 @@ class PaperEntry:
 
 
 OURS = "(ours)"
-"""The section of what the paper has not."""
+"""Section of entries that the paper does not have."""
 BEST_OF_GRID = PaperEntry("4.3, Table 4", "best of the grid, audio", "sweep", "audio", (0.574662, None, None, None))
 SIX_GENRES = (0.572, 0.571, 0.572, 0.561)
 
@@ -39,12 +39,12 @@ PAPER = (
     PaperEntry("4.5", "six genres, transferred", "transfer", "transfer", SIX_GENRES),
     PaperEntry(OURS, "six genres, from scratch", "transfer", "scratch"),
 )
-"""Rows of the scorecard; those of the stage ``sweep`` have the features that were searched on as their variant."""
+"""Rows of the scorecard; for the stage ``sweep`` the variant is the features that were searched on."""
 
 
 @dataclass(frozen=True)
 class PaperChoice:
-    """The hyperparameters of one model of the paper, by our names."""
+    """The paper's hyperparameters of one of its models, by our names."""
 
     section: str
     model: str

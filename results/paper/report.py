@@ -1,4 +1,4 @@
-"""The report of one or several studies: the paper's numbers beside ours, as tables, as files and as figures."""
+"""The report of one or several studies: the paper's numbers beside ours, as tables, files and figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VALIDATION = "best epoch on the validation rows, which chose it (as in the pape
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """All that a report shows, read once: see the functions of `scorecard` and `transfer`."""
+    """All data of a report, read once: see the functions of `scorecard` and `transfer`."""
 
     studies: tuple[Recorded, ...]
     card: pd.DataFrame
@@ -40,9 +40,9 @@ class Report:
 
 
 def build_report(studies: Sequence[str | Path], accuracies: Sequence[float] | None = None) -> Report:
-    """Read studies into a report; ``accuracies`` are those that transfer and scratch are timed to.
+    """Read studies into a report; ``accuracies`` are those to which transfer and scratch are timed.
 
-    ``InputError`` where the studies may not stand side by side, or none of them has a score.
+    Raises ``InputError`` where the studies cannot be compared, or none of them has a score.
     """
     found = read_studies(studies)
     runs = transfer_runs(found)
@@ -58,14 +58,14 @@ def build_report(studies: Sequence[str | Path], accuracies: Sequence[float] | No
 
 
 def readable_scorecard(card: pd.DataFrame) -> pd.DataFrame:
-    """The scorecard in the words of a report: for every score the paper's, ours, and what else there is."""
+    """Return the scorecard with a report's column names: every score's paper value, ours, and the others there are."""
     names = {"validation": "ours", "holdout": "held out"}
     order = ["section", "model", "score", "paper", "ours", "difference", "held out", "spread", "seeds", "split"]
     return card.rename(columns=names)[order]
 
 
 def splits_side_by_side(card: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by model with two columns per split: how much of it is memory of the same track or album."""
+    """Return accuracy by model with two columns per split, to show how much is memory of the same track or album."""
     accuracy = card[card["score"] == "accuracy"]
     frame = accuracy[["model"]].drop_duplicates().reset_index(drop=True)
     for split, own in accuracy.groupby("split", sort=False):
@@ -76,7 +76,7 @@ def splits_side_by_side(card: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_epochs(epochs: pd.DataFrame) -> pd.DataFrame:
-    """``Report.epochs`` as text."""
+    """Return ``Report.epochs`` as text."""
     reached = epochs["reached"].astype(str) + " of " + epochs["runs"].astype(str)
     quartiles = epochs["low"].map(_epoch) + " to " + epochs["high"].map(_epoch)
     shown = {"median epochs": epochs["median"].map(_epoch), "quartiles": quartiles, "reached by": reached}
@@ -84,7 +84,7 @@ def readable_epochs(epochs: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_saved(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Epochs that transfer saves, in sum over ``Report.pairs``, as text."""
+    """Return a summary of the epochs that transfer saves over ``Report.pairs``, as text."""
     saved = epochs_saved(pairs)
     if saved.empty:
         return saved
@@ -105,7 +105,7 @@ def _saved(value: float) -> str:
 
 
 def transfer_notes(report: Report) -> list[str]:
-    """How the transfer tables are to be read."""
+    """Return notes on how to read the transfer tables."""
     if report.final.empty:
         return []
     held_out = report.card["holdout"].notna().any()
@@ -123,9 +123,9 @@ def transfer_notes(report: Report) -> list[str]:
 
 
 def write_report(report: Report, directory: Path) -> tuple[Path, ...]:
-    """Write the scorecard and its companions, ``report.html`` and ``figures/`` into a directory; returns the files.
+    """Write the scorecard and its companions, ``report.html`` and ``figures/`` into a directory, and return the files.
 
-    Raises ``InputError`` where the directory does not allow it.
+    Raises ``InputError`` where the directory cannot be written to.
     """
     tables = {"scorecard": report.card, "choices": report.choices, "table-2": report.statistics}
     tables |= {"transfer-epochs": report.epochs, "transfer-pairs": report.pairs}
@@ -143,7 +143,7 @@ def write_report(report: Report, directory: Path) -> tuple[Path, ...]:
 
 
 def _tables(report: Report) -> list[tuple[str, pd.DataFrame, int, Sequence[str]]]:
-    """Heading, table, decimals, and sentences beneath."""
+    """Return each table's heading, data, decimals, and the sentences below it."""
     card = readable_scorecard(report.card)
     found: list[tuple[str, pd.DataFrame, int, Sequence[str]]] = [
         (f"Scorecard, split {split}", card[card["split"] == split], 4, [f"Ours: mean over seeds, {_VALIDATION}."])
@@ -182,9 +182,9 @@ def _sections(report: Report) -> list[tuple[str, str]]:
 
 
 def baseline_grid(study: Recorded) -> pd.DataFrame:
-    """Accuracy by cross-validation of every point of the baselines' grids: ``model``, ``point``, ``mean``, ``std``.
+    """Return the cross-validated accuracy of every point of the baselines' grids.
 
-    No rows where the study, an older one, kept only the point that was chosen.
+    Columns: ``model``, ``point``, ``mean``, ``std``. An older study that kept only the chosen point gives no rows.
     """
     own = study.scores[(study.scores["stage"] == "baselines") & (study.scores["side"] == "validation")]
     rows = [
@@ -197,7 +197,7 @@ def baseline_grid(study: Recorded) -> pd.DataFrame:
 
 
 def _figures(report: Report, kind: FigureKind) -> list[tuple[str, str]]:
-    """A figure of each study that has trained its networks."""
+    """Return one figure of this kind for each study that has trained its networks."""
     found = []
     for number, study in enumerate(report.studies):
         curves = stage_curves(study.curves, kind)

@@ -1,4 +1,4 @@
-"""The scorecard: the paper's numbers beside ours, over one or several studies."""
+"""The scorecard: the paper's numbers beside ours, for one or several studies."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from spaces import Configuration
 
 
 def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
-    """One row per split, model and score: the paper's number, ours, and the difference.
+    """Return one row per split, model and score: the paper's number, ours, and the difference.
 
     Columns: ``section``, ``model``, ``score``; ``paper``; ``validation`` (mean over seeds, on the rows that chose the
-    model, as in the paper), ``spread`` (standard deviation, NaN for one seed), ``holdout`` (mean, on rows that nothing
-    chose by; NaN without ``--holdout``), ``difference`` (validation minus paper), ``seeds``, ``split``. A model that no
-    study has trained is left out; the best of a sweep has a row per features and space.
+    model, as in the paper), ``spread`` (standard deviation, NaN for one seed), ``holdout`` (mean, on rows that chose
+    nothing; NaN without ``--holdout``), ``difference`` (validation minus paper), ``seeds``, ``split``. Models that no
+    study has trained are left out; the best of a sweep has a row per features and space.
 
-    ``InputError`` where the studies may not stand side by side (see `read_studies`), or none has any score.
+    Raises ``InputError`` where the studies cannot be compared (see `read_studies`), or none has any score.
     """
     return scorecard_of(read_studies(studies))
 
 
 def scorecard_of(studies: Sequence[Recorded]) -> pd.DataFrame:
-    """The same of studies that are read already."""
+    """Return the frame of `scorecard` for studies that are already read."""
     rows = []
     for split, own in by_split(studies).items():
         scores = pd.concat([_named(study) for study in own], ignore_index=True)
@@ -54,13 +54,13 @@ def scorecard_of(studies: Sequence[Recorded]) -> pd.DataFrame:
 
 
 def _named(study: Recorded) -> pd.DataFrame:
-    """Its scores; the variant of a sweep is what was searched on, and where."""
+    """Return a study's scores; the variant of a sweep is its features and its space."""
     scores = study.scores
     return scores.assign(variant=scores["variant"].where(scores["stage"] != "sweep", " ".join(study.sweep)))
 
 
 def _entries(studies: Sequence[Recorded]) -> Iterator[PaperEntry]:
-    """The paper's models, with those of each sweep in its place."""
+    """Yield the paper's models, each sweep entry replaced by one entry per space that was searched."""
     for entry in PAPER:
         if entry.stage != "sweep":
             yield entry
@@ -97,11 +97,11 @@ def _rows(entry: PaperEntry, scores: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def choices_of(studies: Sequence[Recorded]) -> pd.DataFrame:
-    """The hyperparameters of 4.1, Table 3 and Table 4 beside those that were chosen or used here.
+    """Return the hyperparameters of 4.1, Table 3 and Table 4 beside those chosen or used here.
 
     One row per split, model and setting: ``section``, ``model``, ``setting``, ``paper``, ``ours`` (text; several where
-    seeds chose differently), ``difference`` (mean minus the paper's, NaN for what is no number), ``agree`` (how many
-    studies have the paper's value), ``studies``, ``split``. Table 4's are those of sweeps on audio alone.
+    seeds chose differently), ``difference`` (mean minus the paper's, NaN where not a number), ``agree`` (number of
+    studies with the paper's value), ``studies``, ``split``. Table 4 covers sweeps on audio alone.
     """
     columns = ["section", "model", "setting", "paper", "ours", "difference", "agree", "studies", "split"]
     rows = []
@@ -113,7 +113,7 @@ def choices_of(studies: Sequence[Recorded]) -> pd.DataFrame:
 
 
 def _chosen(study: Recorded, stage: str) -> dict[str, Any] | None:
-    """What a study has for a model; ``None`` where it has not trained it."""
+    """Return the settings that a study has for a model, or ``None`` where it has not trained it."""
     if stage == "sweep":
         if study.incumbent is None or study.settings.features != "audio":
             return None
@@ -136,7 +136,7 @@ def _simple_network(study: Recorded) -> dict[str, Any] | None:
 
 
 def detail_of(text: str | None) -> dict[str, Any]:
-    """The details of a score; none where there are none."""
+    """Return the details of a score, empty where there are none."""
     try:
         found = json.loads(text or "{}")
     except ValueError:
@@ -172,9 +172,10 @@ def _plain(value: Any) -> Any:
 
 
 def statistics_beside_paper(statistics: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 beside ``Description.statistics``: ``variable``, ``statistic``, ``paper``, ``ours``, ``difference``.
+    """Return Table 2 beside ``Description.statistics``.
 
-    The paper's figures have two decimals, so ours are rounded to as many before the difference is taken.
+    Columns: ``variable``, ``statistic``, ``paper``, ``ours``, ``difference``. The paper gives two decimals, so ours
+    are rounded to two before the difference is taken.
     """
     ours = statistics.set_index("statistic")
     rows = [
@@ -188,7 +189,7 @@ def statistics_beside_paper(statistics: pd.DataFrame) -> pd.DataFrame:
 
 
 def statistics_of(studies: Sequence[Recorded]) -> pd.DataFrame:
-    """The same of the table that these studies, whose data agree, have described; empty where none has."""
+    """Return `statistics_beside_paper` for the data that these studies share; empty where none described it."""
     for study in studies:
         path = study.directory / "description" / "statistics.csv"
         if path.exists():
@@ -200,7 +201,7 @@ def statistics_of(studies: Sequence[Recorded]) -> pd.DataFrame:
 
 
 def statistics_line(beside: pd.DataFrame) -> str:
-    """How near Table 2 is, in one line."""
+    """Return one line that says how closely Table 2 is matched."""
     if beside.empty:
         return "Table 2: none of its columns is in this table"
     same, away = int((beside["difference"] == 0).sum()), beside["difference"].abs()

@@ -1,4 +1,4 @@
-"""Studies that may stand in one report: what must be the same in all of them, and what each is about."""
+"""Groups of studies that can share one report: the fields that must agree, and the subject of each study."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from results.record.study import Study
 from spaces import SearchSpace
 
 _SEARCH = ("space", "search", "trials", "sampler", "scheduler", "reduction_factor", "grace_period", "epochs", "repeats")
-"""Settings of a sweep that decide what its best can be."""
+"""Settings of a sweep that limit its best result."""
 _STAGES = ("epochs", "patience", "transfer_epochs", "transfer_seeds", "freeze")
 
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """One study as a report needs it: its settings, the facts of its data, and the record of its stages."""
+    """The parts of one study that a report needs: its settings, the facts of its data, and the record of its stages."""
 
     directory: Path
     settings: StudySettings
@@ -34,12 +34,12 @@ class Recorded:
 
     @property
     def space(self) -> str:
-        """Name of the search space."""
+        """The name of the search space."""
         return SearchSpace.from_toml(self.settings.space).name
 
     @property
     def sweep(self) -> tuple[str, str]:
-        """What its sweep is about: the features, and the name of the space."""
+        """The subject of its sweep: the features and the name of the space."""
         return self.settings.features, self.space
 
     @classmethod
@@ -60,11 +60,11 @@ class Recorded:
 
 
 def read_studies(directories: Sequence[str | Path]) -> tuple[Recorded, ...]:
-    """Read studies that differ in their seed, their split or the features of their sweep, and in nothing else.
+    """Read studies that differ only in their seed, their split or the features of their sweep.
 
-    All must agree in their data and hold-out; whole runs in their sweep and their stages; sweeps on the same features
-    and space in how they searched. ``InputError`` naming every field that differs, or a study or seed that is there
-    twice.
+    All must agree in their data and hold-out, whole runs also in their sweep and stages, and sweeps on the same
+    features and space also in their search. Raises ``InputError`` naming every field that differs, or a study or seed
+    that occurs twice.
     """
     if len({Path(directory).resolve() for directory in directories}) < len(directories):
         raise InputError("a study is named twice: name each once")
@@ -87,7 +87,7 @@ def read_studies(directories: Sequence[str | Path]) -> tuple[Recorded, ...]:
 
 
 def by_split(studies: Iterable[Recorded]) -> dict[str, list[Recorded]]:
-    """Studies by the kind of their split, in the order in which they were named."""
+    """Return the studies by the kind of their split, in the order in which they were named."""
     found: dict[str, list[Recorded]] = {}
     for study in studies:
         found.setdefault(study.settings.split, []).append(study)
@@ -95,7 +95,7 @@ def by_split(studies: Iterable[Recorded]) -> dict[str, list[Recorded]]:
 
 
 def _data(study: Recorded) -> dict[str, Any]:
-    """``None`` stands for what is not known, or not read."""
+    """Return the facts of a study's data that must agree; ``None`` stands for one that is not known or not read."""
     data = study.data
     return {
         "data": PurePath(str(data.get("source"))).name,
@@ -125,7 +125,7 @@ def _search(study: Recorded) -> dict[str, Any]:
 
 
 def _differences(studies: Sequence[tuple[Recorded, Mapping[str, Any]]]) -> list[str]:
-    """Fields that are not the same for all that know them, each with two studies that show it."""
+    """Return the fields that differ among the studies that know them, each with two studies as an example."""
     problems = []
     for name in studies[0][1] if studies else ():
         known = [(study, facts[name]) for study, facts in studies if facts[name] is not None]

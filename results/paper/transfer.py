@@ -1,4 +1,4 @@
-"""Transfer against scratch (paper 4.5): how soon each reaches an accuracy, and how good it is at the end."""
+"""Transfer against scratch (paper 4.5): epochs until each reaches an accuracy, and its final accuracy."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from data.errors import InputError
 from results.paper.study_group import Recorded, by_split, read_studies
 
 SHARES = (0.9, 0.95, 0.99)
-"""Accuracies to reach, as shares of the mean best accuracy of the networks from scratch, to three decimals."""
+"""Default accuracies to reach, as shares of the mean best accuracy from scratch, to three decimals."""
 ENOUGH_RUNS = 5
-"""With fewer pairs of runs a comparison is a hint at most."""
+"""Pairs of runs below which a comparison is only a hint."""
 _RUN = ["split", "study", "seed"]
 
 
 def load_transfer(studies: Sequence[str | Path], accuracies: Sequence[float] | None = None) -> pd.DataFrame:
-    """How soon: one row per split, accuracy and variant of the transfer stage, over all seeds of all studies.
+    """Return the epochs to an accuracy, one row per split, accuracy and variant, over all seeds of all studies.
 
-    Columns: ``split``, ``accuracy``, ``variant``, ``median``, ``low`` and ``high`` (quartiles) of the epochs until the
-    validation accuracy was first reached, ``reached`` and ``runs``. A run that never reaches it counts as infinity, so
-    that a variant gains nothing by runs that fail; quartiles are values of runs, never between two. ``accuracies``
-    default to `SHARES` of what networks from scratch reach on that split.
+    Columns: ``split``, ``accuracy``, ``variant`` (of the transfer stage), ``median``, ``low`` and ``high`` (quartiles)
+    of the epochs until the validation accuracy was first reached, ``reached`` and ``runs``. A run that never reaches
+    it counts as infinity, so that failing runs do not help a variant; quartiles are values of runs, never between two.
+    ``accuracies`` default to `SHARES` of the accuracy that networks from scratch reach on that split.
 
-    ``InputError`` where the studies may not stand side by side (see `read_studies`), or an accuracy is not in (0, 1].
+    Raises ``InputError`` where the studies cannot be compared (see `read_studies`), or an accuracy is not in (0, 1].
     """
     return epochs_to_reach(transfer_runs(read_studies(studies)), accuracies)
 
 
 def load_transfer_pairs(studies: Sequence[str | Path], accuracies: Sequence[float] | None = None) -> pd.DataFrame:
-    """The same as pairs: one row per split, study, seed and accuracy, for the two networks that share all but weights.
+    """Return the epochs to an accuracy as pairs, one row per split, study, seed and accuracy.
 
-    Columns: those four, ``transfer`` and ``scratch`` (epochs until it was reached, infinity for never), ``saved``
-    (scratch minus transfer; NaN where neither reached it).
+    A pair is two networks that share everything but their initial weights. Columns: those four, ``transfer`` and
+    ``scratch`` (epochs until it was reached, infinity for never), ``saved`` (scratch minus transfer; NaN where neither
+    reached it).
     """
     return paired(transfer_runs(read_studies(studies)), accuracies)
 
 
 def transfer_runs(studies: Sequence[Recorded]) -> pd.DataFrame:
-    """One row per split, study, seed and variant: ``best``, ``last`` accuracy, and ``curve`` from epoch 1."""
+    """Return one row per split, study, seed and variant: ``best``, ``last`` accuracy, and ``curve`` from epoch 1."""
     columns = [*_RUN, "variant", "best", "last", "curve"]
     found = []
     for split, own in by_split(studies).items():
@@ -54,7 +55,7 @@ def transfer_runs(studies: Sequence[Recorded]) -> pd.DataFrame:
 
 
 def final_scores(runs: pd.DataFrame) -> pd.DataFrame:
-    """How good: per split and variant the mean and spread of the ``best`` and the ``last`` accuracy, and ``runs``.
+    """Return the mean and spread of the ``best`` and the ``last`` accuracy, and ``runs``, per split and variant.
 
     ``ahead`` is the mean over pairs of the best accuracy minus that of scratch, ``ahead spread`` its deviation.
     """
@@ -79,7 +80,7 @@ def final_scores(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def epochs_to_reach(runs: pd.DataFrame, accuracies: Sequence[float] | None = None) -> pd.DataFrame:
-    """The frame of `load_transfer`, of runs that are read already."""
+    """Return the frame of `load_transfer` for runs that are already read."""
     rows = []
     for split, own in runs.groupby("split", sort=False):
         for accuracy in _accuracies(own, accuracies):
@@ -93,7 +94,7 @@ def epochs_to_reach(runs: pd.DataFrame, accuracies: Sequence[float] | None = Non
 
 
 def paired(runs: pd.DataFrame, accuracies: Sequence[float] | None = None) -> pd.DataFrame:
-    """The frame of `load_transfer_pairs`, of runs that are read already."""
+    """Return the frame of `load_transfer_pairs` for runs that are already read."""
     rows = []
     for split, own in runs.groupby("split", sort=False):
         for accuracy in _accuracies(own, accuracies):
@@ -107,10 +108,11 @@ def paired(runs: pd.DataFrame, accuracies: Sequence[float] | None = None) -> pd.
 
 
 def epochs_saved(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs in sum: ``split``, ``accuracy``, ``median``, ``low`` and ``high`` of the epochs saved, and how many pairs.
+    """Summarise the pairs as the epochs saved per split and accuracy.
 
-    Those are ``sooner``, ``alike``, ``later`` (transfer against scratch), and ``neither`` where none reached it, which
-    the quartiles leave out.
+    Columns: ``split``, ``accuracy``, ``median``, ``low`` and ``high`` of the epochs saved, and the numbers of pairs:
+    ``sooner``, ``alike``, ``later`` (transfer against scratch), and ``neither`` where none reached it. The quartiles
+    leave the last out.
     """
     rows = []
     for (split, accuracy), own in pairs.groupby(["split", "accuracy"], sort=False):
@@ -122,12 +124,12 @@ def epochs_saved(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def first_epoch(curve: Sequence[float], accuracy: float) -> float:
-    """The first epoch, from 1, of at least this accuracy; infinity for none."""
+    """Return the first epoch, from 1, with at least this accuracy; infinity where there is none."""
     return next((float(epoch) for epoch, value in enumerate(curve, start=1) if value >= accuracy), math.inf)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of all do not exceed; NaN of none."""
+    """Return the smallest value that at least this share of the values do not exceed; NaN without values."""
     ordered = sorted(values)
     return ordered[max(math.ceil(share * len(ordered)), 1) - 1] if ordered else math.nan
 

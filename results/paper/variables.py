@@ -9,7 +9,7 @@ _NEVER = "never an input: gives the genre away"
 
 @dataclass(frozen=True)
 class Variable:
-    """One row of Table 1, and what the networks do with it."""
+    """One row of Table 1, and its use in the networks."""
 
     name: str
     kind: str
@@ -18,7 +18,7 @@ class Variable:
 
     @property
     def is_used(self) -> bool:
-        """Whether a network reads it or learns it."""
+        """True where a network reads or learns the variable."""
         return self.use not in (_NEVER, "not used")
 
 

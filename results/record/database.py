@@ -1,4 +1,4 @@
-"""Opening a study's directory, which may be in use, damaged, on a read-only disk, or made by somebody hostile."""
+"""Safe opening of a study's directory, which may be in use, damaged, on a read-only disk, or made by an attacker."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from results.record.schema import misfits
 
 _RESTORE = "Restore it from a copy, or begin the study anew"
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
-"""What ends a rollback journal that names a further file, which SQLite would delete."""
+"""The bytes that end a rollback journal naming a further file, which SQLite would delete."""
 
 
 def connect(directory: Path, *, read_only: bool) -> sqlite3.Connection:
-    """The study's database, checked to be whole and to hold nothing that runs by itself.
+    """Connect to the study's database, after checking that it is whole and holds nothing that runs by itself.
 
     Raises ``InputError`` where it is missing, damaged or not a study's, ``sqlite3.Error`` where it cannot be opened.
     """
@@ -60,7 +60,10 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextmanager
 def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
-    """The error's traceback would hold it open, and with it the lock that a driver needs for leaving."""
+    """Run the body with the connection closed on any error.
+
+    The error's traceback would keep it open, and with it the lock that a driver needs to close the study.
+    """
     try:
         yield
     except BaseException:
@@ -69,7 +72,10 @@ def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _in_memory(path: Path) -> sqlite3.Connection:
-    """A copy: what a killed driver left in write-ahead mode cannot be opened where nothing can be written beside it."""
+    """Return a copy of the database in memory.
+
+    A database that a killed driver left in write-ahead mode cannot be opened where nothing can be written beside it.
+    """
     memory = sqlite3.connect(":memory:", check_same_thread=False)
     with tempfile.TemporaryDirectory(prefix="genresweep-read-") as folder:
         for part in (path, path.with_name(f"{path.name}-wal")):
@@ -82,7 +88,7 @@ def _in_memory(path: Path) -> sqlite3.Connection:
 
 
 def _refuse_journal(journal: Path) -> None:
-    """``InputError`` for a journal whose rollback would delete another file; a plain one is a killed driver's."""
+    """Raise ``InputError`` for a journal whose rollback would delete another file; a killed driver's is plain."""
     try:
         descriptor = os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -116,7 +122,7 @@ def _refuse_damage(connection: sqlite3.Connection, directory: Path) -> None:
 
 
 def lock(directory: Path) -> Any:
-    """An exclusive lock that ends with this process, however it ends; ``None`` where another one has it."""
+    """Take an exclusive lock that ends with this process, however it ends; ``None`` where another process holds it."""
     file = (directory / "manifest.json").open("rb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,7 +133,7 @@ def lock(directory: Path) -> Any:
 
 
 def refuse_links(directory: Path) -> None:
-    """``InputError`` where writing or deleting in the study would reach out of its directory."""
+    """Raise ``InputError`` where writing or deleting in the study would reach outside its directory."""
     link = next((path for path in directory.rglob("*") if path.is_symlink()), None)
     if link is not None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""``manifest.json``: what never changes in a study."""
+"""``manifest.json``: the fixed facts of a study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What never changes in a study: its settings, its data, and the versions that began it."""
+    """Fixed facts of a study: its settings, its data, and the versions that began it."""
 
     settings: StudySettings
     data: Mapping[str, Any]
@@ -29,13 +29,13 @@ class Manifest:
     created: str
 
     def to_json(self) -> str:
-        """The content of ``manifest.json``."""
+        """Return the content of ``manifest.json``."""
         document = {"schema": SCHEMA_VERSION, **asdict(self)}
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:
-        """The manifest of a study; ``InputError`` where the directory holds none."""
+        """Read the manifest of a study; ``InputError`` where the directory holds none."""
         path = directory / "manifest.json"
         try:
             document = json.loads(read_regular(path))
@@ -56,7 +56,7 @@ class Manifest:
 
 
 _FACTS: Mapping[str, type] = {"source": str, "synthetic": bool, "inputs": list, "genres": list, "input_sizes": dict}
-"""What is read of the facts about the data; without ``input_sizes`` the inputs are counted."""
+"""Types of the facts about the data that are read; without ``input_sizes`` the inputs are counted."""
 
 
 def _check(manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""The frozen records of a study: what a configuration, a decision and a segment are, once they are history."""
+"""The frozen records of a study: its configurations, decisions, segments and settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRANSFER_GENRE = "edm"
 
 
 def check_types(record: Any) -> None:
-    """``ValueError`` where a field of a reference, or of settings, holds something of another type than it says."""
+    """Raise ``ValueError`` where a field of a reference or of settings holds a value of another type than declared."""
     for name, expected in _TYPES[type(record)].items():
         value = getattr(record, name)
         if not isinstance(value, expected) and not (expected is float and type(value) is int):
@@ -54,7 +54,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class TrialKey:
-    """The identity of a row: a configuration and the seed it is trained with."""
+    """The identity of a row: a configuration and its training seed."""
 
     config_id: str
     seed: int
@@ -76,7 +76,7 @@ class CheckpointRef:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """What the study knows of one configuration."""
+    """The recorded condition of one configuration."""
 
     key: TrialKey
     position: int
@@ -89,12 +89,12 @@ class TrialRecord:
     epoch: int = 0
     """Epochs trained and committed."""
     checkpoint: CheckpointRef | None = None
-    """Its newest state."""
+    """The newest saved state."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What a rung said of one configuration; ``cutoff`` is what its score was compared with (``None``: nothing)."""
+    """A rung's decision on one configuration; ``cutoff`` is the value its score was compared with (``None``: none)."""
 
     key: TrialKey
     epoch: int
@@ -105,7 +105,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentRecord:
-    """One segment that was trained or failed: which members, from which epoch to which, where and how long."""
+    """One segment that was trained or failed: its members, first and last epoch, place and duration."""
 
     segment_id: str
     keys: tuple[TrialKey, ...]
@@ -127,7 +127,7 @@ class StageSettings:
     transfer_data: str | None = None
     """Rows of the sixth genre; ``None`` takes those that the source itself holds for it."""
     epochs: int = 100
-    """Of the simple network and of the text and fusion networks, as in Figures 4a and 4b."""
+    """Epochs of the simple network and of the text and fusion networks, as in Figures 4a and 4b."""
     patience: int | None = None
     transfer_epochs: int = 30
     transfer_seeds: int = 5
@@ -137,7 +137,7 @@ class StageSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """What a study was asked to do. Two studies with equal settings on equal data have equal curves."""
+    """Settings of a study. Two studies with equal settings on equal data have equal curves."""
 
     data: str
     """``--data`` as given, a path made absolute."""
@@ -148,7 +148,7 @@ class StudySettings:
     trials: int | None = None
     """Configurations of a random or an Optuna search; ``None`` for a grid."""
     sampler: str | None = None
-    """Of an Optuna search: ``tpe`` (also for ``None``), ``random``, ``gp`` or ``cmaes``."""
+    """Sampler of an Optuna search: ``tpe`` (also for ``None``), ``random``, ``gp`` or ``cmaes``."""
     repeats: int = 1
     """Rows of each configuration, trained with the seeds ``seed``, ``seed + 1`` and so on; the split is ``seed``'s."""
     features: str = "audio"
@@ -162,13 +162,13 @@ class StudySettings:
     split: str = "random"
     holdout: float = 0.0
     stack_size: int | None = None
-    """Members of a stack at most; ``None`` chooses by the machine."""
+    """Most members of a stack; ``None`` chooses by the machine."""
     device: str = "cpu"
     """``cpu`` or ``cuda``: dropout noise and arithmetic differ between them, so a study keeps its own."""
     storage: str | None = None
-    """Folder or URI that holds the study's checkpoints and copies of its record; ``None``: its own directory does."""
+    """Folder or URI of the study's checkpoints and copies of its record; ``None`` stands for its own directory."""
     stages: StageSettings | None = None
-    """What ``genresweep run`` does around the sweep; ``None`` for a sweep alone."""
+    """Stages that ``genresweep run`` adds around the sweep; ``None`` for a sweep alone."""
     held_genre: str | None = None
     """Genre whose rows are kept back for the transfer stage: ``edm`` where there are stages, else none."""
 
@@ -177,19 +177,19 @@ class StudySettings:
             object.__setattr__(self, "held_genre", TRANSFER_GENRE)
 
     def to_json(self) -> str:
-        """Plain JSON of all settings."""
+        """Return all settings as plain JSON."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @property
     def suggested(self) -> int | None:
-        """Rows that an Optuna search will have; ``None`` where all rows are there from the start."""
+        """Number of rows that an Optuna search will have; ``None`` where all rows exist from the start."""
         return self.trials * self.repeats if self.search == "optuna" and self.trials else None
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> StudySettings:
-        """The inverse of ``to_json``, after ``json.loads``; settings that an older study lacks keep their defaults.
+        """Build settings from the parsed output of ``to_json``; settings that an older study lacks keep their defaults.
 
-        A study that does not say which genre it holds back is an older one, and those held back edm, stages or not.
+        A study that does not name its held genre is an older one; those held back edm, with stages or without.
         """
         stages = values.get("stages")
         known = {"held_genre": TRANSFER_GENRE, **values}

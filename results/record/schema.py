@@ -1,4 +1,4 @@
-"""The tables of ``study.db``, and how a configuration stands in them."""
+"""The tables of ``study.db``, and the conversion between their rows and the records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spaces import Configuration
 
 METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
 SCORES = ("accuracy", "precision", "recall", "f1")
-"""Of a stage's model: weighted averages over the genres but for the first."""
+"""Scores of a stage's model; all but the first are weighted averages over the genres."""
 
 _SCHEMA = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,7 +48,7 @@ CREATE TABLE stage_scores (
 
 
 def create_database(path: Path, trials: Iterable[TrialRecord], driver: str) -> None:
-    """A new database with these configurations, being written by ``driver``."""
+    """Create a database with these configurations, marked as written by ``driver``."""
     connection = sqlite3.connect(path)
     try:
         with connection:
@@ -61,7 +61,7 @@ def create_database(path: Path, trials: Iterable[TrialRecord], driver: str) -> N
 
 @functools.cache
 def misfits() -> dict[str, str]:
-    """For each table the condition of a row that holds another type than a column says: SQLite takes any."""
+    """Return for each table the SQL condition of rows with a value of the wrong type, since SQLite accepts any."""
     with closing(sqlite3.connect(":memory:")) as memory:
         memory.executescript(_SCHEMA)
         tables = [name for (name,) in memory.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -79,7 +79,7 @@ _ALLOWED = {"TEXT": "'text'", "INTEGER": "'integer'", "REAL": "'real', 'integer'
 
 
 def insert_trials(connection: sqlite3.Connection, trials: Iterable[TrialRecord]) -> None:
-    """Append configurations; ``sqlite3.IntegrityError`` where one stands already."""
+    """Append configurations; ``sqlite3.IntegrityError`` where one exists already."""
     connection.executemany(
         f"INSERT INTO trials VALUES ({', '.join('?' * 12)})", [_trial_row(trial) for trial in trials]
     )
@@ -90,7 +90,7 @@ def _trial_row(trial: TrialRecord) -> tuple[Any, ...]:
 
 
 def condition(trial: TrialRecord) -> tuple[Any, ...]:
-    """The columns that change, from ``budget`` on."""
+    """Return the values of the columns that change, from ``budget`` on."""
     checkpoint = trial.checkpoint
     reference = (
         (None, None, None, None)
@@ -101,7 +101,7 @@ def condition(trial: TrialRecord) -> tuple[Any, ...]:
 
 
 def trial_of(row: sqlite3.Row) -> TrialRecord:
-    """The record of a row of ``trials``; ``ValueError`` or ``TypeError`` where the row is damaged."""
+    """Return the record of a row of ``trials``; ``ValueError`` or ``TypeError`` where the row is damaged."""
     checkpoint = None
     if row["checkpoint"] is not None:
         checkpoint = CheckpointRef(
@@ -124,7 +124,7 @@ def trial_of(row: sqlite3.Row) -> TrialRecord:
 
 
 def decision_of(row: sqlite3.Row) -> Decision:
-    """The record of a row of ``decisions``."""
+    """Return the record of a row of ``decisions``."""
     return Decision(
         key=TrialKey(row["config_id"], row["seed"]),
         epoch=row["epoch"],

@@ -1,4 +1,4 @@
-"""The stages around a sweep, as they stand in the record: what was trained, what it scored, what it cost."""
+"""Records of the stages around a sweep: the trained models, their scores and their cost."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Score = tuple[str, int, str, int | None, Mapping[str, float], Mapping[str, Any]]
 
 @dataclass
 class StageRecord:
-    """What one stage adds to the record, committed as a whole when the stage is done."""
+    """One stage's entry in the record, committed as a whole when the stage is done."""
 
     stage: str
     seconds: float = 0.0
     peak_megabytes: float = 0.0
-    """Largest memory of the driver and all that it started, shared pages counted once."""
+    """Peak memory of the driver and all processes it started, shared pages counted once."""
     note: str | None = None
-    """A sentence for people: why it was skipped, what was chosen."""
+    """A sentence for people, such as why it was skipped or what was chosen."""
     curves: list[tuple[str, int, Mapping[str, Any]]] = field(default_factory=list)
     """(variant, seed, metrics of an epoch)."""
     scores: list[Score] = field(default_factory=list)
@@ -66,17 +66,17 @@ def _four(scores: Mapping[str, float]) -> tuple[float, ...]:
 
 
 def stages_done(study: Study) -> set[str]:
-    """Names of the stages that are committed."""
+    """Return the names of the committed stages."""
     return {str(row[0]) for row in study.query("SELECT stage FROM stages")[1]}
 
 
 def load_stages(study: str | Path | Study) -> pd.DataFrame:
-    """One row per stage: ``stage``, ``seconds``, ``peak_megabytes``, ``note``."""
+    """Return one row per stage: ``stage``, ``seconds``, ``peak_megabytes``, ``note``."""
     return _frame(study, "SELECT * FROM stages")
 
 
 def load_stage_scores(study: str | Path | Study) -> pd.DataFrame:
-    """One row per stage, variant, seed and side (``validation`` or ``holdout``).
+    """Return one row per stage, variant, seed and side (``validation`` or ``holdout``).
 
     Columns: those four, ``epoch`` (the best on the validation rows), ``accuracy``, ``precision``, ``recall``, ``f1``
     (weighted averages over genres), ``detail`` (JSON).
@@ -85,7 +85,7 @@ def load_stage_scores(study: str | Path | Study) -> pd.DataFrame:
 
 
 def load_stage_curves(study: str | Path | Study) -> pd.DataFrame:
-    """One row per stage, variant, seed and epoch, with the metrics of ``load_curves``."""
+    """Return one row per stage, variant, seed and epoch, with the metrics of ``load_curves``."""
     return _frame(study, "SELECT * FROM stage_curves ORDER BY stage, variant, seed, epoch")
 
 

@@ -1,7 +1,7 @@
-"""``Study``: the study directory, and its database as the one record of what happened.
+"""``Study``: the study directory, whose database is the only record of what happened.
 
-The driver is the only writer; everyone else may read while it writes. ``study.db`` is in write-ahead mode while a
-driver runs, and in plain journal mode once it has finished, so that it then opens from a read-only place.
+The driver is the only writer; others may read while it writes. ``study.db`` is in write-ahead mode while a driver
+runs, and in plain journal mode once it has finished, so that it then opens from a read-only place.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from results.record.schema import METRICS, condition, create_database, decision_
 
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 MOVED = "moved"
-"""The fact that holds where the inputs lie now, as JSON, by the names of the settings."""
+"""Name of the fact that holds the inputs' present places, as JSON, by the names of the settings."""
 ANSWERED = "answered"
-"""The fact that holds the suggestions that were answered from the record."""
+"""Name of the fact that holds the suggestions answered from the record."""
 
 
 class StudyError(FailureError):
-    """The record cannot be read or written; the study cannot go on."""
+    """A failure to read or write the record, after which the study cannot go on."""
 
 
 class Study:
@@ -57,8 +57,8 @@ class Study:
     ) -> Study:
         """Make the directory with all configurations pending, whole or not at all, and open it for writing.
 
-        ``files`` are further ones that it is to hold, by their places in it.
-        Raises ``InputError`` where something of that name exists or the place cannot be written.
+        ``files`` are further files to put into it, by their paths in it.
+        Raises ``InputError`` where something of that name exists or the place cannot be written to.
         """
         directory = user_path(directory)
         refuse_existing(directory)
@@ -86,7 +86,7 @@ class Study:
 
     @classmethod
     def open_for_writing(cls, directory: str | Path) -> Study:
-        """Become the study's one driver; ``InputError`` names the holder where another one is."""
+        """Open the study as its only driver; ``InputError`` names the holder where there is another driver."""
         directory = user_path(directory)
         Manifest.read(directory)
         refuse_links(directory)
@@ -116,7 +116,7 @@ class Study:
 
     @classmethod
     def open(cls, directory: str | Path) -> Study:
-        """Open for reading, also while a driver writes."""
+        """Open a study for reading, even while a driver writes."""
         directory = user_path(directory)
         Manifest.read(directory)
         try:
@@ -131,7 +131,7 @@ class Study:
         self.close()
 
     def close(self) -> None:
-        """Close the database; a driver leaves it in plain journal mode and gives the study free."""
+        """Close the database; a driver leaves it in plain journal mode and releases the study."""
         try:
             if self._lock is not None:
                 # a full disk refuses both, and the second is refused while someone still reads
@@ -146,7 +146,7 @@ class Study:
 
     @property
     def settings(self) -> StudySettings:
-        """What the study was asked to do."""
+        """The study's settings."""
         return self.manifest.settings
 
     @property
@@ -155,12 +155,12 @@ class Study:
         return join(self.settings.storage or str(self.directory.resolve()), "checkpoints")
 
     def facts(self) -> dict[str, str]:
-        """Small named facts: the driver (empty when there is none), and the incumbent once it is promoted."""
+        """Return small named facts: the driver (empty when there is none), and the incumbent once it is promoted."""
         with self.reading():
             return {row["name"]: row["value"] for row in self._connection.execute("SELECT name, value FROM facts")}
 
     def answered(self) -> list[tuple[int, str]]:
-        """Suggestions answered from the record: how many configurations there were by then, and which it was."""
+        """Return suggestions answered from the record: the number of configurations by then, and the id suggested."""
         with self.reading():
             return [(int(place), str(config_id)) for place, config_id in json.loads(self.facts().get(ANSWERED, "[]"))]
 
@@ -171,7 +171,7 @@ class Study:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """What cannot be read of the record, or makes no sense there, is an ``InputError``."""
+        """Run the body with ``InputError`` in place of errors from a record that is unreadable or makes no sense."""
         try:
             yield
         except InputError:
@@ -183,7 +183,7 @@ class Study:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several reads of one moment, while a driver writes."""
+        """Run the body with all its reads from one moment, while a driver writes."""
         self._connection.execute("BEGIN")
         try:
             yield
@@ -191,12 +191,15 @@ class Study:
             self._connection.rollback()
 
     def withdraw(self, cause: str) -> None:
-        """From now on nothing is written; whoever tries gets a ``StudyError`` with this cause."""
+        """Refuse all later writes with a ``StudyError`` that has this cause."""
         self._withdrawn = cause
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; raises ``StudyError`` with the database's cause, or that of a withdrawal."""
+        """Run the body with its writes done all or nothing.
+
+        Raises ``StudyError`` with the cause from the database or from a withdrawal.
+        """
         if self._withdrawn:
             raise StudyError(self._withdrawn)
         try:
@@ -206,46 +209,46 @@ class Study:
             raise StudyError(f"{self.directory / 'study.db'} cannot be written: {error}") from error
 
     def trials(self) -> list[TrialRecord]:
-        """Every configuration, in the order of the search space."""
+        """Return every configuration, in the order of the search space."""
         with self.reading():
             return [trial_of(row) for row in self._connection.execute("SELECT * FROM trials ORDER BY position, seed")]
 
     def decisions(self) -> list[Decision]:
-        """Every decision of the rungs, in the order in which they were taken."""
+        """Return every decision of the rungs, in the order in which they were taken."""
         with self.reading():
             return [decision_of(row) for row in self._connection.execute("SELECT * FROM decisions ORDER BY sequence")]
 
     def scores(self, epoch: int) -> dict[TrialKey, float | None]:
-        """Validation accuracy of every configuration at an epoch."""
+        """Return the validation accuracy of every configuration at an epoch."""
         _, rows = self.query(f"SELECT config_id, seed, val_accuracy FROM curves WHERE epoch = {int(epoch)}")
         return {TrialKey(config_id, seed): score for config_id, seed, score in rows}
 
     def write_rows(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Append whole rows to a table, inside a transaction; rows that stand already are replaced."""
+        """Append whole rows to a table, inside a transaction; existing rows are replaced."""
         for row in rows:
             marks = ", ".join("?" * len(row))
             self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", tuple(row))
 
     def best_accuracy(self) -> float:
-        """Best validation accuracy of any epoch so far; NaN before the first."""
+        """Return the best validation accuracy of any epoch so far; NaN before the first."""
         with self.reading():
             (found,) = self._connection.execute("SELECT max(val_accuracy) FROM curves").fetchone()
             return float("nan") if found is None else float(found)
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and rows of a read-only query over the record."""
+        """Return the column names and rows of a read-only query over the record."""
         with self.reading():
             cursor = self._connection.execute(sql)
             return [column[0] for column in cursor.description], [tuple(row) for row in cursor]
 
     def last_segment_number(self) -> int:
-        """The highest number of a segment so far; 0 before the first. Lower ones may be missing after a kill."""
+        """Return the highest segment number so far; 0 before the first. Lower ones may be missing after a kill."""
         with self.reading():
             rows = self._connection.execute("SELECT max(CAST(segment_id AS INTEGER)) FROM segments")
             return int(rows.fetchone()[0] or 0)
 
     def mark_running(self, keys: Iterable[TrialKey]) -> None:
-        """Note that these configurations are being trained."""
+        """Mark these configurations as being trained."""
         with self.transaction():
             self._connection.executemany(
                 "UPDATE trials SET state = ? WHERE config_id = ? AND seed = ?",
@@ -253,12 +256,12 @@ class Study:
             )
 
     def release_running(self) -> None:
-        """What an earlier driver left in training waits again."""
+        """Set the configurations that an earlier driver left in training back to pending."""
         with self.transaction():
             self._connection.execute("UPDATE trials SET state = ? WHERE state = ?", (State.PENDING, State.RUNNING))
 
     def add_trials(self, trials: Iterable[TrialRecord]) -> None:
-        """Append configurations, inside a transaction; one that stands already is an error."""
+        """Append configurations, inside a transaction; one that exists already is an error."""
         insert_trials(self._connection, trials)
 
     def update_trials(self, trials: Iterable[TrialRecord]) -> None:
@@ -270,28 +273,28 @@ class Study:
         )
 
     def add_curves(self, rows: Iterable[tuple[TrialKey, Mapping[str, Any]]]) -> None:
-        """Append epochs, inside a transaction; an epoch that stands already is an error."""
+        """Append epochs, inside a transaction; an epoch that exists already is an error."""
         self._connection.executemany(
             f"INSERT INTO curves VALUES ({', '.join('?' * (3 + len(METRICS)))})",
             [(key.config_id, key.seed, row["epoch"], *(row[metric] for metric in METRICS)) for key, row in rows],
         )
 
     def forget_epochs(self, kept: Mapping[TrialKey, int]) -> None:
-        """Remove the epochs after those kept, inside a transaction; decisions stand, since scores come out the same."""
+        """Remove the epochs after those kept, inside a transaction; decisions stay, since scores come out the same."""
         self._connection.executemany(
             "DELETE FROM curves WHERE config_id = ? AND seed = ? AND epoch > ?",
             [(key.config_id, key.seed, epoch) for key, epoch in kept.items()],
         )
 
     def reopen_stage(self, stage: str) -> None:
-        """Remove a stage that goes on, inside a transaction; the time that it has taken so far is kept as a fact."""
+        """Remove a stage that continues, inside a transaction; the time it has taken so far is kept as a fact."""
         (row,) = self._connection.execute("SELECT sum(seconds) FROM stages WHERE stage = ?", (stage,))
         if row[0] is not None:
             self.write_rows("facts", [(f"seconds of {stage}", str(row[0]))])
         self.forget_stages([stage])
 
     def forget_stages(self, stages: Iterable[str]) -> None:
-        """Remove stages, inside a transaction, so that they are done again."""
+        """Remove stages, inside a transaction, so that they are run again."""
         for table in ("stages", "stage_curves", "stage_scores"):
             self._connection.executemany(f"DELETE FROM {table} WHERE stage = ?", [(stage,) for stage in stages])
 
@@ -323,9 +326,9 @@ class Study:
 
 
 def refuse_existing(directory: Path) -> None:
-    """``InputError`` where something stands in a new study's place; it names who is writing there.
+    """Raise ``InputError`` where something exists in a new study's place, naming the process that writes there.
 
-    An empty directory is as good as none.
+    An empty directory is accepted.
     """
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
@@ -342,7 +345,10 @@ def refuse_existing(directory: Path) -> None:
 
 
 def draft_of(directory: Path) -> Path:
-    """Where a study is put together, to be renamed to ``directory``; what killed commands left of theirs is deleted."""
+    """Return the folder where a study is assembled before it is renamed to ``directory``.
+
+    Drafts that killed commands left behind are deleted.
+    """
     clear_abandoned(directory.parent, f".{directory.name}.", ".tmp")
     return directory.with_name(f".{directory.name}.{own_mark()}.tmp")
 

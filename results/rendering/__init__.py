@@ -1,1 +1,1 @@
-"""Tables and figures as files."""
+"""Rendering of tables and figures to files."""

@@ -1,4 +1,4 @@
-"""Dataframes leave the program: CSV, Parquet or JSON files, and tables in Markdown."""
+"""Export of dataframes: CSV, Parquet or JSON files, and tables in Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from data.errors import InputError, did_you_mean
 from data.files import user_path, write_atomically
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-"""What a spreadsheet reads as a number begins like a formula, and is none."""
+"""Text that a spreadsheet reads as a number: it may begin like a formula but is none."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The last four are the full-width forms, which some spreadsheets take for the others."""
+"""Characters that begin a formula; the last four are full-width forms, which some spreadsheets treat alike."""
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a dataframe, without its index, as its suffix says: ``.csv``, ``.parquet`` or ``.json``.
+    """Write a dataframe, without its index, in the format of the suffix: ``.csv``, ``.parquet`` or ``.json``.
 
     The file appears whole or not at all; missing parent folders are made. In CSV, a text cell or a column
     name that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay as they are.
@@ -34,18 +34,18 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise ``InputError`` where `write_table` would not know the suffix: to be called before long work."""
+    """Raise ``InputError`` where `write_table` does not know the suffix; call it before long work."""
     _writer(path)
 
 
 def check_page(path: Path) -> None:
-    """Raise ``InputError`` where a page of figures would get another kind of file's name."""
+    """Raise ``InputError`` where a page of figures would be named like another kind of file."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{path}: figures are written as a page, so the name must end in .html")
 
 
 def write_file(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all; ``InputError`` where the place does not allow it."""
+    """Write a file whole or not at all; ``InputError`` where the place cannot be written to."""
     path = user_path(path)
     if (file := next((folder for folder in path.parents if folder.is_file()), None)) is not None:
         raise InputError(f"cannot write {path}: {file} is a file, not a folder; give another name")
@@ -59,7 +59,7 @@ def write_file(path: Path, content: bytes) -> Path:
 
 
 def markdown_table(frame: pd.DataFrame, decimals: int = 2) -> str:
-    """A dataframe, without its index, as a Markdown table; user text cannot break out of its cell."""
+    """Return a dataframe, without its index, as a Markdown table; user text cannot break out of its cell."""
     numeric = [pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]
     rules = ["---:" if number else "---" for number in numeric]
     rows = [[_markdown_cell(cell, decimals) for cell in row] for row in frame.itertuples(index=False, name=None)]
@@ -68,7 +68,7 @@ def markdown_table(frame: pd.DataFrame, decimals: int = 2) -> str:
 
 
 def html_table(frame: pd.DataFrame, decimals: int = 2) -> str:
-    """A dataframe, without its index, as an HTML table; user text is escaped."""
+    """Return a dataframe, without its index, as an HTML table; user text is escaped."""
 
     def number(value: float) -> str:
         return plain_number(value, decimals)
@@ -77,7 +77,7 @@ def html_table(frame: pd.DataFrame, decimals: int = 2) -> str:
 
 
 def plain_number(value: float, decimals: int = 2) -> str:
-    """A number as people read it: whole numbers as such, ``–`` for none."""
+    """Return a number as text for people: whole numbers without decimals, ``–`` for a missing one."""
     if pd.isna(value):
         return "–"
     # a median of 0.695 is stored a little below it, and would be printed as 0.69
@@ -140,7 +140,7 @@ def _records(frame: pd.DataFrame) -> bytes:
 
 
 def _json_cells(cells: pd.Series) -> pd.Series:
-    """Cells as they are where JSON can hold them, else as CSV has them."""
+    """Return the cells unchanged where JSON can hold them, else as in CSV."""
     try:
         _records(cells.to_frame())
     except (ValueError, TypeError, OverflowError):

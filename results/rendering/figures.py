@@ -1,6 +1,6 @@
-"""Interactive figures: plain data, its drawing with Plotly, and a page that needs nothing but itself.
+"""Interactive figures: plain data, its drawing with Plotly, and self-contained pages.
 
-What is shown is decided where the data is made; here it is only drawn.
+The code that makes the data decides what is shown; this module only draws it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class HeatmapData:
 
 
 def draw_pie(data: PieData) -> go.Figure:
-    """The pie, largest share first as given, with counts on hovering."""
+    """Draw the pie in the order given (largest share first), with counts on hovering."""
     import plotly.graph_objects as go
 
     pie = go.Pie(
@@ -69,7 +69,7 @@ def draw_pie(data: PieData) -> go.Figure:
 
 
 def draw_heatmap(data: HeatmapData) -> go.Figure:
-    """The correlations in colour, written into their cells where there are few."""
+    """Draw the correlations in colour, with the numbers in the cells where there are few."""
     import plotly.graph_objects as go
 
     labels = plotly_texts(data.labels)
@@ -93,12 +93,12 @@ def draw_heatmap(data: HeatmapData) -> go.Figure:
 
 
 def plotly_texts(texts: Sequence[str]) -> list[str]:
-    """Texts that Plotly shows as they are: it would take ``<b>`` and ``<a>`` in them as markup."""
+    """Return texts that Plotly shows unchanged; it would read ``<b>`` and ``<a>`` in them as markup."""
     return [html.escape(text, quote=False) for text in texts]
 
 
 def figure_html(figure: go.Figure, name: str) -> str:
-    """A figure as a fragment of a page (see `page`); ``name``, its letters and digits, is its id there."""
+    """Return a figure as a fragment of a page (see `page`); its id there is the letters and digits of ``name``."""
     return figure.to_html(
         full_html=False,
         include_plotlyjs=False,
@@ -108,9 +108,9 @@ def figure_html(figure: go.Figure, name: str) -> str:
 
 
 def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
-    """One self-contained HTML page: plotly.js stands in it once, nothing is fetched.
+    """Return one self-contained HTML page: it holds plotly.js once and fetches nothing.
 
-    ``sections`` are headings (any text) and bodies (HTML that is safe already).
+    ``sections`` are headings (any text) and bodies (HTML that is already safe).
     """
     from plotly.offline import get_plotlyjs
 
@@ -124,7 +124,7 @@ def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
 
 
 def laid_out(figure: go.Figure, title: str, height: int) -> go.Figure:
-    """A figure in the look that all share."""
+    """Return the figure with the layout that all figures share."""
     return figure.update_layout(
         title=plotly_texts([title])[0], template="plotly_white", height=height, margin={"t": 60, "r": 20}
     )

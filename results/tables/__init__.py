@@ -1,1 +1,1 @@
-"""Studies as dataframes."""
+"""Dataframes of studies."""

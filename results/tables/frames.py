@@ -1,4 +1,4 @@
-"""The trials and their learning curves as tidy dataframes, on a finished, running or interrupted study."""
+"""Tidy dataframes of trials and learning curves, from a finished, running or interrupted study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TEXTS = ("config_id", "state", "reason", "hidden_layers", "optimizer", "activat
 
 
 def load_curves(study: str | Path | Study) -> pd.DataFrame:
-    """One row per configuration and epoch, in the order of the search space and of the epochs.
+    """Return one row per configuration and epoch, in the order of the search space and of the epochs.
 
     Columns: ``config_id`` (str), ``seed``, ``epoch`` (Int64), and float64 ``train_loss`` (mean cross-entropy over
     the epoch, dropout included), ``val_loss``, ``val_accuracy``, ``val_precision``, ``val_recall``, ``val_f1``
@@ -40,15 +40,13 @@ def load_curves(study: str | Path | Study) -> pd.DataFrame:
 
 
 def load_trials(study: str | Path | Study) -> pd.DataFrame:
-    """One row per configuration, in the order of the search space.
+    """Return one row per configuration, in the order of the search space.
 
     Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``State``), ``reason`` (str or missing),
     ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per hyperparameter
     (``hidden_layers`` as text such as ``128-16``); ``weights`` (float64, a count); ``best_epoch`` (Int64) and, of
     that epoch, the metrics of ``load_curves``; ``seconds`` (float64, over all epochs); ``last_val_accuracy`` (of
-    the last epoch, NaN where that diverged).
-    Before its first epoch a configuration has
-    missing metrics.
+    the last epoch, NaN where that diverged). The metrics are missing before a configuration's first epoch.
     """
     with _opened(study) as opened, opened.snapshot():
         names, rows = opened.query(
@@ -70,7 +68,7 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
 
 
 def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
-    """The epoch with the best validation accuracy of each configuration; the earlier of two equal ones."""
+    """Return the epoch with the best validation accuracy of each configuration; the earlier of two equal ones."""
     scored = curves.dropna(subset=["val_accuracy"])
     ranked = scored.sort_values(["val_accuracy", "epoch"], ascending=[False, True], kind="stable")
     best = ranked.drop_duplicates(["config_id", "seed"]).drop(columns="seconds")
@@ -78,17 +76,17 @@ def _best_epochs(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_accuracy(trials: pd.DataFrame) -> pd.Series:
-    """Of each row, the mean validation accuracy over its configuration's repeats; NaN where one has no score."""
+    """Return for each row the mean validation accuracy over its configuration's repeats; NaN where one has no score."""
     scores = trials.groupby("config_id")["val_accuracy"]
     return scores.transform("mean").where(scores.transform("count") == scores.transform("size"))
 
 
 def ranked(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials by validation accuracy at their best epoch, best first, untrained ones last.
+    """Return the trials by validation accuracy at their best epoch, best first, untrained ones last.
 
-    Of configurations with repeats the mean decides, and those whose repeats do not all have a score come after the
-    others. Ties go to the better row, the earlier epoch, then to the smaller network, then to the order of the search
-    space: the first row is the incumbent, the best repeat of the configuration with the best mean.
+    Configurations with repeats are ranked by their mean; those with a repeat that has no score come after the others.
+    Ties go to the better row, then the earlier epoch, then the smaller network, then the order of the search space.
+    The first row is the incumbent, the best repeat of the configuration with the best mean.
     """
     order = {"mean": False, "val_accuracy": False, "best_epoch": True, "weights": True}
     by_mean = trials.assign(mean=mean_accuracy(trials))
@@ -109,7 +107,7 @@ def _parameters(text: str, data: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Documented dtypes, whatever values happen to be missing."""
+    """Return the frame with the documented dtypes, whichever values are missing."""
     types = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_TEXTS, "str")
     types |= dict.fromkeys((*METRICS, "last_val_accuracy", *_FLOATS), "float64")
     return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
@@ -117,7 +115,10 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 @contextmanager
 def _opened(study: str | Path | Study) -> Iterator[Study]:
-    """The study; closed again if it was opened here. ``InputError`` where its rows are not what a study writes."""
+    """Run the body with the study, closed afterwards if it was opened here.
+
+    Raises ``InputError`` where its rows are not what a study writes.
+    """
     if not isinstance(study, Study):
         with Study.open(study) as opened, _opened(opened):
             yield opened

@@ -1,4 +1,4 @@
-"""The search space of a study, and where each of its configurations stands in it."""
+"""The search space of a study, and the parameter values of its configurations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from spaces import SearchSpace
 
 
 def space_of(study: Study) -> SearchSpace:
-    """The search space that the study was begun with."""
+    """Return the search space with which the study was begun."""
     return SearchSpace.from_toml(study.settings.space, source=f"the space of {study.directory}")
 
 
 def plain_value(value: Any) -> Any:
-    """A value as tables and other programs take it: widths as text such as ``128-16``, the rest as it is."""
+    """Return a value for tables and other programs: widths as text such as ``128-16``, others unchanged."""
     return "-".join(str(item) for item in value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Configurations trained with several seeds: mean, spread, and whether another seed would rank them alike."""
+"""Configurations trained with several seeds: mean, spread, and the agreement of rankings between seeds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _DESCRIBED = (*(name for name in HYPERPARAMETERS if name != "epochs"), "weights"
 
 
 def load_repeats(study: str | Path | Study) -> pd.DataFrame:
-    """One row per configuration, the best mean first: the first row is what is promoted.
+    """Return one row per configuration, the best mean first; the first row is the one that is promoted.
 
     Columns: ``config_id`` (str), the hyperparameters and ``weights`` as in ``load_trials``, ``repeats`` and ``scored``
-    (Int64, its seeds, and those of them that have a score); of the validation accuracy at the best epoch ``mean``,
+    (Int64, numbers of its seeds and of those with a score); of the validation accuracy at the best epoch ``mean``,
     ``spread`` (standard deviation, NaN for one seed), ``lowest`` and ``highest``; ``mean_rank`` and ``rank_spread`` of
-    its ranks among the configurations, seed by seed (1 is best, ties share their mean). All float64. Those whose
-    repeats do not all have a score come last. A repeat that a rung stopped counts with what it had reached.
+    its ranks among the configurations, seed by seed (1 is best, ties share their mean). All float64. Configurations
+    with a repeat that has no score come last. A repeat that a rung stopped counts with the accuracy it had reached.
     """
     trials = load_trials(study)
     trials["rank"] = trials.groupby("seed")["val_accuracy"].rank(ascending=False)
@@ -43,11 +43,11 @@ def load_repeats(study: str | Path | Study) -> pd.DataFrame:
 
 
 def seed_agreement(study: str | Path | Study) -> pd.DataFrame:
-    """How alike two seeds rank the configurations, one row per pair of seeds.
+    """Return how similarly two seeds rank the configurations, one row per pair of seeds.
 
-    Columns: ``seed``, ``other`` and ``configurations`` (Int64, those that both have a score of), ``spearman`` and
+    Columns: ``seed``, ``other`` and ``configurations`` (Int64, those with a score for both), ``spearman`` and
     ``kendall`` (float64, rank correlations of the validation accuracy; 1: the same order; NaN below two
-    configurations). Where rungs stop configurations early, much of the agreement is about who was stopped.
+    configurations). Where rungs stop configurations early, much of the agreement is about which were stopped.
     """
     trials = load_trials(study)
     wide = trials.pivot(index="config_id", columns="seed", values="val_accuracy")
