@@ -1,4 +1,4 @@
-"""Search spaces: what can be tried."""
+"""Search spaces: the configurations that a study can try."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _NAMED = {space.name: space for space in (PAPER, PAPER_FULL, WIDE)}
 
 
 def load_space(space: str | Path | SearchSpace) -> SearchSpace:
-    """A space by its name (``paper``, ``paper-full``, ``wide``) or from a TOML file; else ``InputError``.
+    """Return a space by its name (``paper``, ``paper-full``, ``wide``) or from a TOML file; else raise ``InputError``.
 
-    One that was built in Python stays as it is.
+    A space that was built in Python is returned unchanged.
     """
     if isinstance(space, SearchSpace):
         return space

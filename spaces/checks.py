@@ -1,4 +1,4 @@
-"""What may be wrong with a search space, all of it at once."""
+"""Checks of a search space, which report all problems at once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from spaces.structure import STRUCTURE, check_structure
 PARAMETERS = (*HYPERPARAMETERS, *STRUCTURE)
 """Names that a space may use."""
 _RANGES = (*FLOATS, "taper")
-"""Those that may lie anywhere between two bounds."""
+"""Names that may take any value between two bounds."""
 _MOST_WAYS = 100
-"""To meet a condition; all texts that a configuration may have give 72."""
+"""Most ways to meet a condition that are checked; all texts that a configuration may have give 72."""
 
 
 _COMPATIBLE = {"optimizer": "sgd", "schedule": "cosine"}
-"""Values beside which any other hyperparameter has a meaning, so that its own values alone are judged."""
+"""Values that go with any other hyperparameter, so that only its own values are judged."""
 
 Conditions = Mapping[str, Mapping[str, tuple[Any, ...]]]
 
@@ -28,15 +28,15 @@ Conditions = Mapping[str, Mapping[str, tuple[Any, ...]]]
 def space_problems(
     names: Iterable[str], parameters: Mapping[str, Parameter], conditions: Conditions, unclear: Collection[str] = ()
 ) -> list[str]:
-    """Everything that is wrong with names, conditions and values, each mistake told once.
+    """Return every problem of names, conditions and values, each mistake once.
 
-    ``names`` are all that were given, ``parameters`` those of them that can be read, ``unclear`` those with a
-    condition that cannot be read.
+    ``names`` are all names given, ``parameters`` those that can be read, ``unclear`` those with a condition that
+    cannot be read.
     """
     names = list(names)
     of_conditions = {name: list(_condition_problems(name, names, parameters, conditions[name])) for name in conditions}
     known = {name: parameter for name, parameter in parameters.items() if name in PARAMETERS}
-    # what a value goes with cannot be told where its condition is wrong
+    # combinations with a value cannot be checked where its condition is wrong
     sound = {
         name
         for name in known
@@ -68,7 +68,10 @@ def _name_problems(names: list[str]) -> Iterator[str]:
 def _condition_problems(
     name: str, names: list[str], parameters: Mapping[str, Parameter], when: Mapping[str, tuple[Any, ...]]
 ) -> Iterator[str]:
-    """A condition names earlier choices and values that they have; what every network needs has none."""
+    """Yield the problems of a condition.
+
+    It must name earlier choices and values that they have; parameters that every network needs have no condition.
+    """
     if name in ("hidden_layers", "depth", "width") or name not in names:
         yield f"{name} cannot have a condition"
         return
@@ -102,7 +105,7 @@ def _value_problems(
 
 
 def _own_problems(name: str, value: Any) -> list[str]:
-    """What is wrong with a value whatever stands beside it."""
+    """Return the problems that a value has whatever the other values are."""
     if name not in STRUCTURE:
         return _configuration_problems({**_COMPATIBLE, name: value})
     try:
@@ -121,13 +124,13 @@ def _configuration_problems(values: Mapping[str, Any]) -> list[str]:
 
 
 def _beside(name: str, parameters: Mapping[str, Parameter], conditions: Conditions) -> Iterator[dict[str, Any]]:
-    """What a value is checked beside: names that have one value alone, and each way to meet its condition.
+    """Yield the other values to check a value with: names that have only one value, and each way to meet its condition.
 
-    In the place of what is wrong itself stands what goes with everything.
+    Values that are wrong themselves are replaced by values that go with everything.
     """
     fixed = {other: p.values for other, p in parameters.items() if isinstance(p, Choice) and len(p.values) == 1}
     known: dict[str, tuple[Any, ...]] = {other: values for other, values in fixed.items() if isinstance(values[0], str)}
-    # no number excludes another hyperparameter: only texts need be combined, of which few are known
+    # no number excludes another hyperparameter: only texts need be combined, and few are known
     known |= {
         other: tuple(value for value in values if isinstance(value, str)) or values[:1]
         for other, values in conditions.get(name, {}).items()

@@ -1,4 +1,4 @@
-"""One point of a search space, with an id that is the same on every machine."""
+"""A point of a search space, with an id that is the same on every machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEDULES = ("constant", "cosine", "one_cycle")
 ENCODINGS = ("standardised", "quantile", "piecewise_linear")
 
 MOST_EPOCHS = 100_000
-"""Of one network; more is a slip of the pen, and would be planned for ever."""
+"""Most epochs of one network; more is taken for a typing mistake, and would take for ever to plan."""
 _ID_LENGTH = 12
 
 
@@ -27,8 +27,7 @@ class Configuration:
     """The hyperparameters of one network (paper, Tables 3 and 4).
 
     ``config_id`` is a hash of the values that differ from the defaults below, so it does not depend on their
-    order, and a field added later with a default leaves every older id as it was. A default therefore never
-    changes.
+    order, and a field added later with a default leaves every older id unchanged. Defaults therefore never change.
 
     Raises ``InputError`` naming every field that is out of its range.
     """
@@ -51,15 +50,15 @@ class Configuration:
     epochs: int | None = None
     """Training budget of this configuration alone; ``None`` takes the study's."""
     momentum: float = 0.0
-    """Momentum of ``sgd``, in [0, 1); Adam's is its own."""
+    """Momentum of ``sgd``, in [0, 1); Adam has its own."""
     label_smoothing: float = 0.0
     """Share of the label spread evenly over all genres, in [0, 1)."""
     schedule: str = "constant"
-    """How the learning rate goes over the epochs; ``learning_rate`` is its highest."""
+    """Course of the learning rate over the epochs; ``learning_rate`` is its highest value."""
     schedule_epochs: int = 20
-    """Epochs that a schedule takes; afterwards the rate stays where it ended."""
+    """Epochs that a schedule takes; afterwards the rate keeps its last value."""
     encoding: str = "standardised"
-    """How the audio numbers enter the network."""
+    """Encoding of the audio numbers for the network."""
 
     def __post_init__(self) -> None:
         self._coerce()
@@ -76,7 +75,7 @@ class Configuration:
         for name in FLOATS:
             value = getattr(self, name)
             if isinstance(value, int | float) and not isinstance(value, bool):
-                with contextlib.suppress(OverflowError):  # what no float can hold is left for the rules to refuse
+                with contextlib.suppress(OverflowError):  # the rules refuse what no float can hold
                     object.__setattr__(self, name, float(value) + 0.0)
 
     def _architecture_rules(self) -> list[tuple[bool, str]]:
@@ -134,7 +133,7 @@ class Configuration:
         ]
 
     def _joint_rules(self) -> list[tuple[bool, str]]:
-        """What would change nothing is refused, since two ids would stand for one network."""
+        """Return rules against values that would change nothing, since two ids would then stand for one network."""
         return [
             (
                 self.momentum == 0 or self.optimizer == "sgd",
@@ -150,11 +149,11 @@ class Configuration:
 
     @property
     def config_id(self) -> str:
-        """Twelve hexadecimal digits, the same for the same values on any machine."""
+        """Twelve hexadecimal digits, the same for equal values on any machine."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:_ID_LENGTH]
 
     def to_json(self) -> str:
-        """Canonical JSON: keys sorted, values at their default left out."""
+        """Return canonical JSON: keys sorted, values at their default left out."""
         named = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -164,12 +163,12 @@ class Configuration:
 
     @classmethod
     def from_json(cls, text: str) -> Configuration:
-        """The configuration that ``to_json`` wrote."""
+        """Return the configuration that ``to_json`` wrote."""
         return cls.from_mapping(json.loads(text))
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Configuration:
-        """A configuration from names and values; unknown and missing names raise ``InputError``."""
+        """Build a configuration from names and values; unknown and missing names raise ``InputError``."""
         unknown = [name for name in values if name not in DEFAULTS]
         if unknown:
             hints = ", ".join(f"{name!r}{did_you_mean(name, DEFAULTS)}" for name in unknown)

@@ -16,7 +16,7 @@ _TABLE_4 = {
 }
 
 PAPER = SearchSpace("paper", _TABLE_4)
-"""3 x 2^6 = 192 points, the training length left to the study (the paper fixes it at 20 epochs)."""
+"""3 x 2^6 = 192 points; the study sets the training length (the paper fixes it at 20 epochs)."""
 
 PAPER_FULL = SearchSpace("paper-full", {**_TABLE_4, "epochs": Choice((20, 50))})
-"""The same with 20 and 50 epochs as a seventh choice of two: 384 points."""
+"""The same space with 20 and 50 epochs as a seventh choice of two: 384 points."""

@@ -1,4 +1,4 @@
-"""What a search space is made of: choices and ranges."""
+"""Parameters of a search space: choices and ranges."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Choice:
             raise InputError(f"the values of a choice must differ, but got {list(self.values)}")
 
     def sample(self, rng: random.Random) -> Any:
-        """One value, each as likely."""
+        """Draw one value, each equally likely."""
         return rng.choice(self.values)
 
 
@@ -52,7 +52,7 @@ class Uniform:
             raise InputError(f"low > 0 must hold on a log scale, but got (low={self.low}, high={self.high})")
 
     def sample(self, rng: random.Random) -> float:
-        """One value between the bounds."""
+        """Draw one value between the bounds."""
         if self.log:
             value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         else:
@@ -64,5 +64,5 @@ Parameter = Choice | Uniform
 
 
 def is_huge(value: Any) -> bool:
-    """True for whole numbers that a float or a tensor may not hold, and that may be too long to print."""
+    """Return True for whole numbers that a float or a tensor may not hold, and that may be too long to print."""
     return isinstance(value, int) and abs(value) >= 2**63

@@ -1,4 +1,4 @@
-"""``SearchSpace``: named parameters, when they apply, their number of points, and the way to TOML and back."""
+"""``SearchSpace``: named parameters, their conditions, their number of points, and conversion to and from TOML."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _FUTILE_DRAWS = 1_000
 class SearchSpace:
     """Named parameters over the hyperparameters of ``Configuration``; the rest keep their defaults.
 
-    ``depth``, ``width`` and ``taper`` may stand for ``hidden_layers``. ``conditions[name]`` says which values of
-    earlier parameters a parameter applies to; elsewhere its hyperparameter keeps its default. A space of choices
-    alone is a grid: it can be listed. A space with a ``Uniform`` can only be sampled. Raises ``InputError`` for
-    unknown names and for values that no configuration may have.
+    ``depth``, ``width`` and ``taper`` may stand for ``hidden_layers``. ``conditions[name]`` gives the values of
+    earlier parameters for which a parameter applies; elsewhere its hyperparameter keeps its default. A space of
+    choices alone is a grid, which can be listed. A space with a ``Uniform`` can only be sampled. Raises
+    ``InputError`` for unknown names and for values that no configuration may have.
     """
 
     name: str
@@ -51,9 +51,9 @@ class SearchSpace:
 
     @cached_property
     def size(self) -> int | None:
-        """Points of a grid; ``None`` for a space with a continuous parameter.
+        """Number of points of a grid; ``None`` for a space with a continuous parameter.
 
-        Of a grid with conditions or structure that is too large to be listed, an upper bound.
+        An upper bound for a grid with conditions or structure that is too large to list.
         """
         if not self.is_grid:
             return None
@@ -65,13 +65,13 @@ class SearchSpace:
 
     @property
     def _plain(self) -> bool:
-        """True where different values are always different networks."""
+        """True where different values always make different networks."""
         return not self.conditions and not set(STRUCTURE) & set(self.parameters)
 
     def configurations(self) -> tuple[Configuration, ...]:
-        """Every point of a grid, the last parameter changing fastest.
+        """Return every point of a grid, the last parameter changing fastest.
 
-        Raises ``InputError`` for a space that is no grid, or one with more than ``LARGEST_GRID`` points.
+        Raises ``InputError`` for a space that is not a grid, or has more than ``LARGEST_GRID`` points.
         """
         if self.size is None:
             raise InputError(f"the space {self.name!r} has continuous parameters: it can be sampled, not listed")
@@ -88,7 +88,7 @@ class SearchSpace:
         return tuple({point.config_id: point for point in points}.values())
 
     def _listing(self) -> Iterator[dict[str, Any]]:
-        """The values of every point of a grid."""
+        """Yield the values of every point of a grid."""
         points: Iterator[dict[str, Any]] = iter([{}])
         for name, parameter in self.parameters.items():
             assert isinstance(parameter, Choice)
@@ -103,7 +103,7 @@ class SearchSpace:
                 yield point
 
     def configuration(self, config_id: str) -> Configuration:
-        """The point of a grid that has this id; ``InputError`` where none has."""
+        """Return the point of a grid with this id; ``InputError`` where there is none."""
         if config_id not in self._by_id:
             raise InputError(f"the space {self.name!r} has no configuration {config_id!r}")
         return self._by_id[config_id]
@@ -113,7 +113,7 @@ class SearchSpace:
         return {configuration.config_id: configuration for configuration in self.configurations()}
 
     def build(self, choose: Callable[[str, Parameter], Any]) -> Configuration:
-        """The point that ``choose`` picks, asked in order for each parameter that applies."""
+        """Build the point that ``choose`` picks, called in order for each parameter that applies."""
         point: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             if self._applies(name, point):
@@ -121,7 +121,7 @@ class SearchSpace:
         return Configuration.from_mapping(structured(point))
 
     def values(self, configuration: Configuration) -> dict[str, Any]:
-        """The inverse of ``build``: the value of each parameter that applies to a point of this space."""
+        """Return the value of each parameter that applies to a point of this space, the inverse of ``build``."""
         known = {name: getattr(configuration, name) for name in HYPERPARAMETERS}
         known |= structure_of(configuration.hidden_layers)
         point: dict[str, Any] = {}
@@ -133,7 +133,7 @@ class SearchSpace:
         return point
 
     def choices(self, name: str) -> tuple[Any, ...]:
-        """The values that a hyperparameter without a range may take, its default included where it may not apply."""
+        """Return the values that a hyperparameter without a range may take, with its default where it may not apply."""
         parameter = self.parameters.get(name, Choice((DEFAULTS[name],)))
         assert isinstance(parameter, Choice)
         elsewhere = (DEFAULTS[name],) if name in self.conditions else ()
@@ -143,9 +143,9 @@ class SearchSpace:
         return all(other in point and point[other] in values for other, values in self.conditions.get(name, {}).items())
 
     def sample(self, count: int, seed: int) -> tuple[Configuration, ...]:
-        """``count`` different random configurations, the same for the same seed.
+        """Draw ``count`` different random configurations, the same for the same seed.
 
-        Raises ``InputError`` where the space has fewer points than asked for.
+        Raises ``InputError`` where the space has fewer points.
         """
         if count < 1:
             raise InputError(f"--trials must be at least 1, but got {count}")
@@ -157,7 +157,7 @@ class SearchSpace:
         return self._drawn(count, rng)
 
     def _point(self, index: int) -> Configuration:
-        """Point ``index`` of a grid without conditions or structure."""
+        """Return point ``index`` of a grid without conditions or structure."""
         point = {}
         for name, parameter in reversed(list(self.parameters.items())):
             if isinstance(parameter, Choice):
@@ -166,7 +166,7 @@ class SearchSpace:
         return Configuration.from_mapping(point)
 
     def _drawn(self, count: int, rng: random.Random) -> tuple[Configuration, ...]:
-        """Different configurations drawn one by one."""
+        """Draw different configurations one by one."""
         drawn: dict[str, Configuration] = {}
         futile = 0
         while len(drawn) < count and futile < _FUTILE_DRAWS:
@@ -180,7 +180,7 @@ class SearchSpace:
         return tuple(drawn.values())
 
     def to_toml(self) -> str:
-        """The space as TOML that ``from_toml`` reads back."""
+        """Return the space as TOML that ``from_toml`` reads back."""
         lines = [f"name = {write_value(self.name)}", "", "[parameters]"]
         for name, parameter in self.parameters.items():
             lines.append(f"{name} = {write_parameter(parameter, self.conditions.get(name, {}))}")
@@ -188,10 +188,10 @@ class SearchSpace:
 
     @classmethod
     def from_toml(cls, text: str, source: str = "the space") -> SearchSpace:
-        """A space from TOML: ``name`` and ``[parameters]``, each a list of values or ``{low, high, log}``.
+        """Read a space from TOML: ``name`` and ``[parameters]``, each a list of values or ``{low, high, log}``.
 
-        ``{values = [...], when = {optimizer = "sgd"}}`` is a parameter with a condition. ``"none"`` stands for the
-        absent ``clip_norm``, ``patience`` or ``epochs``. Raises ``InputError`` with every mistake of the text.
+        ``{values = [...], when = {optimizer = "sgd"}}`` is a parameter with a condition. ``"none"`` stands for an
+        absent ``clip_norm``, ``patience`` or ``epochs``. Raises ``InputError`` with every mistake in the text.
         """
         try:
             document = tomllib.loads(text)

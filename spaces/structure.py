@@ -1,4 +1,4 @@
-"""Hidden layers by their depth, first width and taper, so that a search can move along each."""
+"""Hidden layers by their depth, first width and taper, so that a search can vary each."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from data.errors import InputError
 
 STRUCTURE = ("depth", "width", "taper")
-"""Parameters that together stand for ``hidden_layers``: its length, its first width, and each next width's share."""
+"""Parameters that together stand for ``hidden_layers``: its length, first width, and each width's share of the last."""
 
 
 def hidden_layers(depth: int, width: int, taper: float = 1.0) -> tuple[int, ...]:
-    """The widths, each ``taper`` times the one before: ``(3, 128, 0.5)`` gives 128, 64, 32."""
+    """Return the widths, each ``taper`` times the one before: ``(3, 128, 0.5)`` gives 128, 64, 32."""
     return tuple(max(1, int(width * taper**layer)) for layer in range(depth))
 
 
 def structured(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The hyperparameters of a point, ``hidden_layers`` in the place of its structure."""
+    """Return the hyperparameters of a point, with ``hidden_layers`` in place of its structure."""
     plain = {name: value for name, value in values.items() if name not in STRUCTURE}
     if "hidden_layers" not in values:
         plain["hidden_layers"] = hidden_layers(**{name: values[name] for name in STRUCTURE if name in values})
@@ -25,13 +25,13 @@ def structured(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def structure_of(widths: tuple[int, ...]) -> dict[str, Any]:
-    """Depth, width and taper of hidden layers; a single layer has no taper."""
+    """Return the depth, width and taper of hidden layers; a single layer has no taper."""
     found: dict[str, Any] = {"depth": len(widths), "width": widths[0]}
     return found | ({"taper": widths[1] / widths[0]} if len(widths) > 1 else {})
 
 
 def check_structure(name: str, value: Any) -> None:
-    """``InputError`` where a value cannot be a depth, a width or a taper."""
+    """Raise ``InputError`` where a value cannot be a depth, a width or a taper."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if name == "taper":
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 1:

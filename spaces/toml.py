@@ -1,4 +1,4 @@
-"""A search space as TOML: a list of values, or a table of bounds, for each parameter."""
+"""Search spaces as TOML: a list of values, or a table of bounds, for each parameter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Conditions = dict[str, tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Table:
-    """What a ``[parameters]`` table says, as far as it can be read."""
+    """The readable content of a ``[parameters]`` table."""
 
     parameters: dict[str, Parameter] = field(default_factory=dict)
     conditions: dict[str, Conditions] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Table:
 
 
 def read_parameters(table: Mapping[str, Any]) -> Table:
-    """Parameters and conditions, and all that is wrong with how they are written."""
+    """Read parameters and conditions, with every problem of their notation."""
     found = Table()
     for name, value in table.items():
         rest = value
@@ -54,7 +54,7 @@ def read_parameters(table: Mapping[str, Any]) -> Table:
 
 
 def write_parameter(parameter: Parameter, conditions: Mapping[str, tuple[Any, ...]]) -> str:
-    """The right side of a parameter's line."""
+    """Return the right side of a parameter's line."""
     if isinstance(parameter, Choice):
         parts = [] if not conditions else [f"values = {write_value(parameter.values)}"]
         if not parts:
@@ -68,7 +68,7 @@ def write_parameter(parameter: Parameter, conditions: Mapping[str, tuple[Any, ..
 
 
 def write_value(value: Any) -> str:
-    """A plain value as TOML."""
+    """Return a plain value as TOML."""
     if value is None:
         return '"none"'
     if isinstance(value, bool):
@@ -81,7 +81,7 @@ def write_value(value: Any) -> str:
 
 
 class _RepeatedError(InputError):
-    """A value that is listed twice: the others can still be checked."""
+    """An error for a value that is listed twice: the others can still be checked."""
 
     def __init__(self, message: str, without: Choice) -> None:
         super().__init__(message)
@@ -113,7 +113,7 @@ def _choice(name: str, value: Any) -> Choice:
 
 
 def _one_layer(value: list[Any]) -> list[Any]:
-    """Return a flat list of one width, which can only be one layer; ``InputError`` for more, which can be two things.
+    """Return a flat list of one width, which can only be one layer; ``InputError`` for more, which are ambiguous.
 
     Every other list of a space means choices.
     """
@@ -147,7 +147,7 @@ def _keys(table: Mapping[str, Any]) -> str:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A TOML value as a configuration holds it: lists as tuples, ``"none"`` as ``None`` where that may be."""
+    """Return a TOML value as a configuration holds it: lists as tuples, ``"none"`` as ``None`` where allowed."""
     if isinstance(value, dict):
         raise InputError("expected plain values, but got a table within them")
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A space wider than the paper's: depth, width, optimiser, schedule, regularisation and the encoding of the inputs."""
+"""A space wider than the paper's: depth, width, optimiser, schedule, regularisation and input encoding."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ WIDE = SearchSpace(
     },
     conditions={"taper": {"depth": (2, 3)}, "momentum": {"optimizer": ("sgd",)}},
 )
-"""60 shapes of network and batch, so that stacks still form, and everything else free within them."""
+"""60 shapes of network and batch, so that stacks still form; everything else varies freely within them."""
