@@ -1,4 +1,4 @@
-"""Runs things, and writes the record of them.
+"""Code that runs studies and writes their records.
 
 ``run_sweep`` and ``resume_sweep`` are loaded at their first use: reading a study needs neither Ray nor torch.
 """

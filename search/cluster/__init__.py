@@ -1,1 +1,1 @@
-"""Ray: where segments train, on this machine or on a cluster, and whether that can be trusted."""
+"""Ray, on this machine or on a cluster: places for segments, and checks that its nodes can be trusted."""

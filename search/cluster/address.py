@@ -1,4 +1,4 @@
-"""Where Ray is: what the user said by the option or the variable, checked without importing Ray."""
+"""The address of Ray, as the user gave it by the option or the variable, checked without importing Ray."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LOCAL, AUTO = "local", "auto"
 
 @dataclass(frozen=True)
 class Address:
-    """A place of Ray's, and how it was given."""
+    """An address of Ray, and how it was given."""
 
     where: str
     """``local`` for a Ray that the command starts for itself; else ``auto`` or ``HOST:PORT``."""
     said: str
-    """What a person gave, as a message shows it: ``--address auto`` or ``RAY_ADDRESS=10.0.0.1:6379``."""
+    """The user's own words, as a message shows them: ``--address auto`` or ``RAY_ADDRESS=10.0.0.1:6379``."""
 
     @property
     def is_local(self) -> bool:
@@ -28,7 +28,7 @@ class Address:
 
 
 def find_address(option: str | None) -> Address:
-    """Return where Ray is: the option, else ``RAY_ADDRESS``, else ``local``.
+    """Return the address of Ray: the option, else ``RAY_ADDRESS``, else ``local``.
 
     Raises ``InputError`` for an address that is no cluster's, and for ``local`` where Ray's ports would be open to all.
     """
@@ -48,14 +48,14 @@ def find_address(option: str | None) -> Address:
 
 
 def cluster_address(option: str | None) -> str:
-    """Return where Ray is, as `find_address` does, without how it was given."""
+    """Return the address of Ray, as `find_address` does, without how it was given."""
     return find_address(option).where
 
 
 def _check_variable_beside_auto(variable: str) -> None:
-    """``InputError`` where the variable, which Ray 2.60 prefers to ``auto`` (``_private/services.py``), names none.
+    """Raise ``InputError`` where the variable, preferred to ``auto`` by Ray 2.60 (``_private/services.py``), names none.
 
-    Ray would else start one of its own without a word, or become a client.
+    Ray would otherwise start one of its own silently, or become a client.
     """
     _refuse_other_protocols(variable, f"{VARIABLE}={variable}")
     if variable == LOCAL:
@@ -63,7 +63,7 @@ def _check_variable_beside_auto(variable: str) -> None:
 
 
 def _refuse_other_protocols(where: str, said: str) -> None:
-    """``InputError`` for Ray Client, and for a dashboard's address, which ``ray job submit`` takes."""
+    """Raise ``InputError`` for Ray Client, and for a dashboard's address, which ``ray job submit`` takes."""
     protocol, found, _ = where.partition("://")
     if not found:
         return

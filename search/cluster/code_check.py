@@ -1,4 +1,4 @@
-"""Whether every node of a cluster runs the same code on the same versions, before anything is trained there.
+"""Check that every node of a cluster runs the same code on the same versions, before anything is trained there.
 
 ``environment`` runs on the nodes, where this module is imported from the staged code: it must not import much.
 """
@@ -18,18 +18,18 @@ from search.cluster.environment import CODE_SUFFIXES, PACKAGES
 
 CODE, PYTHON = "genresweep's code", "Python"
 _LIBRARIES = ("ray", "torch", "numpy", "numba", "scikit-learn", "xgboost", "sentence-transformers", "safetensors")
-"""A study is the same on one set of these: its learning curves to the bit, its baselines, embeddings, checkpoints."""
+"""Libraries whose versions fix a study: its learning curves to the bit, its baselines, embeddings, checkpoints."""
 _PATIENCE = 60.0
 """Seconds for a node to fetch the code and start a worker: it takes about 5."""
 
 _TIMES = 3
-"""A node is asked until it has nothing else to say."""
+"""Number of times that a node with a differing answer is asked."""
 
 Environment = Mapping[str, str]
 
 
 def environment(root: Path | None = None) -> Environment:
-    """What a learning curve depends on: the hash of the packages in ``root``, the versions of Python and libraries."""
+    """Return the facts that fix a learning curve: the hash of the packages in ``root``, versions of Python and libraries."""
     return {
         CODE: _hash(root or Path(__file__).resolve().parents[2]),
         PYTHON: ".".join(platform.python_version_tuple()[:2]),
@@ -54,9 +54,9 @@ def _version(name: str) -> str:
 
 
 class Probe:
-    """Asks each node what it has; ``complaints`` are the differences from what is ``expected``, for people.
+    """Check of each node's environment; ``complaints`` are its differences from the ``expected`` one, for people.
 
-    A node whose answer is another is asked again, by a new worker: the code may just be arriving there.
+    A node with a differing answer is asked again, by a new worker: the code may just be arriving there.
     """
 
     def __init__(self, expected: Environment) -> None:
@@ -81,7 +81,7 @@ class Probe:
             self._waiting[task.options(scheduling_strategy=there).remote()] = node
 
     def complaints(self, patience: float = _PATIENCE, node: str | None = None) -> list[str]:
-        """One line for each node that answered otherwise than expected, or, where ``patience`` is given, not at all.
+        """Return a line for each node that answered otherwise than expected, or, where ``patience`` is given, not at all.
 
         With ``node``, an id, only that one is waited for.
         """
@@ -126,7 +126,7 @@ class Probe:
 
 
 def refusal(complaints: Iterable[str]) -> str:
-    """The message that a list of complaints makes."""
+    """Return the message for a list of complaints."""
     listed = "\n".join(f"  - {complaint}" for complaint in complaints)
     return (
         f"not every node of the cluster computes what this one does:\n{listed}\n"
@@ -140,12 +140,12 @@ def _named(node: Mapping[str, Any]) -> str:
 
 
 def lives(node: str) -> bool:
-    """Whether the node of an id is in the cluster."""
+    """Return True where the node of an id is in the cluster."""
     import ray
 
     return any(other["Alive"] for other in ray.nodes() if other["NodeID"] == node)
 
 
 def cause(error: Exception) -> str:
-    """The last line of an error, which names it."""
+    """Return the last line of an error, which names it."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]

@@ -32,11 +32,11 @@ _PATIENCE = 10.0
 """Seconds that a cluster's head may take to accept a connection."""
 
 _probes: list[Probe] = []
-"""That of the cluster which this process has joined; none where Ray is on this machine."""
+"""Probe of the cluster that this process has joined; none where Ray is on this machine."""
 
 
 def package_root() -> Path:
-    """The folder that holds the five packages."""
+    """Return the folder that holds the five packages."""
     return Path(__file__).resolve().parents[2]
 
 
@@ -58,7 +58,7 @@ def stage_code(directory: Path) -> None:
 def connected(
     resources: Resources | None = None, device: str = "cpu", last_words: Callable[[str], None] | None = None
 ) -> Iterator[Places]:
-    """A Ray session for one command; yields the places for segments on its nodes.
+    """Run the body with a Ray session, given the places for segments on its nodes.
 
     Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``resources.cpus`` slots and
     stopped again. If Ray dies, here or there, ``last_words`` is called with the cause and the process ends with
@@ -89,7 +89,7 @@ def connected(
 
 @contextmanager
 def _folders(address: Address) -> Iterator[tuple[Path, Path | None]]:
-    """Where the code is staged, and the folder of a Ray that is started here; both are gone in the end."""
+    """Run the body with folders for the staged code and for a Ray that is started here; both are deleted in the end."""
     with tempfile.TemporaryDirectory(prefix=f"{scratch_prefix()}code-") as staged:
         if not address.is_local:
             yield Path(staged), None
@@ -99,7 +99,7 @@ def _folders(address: Address) -> Iterator[tuple[Path, Path | None]]:
 
 
 def _places(resources: Resources, needs: Mapping[str, float], probe: Probe | None) -> Places:
-    """The places of the nodes, which are those at the start on one machine, and are probed and followed elsewhere."""
+    """Return the places of the nodes: those at the start on one machine, probed and followed on a cluster."""
     nodes = ray.nodes()
     check_feasible(nodes, needs)
     if probe is None:
@@ -111,7 +111,7 @@ def _places(resources: Resources, needs: Mapping[str, float], probe: Probe | Non
 
 
 def _probed(probe: Probe) -> list[Node]:
-    """The nodes there are now; ``StudyError`` where one that has joined since computes something else."""
+    """Return the present nodes; ``StudyError`` where one that has joined since computes something else."""
     nodes: list[Node] = ray.nodes()
     probe.ask(nodes)
     if complaints := probe.complaints(patience=0):
@@ -120,9 +120,9 @@ def _probed(probe: Probe) -> list[Node]:
 
 
 def _trust(probe: Probe, node: str) -> bool:
-    """Wait for a node's answer where it has trained before it could be asked; ``StudyError`` where that is another.
+    """Wait for the answer of a node that trained before it could be asked; ``StudyError`` where it is not as expected.
 
-    False where the node has left before it could answer.
+    Returns False where the node has left before it could answer.
     """
     if node not in probe.accepted:
         probe.ask(ray.nodes())
@@ -132,7 +132,7 @@ def _trust(probe: Probe, node: str) -> bool:
 
 
 def _start_or_join(arguments: Mapping[str, Any], said: str | None = None) -> None:
-    """``ray.init``; ``InputError`` where no cluster answers, or one of another version.
+    """Call ``ray.init``; raise ``InputError`` where no cluster answers, or one of another version.
 
     ``said`` is how the user gave the address, for the message.
     """
@@ -140,7 +140,7 @@ def _start_or_join(arguments: Mapping[str, Any], said: str | None = None) -> Non
     host, _, port = address.rpartition(":")
     settle_access(address)
     try:
-        if host:  # Ray itself would knock for a minute and a half
+        if host:  # Ray itself would try for a minute and a half
             socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
         ray._private.worker.print_to_stdstream = _log_raylet
         ray.init(**arguments)
@@ -151,7 +151,7 @@ def _start_or_join(arguments: Mapping[str, Any], said: str | None = None) -> Non
 
 
 def _shut_down() -> None:
-    """``ray.shutdown``, which else asks the autoscaler of a Ray on this machine to end, and waits a second in vain."""
+    """Call ``ray.shutdown`` without its request to the autoscaler, for which a Ray on this machine waits a second."""
     node = ray._private.worker._global_node
     if node is not None:  # where a cluster was joined, it has no autoscaler
         with contextlib.suppress(Exception):  # ray.shutdown ends it, too
@@ -160,7 +160,7 @@ def _shut_down() -> None:
 
 
 def _not_joined(said: str, error: Exception) -> str:
-    """What is said where ``ray.init`` failed."""
+    """Return the message for a failed ``ray.init``."""
     causes = [" ".join(str(each).split())[:300] for each in (error, error.__cause__) if each is not None]
     if causes[0].startswith("Failed to merge the Job's runtime env"):
         return (
@@ -180,13 +180,13 @@ def _without_variable(said: str) -> str:
 
 
 def _log_raylet(data: Mapping[str, Any], ignore_prefix: bool) -> None:
-    """Ray's long lines on workers that died belong into the study's log: on standard output they are in the way."""
+    """Write Ray's long lines on workers that died to the study's log: on standard output they are in the way."""
     logging.getLogger("genresweep").info("Ray: %s", "\n".join(data["lines"]))
 
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Ray replaces the handler of SIGTERM when it starts and when it ends; this puts ours back.
+    """Run the body, and put back our handler of SIGTERM, which Ray replaces when it starts and when it ends.
 
     Raises ``KeyboardInterrupt``, as ours does, where Ray's own has heard the signal.
     """
@@ -205,7 +205,7 @@ def _own_sigterm() -> Iterator[None]:
 
 
 def _arguments(address: Address, resources: Resources, staged: Path, session: Path | None) -> dict[str, Any]:
-    """What ``ray.init`` takes; ``session`` is the folder of a Ray that it starts."""
+    """Return the arguments of ``ray.init``; ``session`` is the folder of a Ray that it starts."""
     variables = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     arguments: dict[str, Any] = {
         "address": address.where,

@@ -1,4 +1,4 @@
-"""What this machine grants and what will not work, before hours are spent: the checks of ``genresweep doctor``."""
+"""The checks of ``genresweep doctor``: resources of this machine, and what will not work, before hours are spent."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ LIBRARIES = (
     *("genresweep", "torch", "ray", "numpy", "numba", "pandas", "scikit-learn", "xgboost", "optuna"),
     "sentence-transformers",
 )
-"""What a study's numbers depend on, beside the code."""
+"""Libraries on which a study's numbers depend, besides the code."""
 
 
 def examine() -> list[Check]:
     """Return every check of this machine, in the order in which they are shown; takes some seconds, for its imports.
 
-    The first part is what `search.cluster.fitness.refuse_unfit_machine` looks at before a sweep.
+    The first part is the checks of `search.cluster.fitness.refuse_unfit_machine` before a sweep.
     """
     return [guarded(check) for check in (check_cpus, *here(), check_address, *_SLOW)]
 
 
 def guarded(check: Callable[[], Check]) -> Check:
-    """Return what a check finds, or that it could not look, so that the others are shown all the same.
+    """Return the result of a check, or that it could not be made, so that the others are shown all the same.
 
     Wrong input, such as a variable that no sweep could use either, fails; anything else that goes wrong is a note.
     """
@@ -86,14 +86,14 @@ def check_kernels() -> Check:
 
 
 def check_leftovers() -> Check:
-    """Tell what Rays that have ended left on the disk."""
+    """Tell which leftovers of ended Rays are on the disk."""
     left = leftover_sessions()
     found = f"{len(left)} sessions that have ended, {left.megabytes:.1f} MB"
     return Check("Ray's leftovers", Fit.NOTE if left.folders else Fit.OK, found, left.command or None)
 
 
 def check_versions() -> Check:
-    """Tell the versions of what a study's numbers depend on; the libraries that genresweep asks for must be there."""
+    """Tell the versions of the libraries that fix a study's numbers; those that genresweep requires must be there."""
     found = [f"{name} {_version(name)}" for name in LIBRARIES]
     if problems := list(_unmet()):
         return Check("versions", Fit.FAILS, "; ".join(problems), "pip install -e . in genresweep's folder")
@@ -101,7 +101,7 @@ def check_versions() -> Check:
 
 
 def _unmet() -> Iterator[str]:
-    """The requirements of this package that what is installed does not meet."""
+    """Yield the requirements of this package that the installed versions do not meet."""
     from packaging.requirements import Requirement
 
     for line in requires("genresweep") or ():
@@ -140,7 +140,7 @@ def check_gpu() -> Check:
 
 
 _SLOW = (check_rays_cpus, check_kernels, check_leftovers, check_versions, check_processor, check_gpu)
-"""Those that import what takes seconds."""
+"""Checks whose imports take seconds."""
 
 
 def as_json(checks: list[Check]) -> dict[str, Any]:
@@ -150,5 +150,5 @@ def as_json(checks: list[Check]) -> dict[str, Any]:
 
 
 def can_sweep(checks: list[Check]) -> bool:
-    """Tell whether nothing fails that would stop a sweep."""
+    """Return True where no check that would stop a sweep fails."""
     return all(check.state is not Fit.FAILS for check in checks)

@@ -1,4 +1,4 @@
-"""What must be settled before anything else is imported: packages, Ray's environment variables, garbage collection."""
+"""Settings made before anything else is imported: packages, Ray's environment variables, garbage collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACKAGES = ("data", "spaces", "trainables", "results", "search")
 CODE_SUFFIXES = (".py", ".json")
-"""Of the files in them that a result may depend on, and that workers get: a README is none."""
+"""Suffixes of the packages' files that a result may depend on, and that workers get: a README is none."""
 
 _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -25,7 +25,7 @@ _ALWAYS = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""Where it is 0, and was so before Ray was imported, every port of a Ray that this process starts is on loopback."""
+"""Variable that, if 0 before Ray is imported, puts every port of a Ray that this process starts on loopback."""
 _ON_THIS_MACHINE = {
     LOOPBACK: "0",
     # Workers that Ray starts in advance lack our code, so that Ray would end them unused.
@@ -34,7 +34,7 @@ _ON_THIS_MACHINE = {
 
 
 def settle() -> None:
-    """Set what genresweep relies on; what the user has set for a Ray on this machine stays."""
+    """Set the variables that genresweep relies on; those that the user has set for a Ray on this machine stay."""
     os.environ.update(_ALWAYS)
     if os.environ.get("RAY_ADDRESS", "") in ("", "local"):
         for name, value in _ON_THIS_MACHINE.items():
@@ -42,25 +42,25 @@ def settle() -> None:
 
 
 def settle_access(address: str) -> None:
-    """Before ``ray.init``: other users of this machine reach loopback, so a Ray here wants a token of this process.
+    """Set a token for a Ray on this machine before ``ray.init``, since other users of the machine reach loopback.
 
-    Ray asks for one wherever it starts by itself, unless ``RAY_AUTH_MODE`` says otherwise, and would write its own to
-    the user's home. A cluster has its own ways: Ray finds out, or the user says it.
+    Ray asks for a token wherever it starts by itself, unless ``RAY_AUTH_MODE`` says otherwise, and would write its own to
+    the user's home. A cluster has its own way, which Ray finds out or the user sets.
     """
     if address == "local" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def collect_rarely() -> None:
-    """Have this process look for cyclic garbage less often: a fifth of the time that imports take goes into it.
+    """Make this process look for cyclic garbage less often, which takes a fifth of the time of imports.
 
-    Ray calls it as a worker starts, and ends those in which it raises.
+    Ray calls this function as a worker starts, and ends workers in which it raises.
     """
     gc.set_threshold(10_000)
 
 
 def check_packages() -> None:
-    """``ImportError`` where a file or folder of the user's stands in the place of one of our packages."""
+    """Raise ``ImportError`` where a file or folder of the user's hides one of our packages."""
     root = Path(__file__).resolve().parents[2]
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)

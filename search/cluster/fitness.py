@@ -1,4 +1,4 @@
-"""What must be right on this machine before a Ray is started: each checked in milliseconds, without importing Ray."""
+"""Checks of this machine before a Ray is started, each made in milliseconds, without importing Ray."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ from search.cluster.address import VARIABLE, find_address
 from search.cluster.session_folder import check_session_folder
 
 _SHARE = 0.3
-"""Of the memory that is free: what Ray 2.60 reserves for objects (``_private/ray_constants.py``)."""
+"""Share of the free memory that Ray 2.60 reserves for objects (``_private/ray_constants.py``)."""
 _MOST_OBJECTS = 200_000_000_000
-"""Bytes of which Ray reserves no more, however large the machine."""
+"""Most bytes that Ray reserves for objects, however large the machine."""
 _SLOW_OBJECTS = 10_000_000_000
 """Bytes up to which Ray reserves more than ``/dev/shm`` holds, and puts its objects on disk."""
 _MEMORY = 1_000_000_000
-"""Bytes without which Ray, the command and one worker end one another; 2 GB are comfortable."""
+"""Least bytes of memory: with fewer, Ray, the command and one worker end one another; 2 GB are comfortable."""
 _MAPPED = 8_000_000_000
-"""Bytes of addresses that a process of Ray's maps beside its objects, of which it uses few."""
+"""Bytes of addresses that a process of Ray's maps besides its objects, of which it uses few."""
 _MEMORY_FILES = (
     ("memory.usage_in_bytes", "memory.limit_in_bytes", "total_"),
     ("memory.current", "memory.max", ""),
 )
-"""By version of control groups: what is used, what is granted, and how the words of ``memory.stat`` begin."""
+"""For each version of control groups: files of the used and granted bytes, and the prefix in ``memory.stat``."""
 _FILES = 256
-"""Open files that a process of Ray's may come to hold in a small sweep."""
+"""Open files that a process of Ray's may hold in a small sweep."""
 
 
 class Fit(StrEnum):
-    """How a part of a machine is found."""
+    """Verdict on a part of a machine."""
 
     OK = "ok"
     NOTE = "note"
-    """Sweeps run, but slower, or with less than one would expect."""
+    """Verdict where sweeps run, but slower, or with less than one would expect."""
     FAILS = "fails"
-    """No sweep can run."""
+    """Verdict where no sweep can run."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of what a machine grants."""
+    """The result of one check of a machine."""
 
     name: str
     state: Fit
     found: str
     fix: str | None = None
-    """What mends it, beside everything that is not ok."""
+    """Remedy, for every check that is not ok."""
 
 
 Checks = Iterable[Callable[[], Check]]
 
 
 def refuse_unfit_machine(address: str | None) -> None:
-    """Check in milliseconds what a sweep needs of this machine; ``InputError`` lists all that fails, each with its fix.
+    """Check in milliseconds that a sweep can run here; raise ``InputError`` with all that fails, each with its fix.
 
     ``address`` is the option of that name, or ``None``: where it, or ``RAY_ADDRESS``, names a cluster, only what the
     command itself needs is looked at, and nothing where this process is connected to a Ray already, which it will use.
@@ -85,7 +85,7 @@ def refuse_unfit_machine(address: str | None) -> None:
 
 
 def _is_connected() -> bool:
-    """Whether this process has a Ray; one that has not imported it has none."""
+    """Return True where this process has a Ray; one that has not imported it has none."""
     ray = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
 
@@ -117,7 +117,7 @@ def check_home() -> Check:
 
 
 def check_temporary_folder() -> Check:
-    """Tell where temporary files go; the length of ``TMPDIR`` counts for Ray's folder alone."""
+    """Tell where temporary files go; the length of ``TMPDIR`` matters for Ray's folder alone."""
     try:
         folder = tempfile.gettempdir()
     except OSError:
@@ -194,7 +194,7 @@ def memory_limit() -> int | None:
 def object_store_bytes() -> int:
     """Return the bytes that Ray 2.60 reserves for objects (``_private/utils.py``, ``resolve_object_store_memory``).
 
-    The least of a share of the memory that is free, of 200 GB, and of what ``/dev/shm`` holds, though 10 GB at least.
+    The least of a share of the free memory, of 200 GB, and of the size of ``/dev/shm`` (or 10 GB, if that is more).
     """
     shared = 0
     with suppress(OSError):  # where there is none, another check says so
@@ -203,9 +203,9 @@ def object_store_bytes() -> int:
 
 
 def _free_for_ray() -> int:
-    """The memory that Ray takes for free (``estimate_available_memory``): it reads the container's group alone.
+    """Return the memory that Ray takes for free (``estimate_available_memory``): it reads the container's group alone.
 
-    That is the outermost that can be read. What it could drop, the contents of files, does not count as used.
+    That is the outermost that can be read. Contents of files, which it could drop, do not count as used.
     """
     memory = psutil.virtual_memory()
     every = groups("memory")
@@ -221,7 +221,7 @@ def _free_for_ray() -> int:
 
 
 def check_addresses() -> Check:
-    """Tell whether a limit on addresses (``ulimit -v``) leaves room for what Ray maps: far more than it uses."""
+    """Tell whether a limit on addresses (``ulimit -v``) leaves room for those that Ray maps: far more than it uses."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return Check("ulimit -v", Fit.OK, "unlimited")

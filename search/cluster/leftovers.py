@@ -1,4 +1,4 @@
-"""What Rays that have ended left in the temporary folders of this machine, and the command that deletes it."""
+"""Leftovers of ended Rays in the temporary folders of this machine, and the command that deletes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from search.cluster.session_folder import abandoned_session_folders, is_own, tem
 
 _SESSION = re.compile(r"session_\d{4}-\d\d-\d\d_.*_\d+")
 _MINUTES = 5
-"""Within which something that was changed may still be at work."""
+"""Minutes since its last change within which a session may still be at work."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LeftoverSessions:
 
     folders: tuple[Path, ...]
     megabytes: float
-    """On the disk."""
+    """Megabytes on the disk."""
     command: str
     """The shell command that deletes them; empty where there are none."""
 
@@ -48,9 +48,9 @@ def leftover_sessions() -> LeftoverSessions:
 
 
 def _ended_in_usual_folders() -> list[Path]:
-    """The sessions that no process here has in its command line, that are not written, and that no socket serves.
+    """Return the sessions that no process here has in its command line, that are not written, and that no socket serves.
 
-    The last two tell those of another namespace of processes (a container that shares ``/tmp``): a raylet writes
+    The last two conditions detect those of another namespace of processes (a container that shares ``/tmp``): a raylet writes
     ``logs/debug_state.txt`` every 10 seconds, and connecting to a socket needs no more than its file.
     """
     sessions = [path for base in temporary_bases() for path in _own_sessions(base.path / "ray")]
@@ -59,7 +59,7 @@ def _ended_in_usual_folders() -> list[Path]:
 
 
 def _own_sessions(folder: Path) -> list[Path]:
-    """The sessions in a folder that are this user's; ``session_latest`` is a link to one."""
+    """Return the sessions in a folder that are this user's; ``session_latest`` is a link to one."""
     with suppress(OSError):
         found = [path for path in folder.iterdir() if _SESSION.fullmatch(path.name) and not path.is_symlink()]
         return [path for path in found if is_own(path)]
@@ -67,7 +67,7 @@ def _own_sessions(folder: Path) -> list[Path]:
 
 
 def _living_sessions() -> set[str]:
-    """The names of sessions that stand in the command line of a process, as those of a raylet and its workers do."""
+    """Return the names of sessions in the command lines of processes, where raylets and their workers have them."""
     found: set[str] = set()
     for process in psutil.process_iter(["cmdline"]):
         for word in process.info["cmdline"] or ():
@@ -76,12 +76,12 @@ def _living_sessions() -> set[str]:
 
 
 def _is_recent(session: Path) -> bool:
-    """Whether a session, or anything in it, was changed in the last minutes."""
+    """Return True where a session, or anything in it, was changed in the last minutes."""
     return max((found.st_mtime for found in _contents(session)), default=0) > time.time() - _MINUTES * 60
 
 
 def _is_served(session: Path) -> bool:
-    """Whether a process, of whatever namespace, listens to a socket of a session."""
+    """Return True where a process, of whatever namespace, listens to a socket of a session."""
     for path in (session / "sockets").glob("*"):
         with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
@@ -94,7 +94,7 @@ def _bytes_on_disk(folder: Path) -> int:
 
 
 def _contents(folder: Path) -> Iterator[os.stat_result]:
-    """What the system says of a folder and of everything in it; what is deleted meanwhile is passed over."""
+    """Yield the status of a folder and of everything in it; files deleted meanwhile are passed over."""
     for place, _, names in os.walk(folder):
         for name in ("", *names):
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Where segments train: what each needs, and how many fit on the nodes there are, as these come and go."""
+"""Places for segments: the needs of each, and how many fit on the present nodes, as these come and go."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _GROUP = "ray.io/node-group"
 
 
 _MOST = 1_000_000
-"""Of a custom resource, that any node could have."""
+"""Largest amount of a custom resource that any node could have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """Where a sweep runs; nothing of it changes a result."""
+    """The resources of a sweep; nothing in them changes a result."""
 
     address: str | None = None
     cpus: int | None = None
-    """The most segments that train at once."""
+    """Largest number of segments that train at once."""
     gpus_per_segment: float | None = None
-    """A share of one GPU, with ``device="cuda"``; a whole one by default."""
+    """Share of one GPU, with ``device="cuda"``; a whole one by default."""
     resources_per_segment: Mapping[str, float] = field(default_factory=dict)
-    """Custom resources of Ray that a segment takes, beside its CPU."""
+    """Custom resources of Ray that a segment takes, besides its CPU."""
 
     def __post_init__(self) -> None:
         if self.gpus_per_segment is not None and not 0 < self.gpus_per_segment <= 1:
@@ -50,7 +50,7 @@ class Resources:
                 )
 
     def needs(self, device: str) -> dict[str, float]:
-        """What one segment takes, by Ray's names."""
+        """Return the resources that one segment takes, by Ray's names."""
         if self.gpus_per_segment is not None and device != "cuda":
             raise InputError("--gpus-per-segment goes with --device cuda: this study trains on CPUs")
         gpus = {"GPU": self.gpus_per_segment or 1.0} if device == "cuda" else {}
@@ -58,9 +58,9 @@ class Resources:
 
 
 def slots_here(asked: int | None) -> int:
-    """Return how many segments train at once on this machine: as many as were asked for, else one a usable CPU.
+    """Return the number of segments that train at once on this machine: the number asked for, else one per usable CPU.
 
-    More than there are CPUs is what the user may ask for: a warning says what comes of it.
+    The user may ask for more than there are CPUs: a warning tells the consequences.
     """
     usable = usable_cpus()
     if asked is not None and asked > usable:
@@ -72,7 +72,7 @@ def slots_here(asked: int | None) -> int:
 
 
 def parse_resources(text: str | None) -> dict[str, float]:
-    """``--resources-per-segment`` as ``ray start --resources`` writes it: a JSON object of names and amounts."""
+    """Parse ``--resources-per-segment``, written as for ``ray start --resources``: a JSON object of names and amounts."""
     try:
         found = json.loads(text or "{}")
     except json.JSONDecodeError:
@@ -87,18 +87,18 @@ def parse_resources(text: str | None) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Slots:
-    """How many segments there are places for."""
+    """Numbers of places for segments."""
 
     now: int
-    """That fit on the nodes there are; 0 while no node can hold one."""
+    """Number that fit on the present nodes; 0 while no node can hold one."""
     wanted: int
-    """Among which the work is spread, at least 1: on an autoscaling cluster more than fit, so that it grows."""
+    """Number over which the work is spread, at least 1: on an autoscaling cluster more than fit, so that it grows."""
     grows: bool = False
-    """Whether an autoscaler adds nodes, and takes idle ones away."""
+    """True where an autoscaler adds nodes, and takes idle ones away."""
 
 
 def slots_of(nodes: Sequence[Node], needs: Mapping[str, float], limit: int | None) -> Slots:
-    """Places on the nodes that are alive; ``limit`` is the most that the user wants.
+    """Return the places on the nodes that are alive; ``limit`` is the most that the user wants.
 
     An autoscaling cluster is asked for all of them at once where there is a limit, and else for twice what it has.
     """
@@ -110,7 +110,7 @@ def slots_of(nodes: Sequence[Node], needs: Mapping[str, float], limit: int | Non
 
 
 def check_feasible(nodes: Sequence[Node], needs: Mapping[str, float]) -> None:
-    """``InputError`` where no node can hold a segment and none will be added."""
+    """Raise ``InputError`` where no node can hold a segment and none will be added."""
     if not _fitting(nodes, needs) and not _grows(nodes):
         raise InputError(_infeasible(nodes, needs))
 
@@ -134,7 +134,7 @@ def _fitting(nodes: Sequence[Node], needs: Mapping[str, float]) -> int:
 
 
 def _times(name: str, amount: float, available: float) -> int:
-    """How often an amount is there; a share of a GPU is of a single one."""
+    """Return how often an amount fits into the available one; a share of a GPU must come from a single GPU."""
     if name == "GPU":
         return int(available) * int(1 / amount + 1e-6)
     return int(available / amount + 1e-6)
@@ -162,7 +162,7 @@ _WARNS = 60.0
 
 
 def trust_all(node: str) -> bool:
-    """Where all nodes are this machine."""
+    """Return True: for a Ray whose only node is this machine."""
     return True
 
 
@@ -174,8 +174,8 @@ def _warn(said: str) -> None:
 class Places:
     """The slots of a cluster, looked up anew as it changes; ``look`` returns its nodes.
 
-    ``trust`` takes a node's id, and raises where what that node trains cannot be taken for what this one would; false
-    where that cannot be known, since it has left. ``warn`` is told what is missing where no node has come for a minute.
+    ``trust`` takes a node's id, and raises where that node would not train the same as this one; it returns False
+    where that cannot be known, since the node has left. ``warn`` is told what is missing where no node has come for a minute.
     """
 
     def __init__(
@@ -192,12 +192,12 @@ class Places:
         self._slots = Slots(1, 1)
 
     def on_cpus(self) -> Places:
-        """The places for work that no GPU makes faster."""
+        """Return the places for work that no GPU makes faster."""
         needs = {name: amount for name, amount in self.needs.items() if name != "GPU"}
         return Places(self._look, needs, self._limit, self.trust)
 
     def slots(self) -> Slots:
-        """As of about a second ago."""
+        """Return the slots as of about a second ago."""
         began = time.monotonic()
         if began >= self._next:
             nodes = self._look()

@@ -22,7 +22,7 @@ from trainables.baselines import FOLDS
 
 @dataclass(frozen=True)
 class Tables:
-    """What was read, before it is split."""
+    """The tables that were read, before they are split."""
 
     tracks: Tracks
     transfer_tracks: Tracks | None
@@ -31,16 +31,16 @@ class Tables:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a sweep works on."""
+    """The prepared data of a sweep."""
 
     tracks: Tracks
     transfer_tracks: Tracks | None
     """Rows of a sixth genre, held for the transfer stage."""
     split: Split
     text_model: TextModel | None
-    """Reads the titles; ``None`` where nothing does."""
+    """Model that reads the titles; ``None`` where no stage needs them."""
     features: Features
-    """Standardised."""
+    """Standardised features."""
     input_sizes: Mapping[str, int]
     """Inputs of a network under each encoding of the search space."""
 
@@ -65,7 +65,7 @@ def as_spelt(settings: StudySettings, tracks: Tracks) -> StudySettings:
 
 
 def tables_of(settings: StudySettings, tracks: Tracks) -> Tables:
-    """Return what ``read_tables`` does for a table that has been read."""
+    """Return the tables as ``read_tables`` does, for a table that has been read already."""
     held = None
     if settings.held_genre is not None:
         tracks, held = hold_out_genre(tracks, settings.held_genre)
@@ -110,7 +110,7 @@ def prepare(settings: StudySettings, tables: Tables | None = None, encoder: Enco
 
 
 def _text_model(settings: StudySettings) -> TextModel | None:
-    """The sentence model, tried out where it is not the packaged one."""
+    """Return the sentence model, tried out where it is not the packaged one; ``None`` where no text is read."""
     if settings.features == "audio" and settings.stages is None:
         if settings.text_model is not None:
             raise InputError("--text-model goes with --features text or fusion: audio features read no text")
@@ -140,7 +140,7 @@ def _check_tables(tracks: Tracks, transfer_tracks: Tracks | None) -> None:
 
 
 def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split, settings: StudySettings) -> None:
-    """Raise ``InputError`` where a later stage would have too few rows: told before anything is trained."""
+    """Raise ``InputError`` where a later stage would have too few rows, before anything is trained."""
     _check_folds(tracks, split, settings)
     _check_batch(tracks, split)
     if transfer_tracks is not None:
@@ -148,7 +148,7 @@ def _check_stages(tracks: Tracks, transfer_tracks: Tracks | None, split: Split, 
 
 
 def _least_for_folds(settings: StudySettings) -> int:
-    """Rows of a genre that always give enough training rows of it."""
+    """Return the number of rows of a genre that always gives enough training rows of it."""
     return least_rows(VAL_FRACTION, settings.holdout, FOLDS)
 
 
@@ -175,7 +175,7 @@ def _check_batch(tracks: Tracks, split: Split) -> None:
 
 
 def data_facts(prepared: Prepared) -> dict[str, object]:
-    """What the manifest says of the data."""
+    """Return the facts about the data that the manifest records."""
     tracks, features = prepared.tracks, prepared.features
     return {
         "source": tracks.source,
@@ -196,7 +196,7 @@ def data_facts(prepared: Prepared) -> dict[str, object]:
 
 
 def _transfer_genres(prepared: Prepared) -> list[str]:
-    """Genres that only the transfer stage sees."""
+    """Return the genres that only the transfer stage sees."""
     held = prepared.transfer_tracks
     return sorted(set(held.genre_names) - set(prepared.tracks.genre_names)) if held is not None else []
 
@@ -206,7 +206,7 @@ _IDENTITY = ("fingerprint", "transfer_fingerprint", "text_model", "rows", "input
 
 
 def differences(recorded: dict[str, object], found: dict[str, object]) -> list[str]:
-    """The fields in which two sets of facts differ, one sentence each; what was not recorded does not differ."""
+    """Return a sentence for each field in which two sets of facts differ; those not in ``found`` are not compared."""
     return [
         f"{name}: the study has {_short(recorded.get(name))}, now it is {_short(value)}"
         for name, value in found.items()

@@ -1,4 +1,4 @@
-"""From a search's settings to the rows of its record, and what is wrong with the settings."""
+"""From a search's settings to the rows of its record, and the checks of the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_ROWS = 1_000_000
 
 
 def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], features: Features) -> None:
-    """``InputError`` where a configuration's batch would not be filled once."""
+    """Raise ``InputError`` where the training rows do not fill a configuration's batch once."""
     from trainables.stack.batches import batch_count
 
     rows = len(features.y_train)
@@ -33,7 +33,7 @@ def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], featur
 
 
 def pending_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
-    """The rows that are known beforehand, all pending; ``InputError`` where the search cannot be."""
+    """Return the rows that are known beforehand, all pending; ``InputError`` where the settings are not possible."""
     space = SearchSpace.from_toml(settings.space)
     _check_search(settings, space)
     configurations: tuple[Configuration, ...] = ()
@@ -45,7 +45,7 @@ def pending_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
 
 
 def foreseen_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
-    """As ``pending_trials``; random points stand for those that Optuna would suggest."""
+    """Return the rows as ``pending_trials`` does, with random points in place of those that Optuna would suggest."""
     if settings.search != "optuna" or settings.trials is None:
         return pending_trials(settings)
     pending_trials(settings)
@@ -55,7 +55,7 @@ def foreseen_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
 
 
 def space_differences(settings: StudySettings, trials: Sequence[TrialRecord]) -> list[str]:
-    """A sentence where the search space no longer gives the configurations that a study began with."""
+    """Return a sentence where the search space no longer gives the configurations that a study began with."""
     if settings.search != "grid":  # what was drawn stands in the record, and the last bit of a draw differs by machine
         return []
     recorded = {trial.key.config_id for trial in trials}
@@ -64,7 +64,7 @@ def space_differences(settings: StudySettings, trials: Sequence[TrialRecord]) ->
 
 
 def rows_of(configuration: Configuration, place: int, settings: StudySettings) -> tuple[TrialRecord, ...]:
-    """The pending rows of a configuration, one for each of its repeats."""
+    """Return the pending rows of a configuration, one for each of its repeats."""
     return tuple(
         TrialRecord(
             key=TrialKey(configuration.config_id, settings.seed + repeat),
@@ -77,7 +77,7 @@ def rows_of(configuration: Configuration, place: int, settings: StudySettings) -
 
 
 def schedule_warning(space: SearchSpace, epochs: int) -> str | None:
-    """A sentence where a schedule of the learning rate ends before the training does, or after it."""
+    """Return a sentence where a schedule of the learning rate ends before the training does, or after it."""
     if not set(space.choices("schedule")) - {"constant"}:
         return None
     budgets = {epochs if budget is None else budget for budget in space.choices("epochs")}
@@ -94,12 +94,12 @@ def schedule_warning(space: SearchSpace, epochs: int) -> str | None:
 
 
 def longest_budget(settings: StudySettings) -> int | None:
-    """The most epochs that a suggested configuration may have; ``None`` where none will be suggested."""
+    """Return the most epochs that a suggested configuration may have; ``None`` where none will be suggested."""
     return max(_suggestible(settings, "epochs"), default=None)
 
 
 def _suggestible(settings: StudySettings, name: str) -> list[int]:
-    """Whole numbers that an Optuna search may come to suggest for a hyperparameter."""
+    """Return the whole numbers that an Optuna search may suggest for a hyperparameter; none for another search."""
     if settings.search != "optuna":
         return []
     values = SearchSpace.from_toml(settings.space).choices(name)
@@ -136,7 +136,7 @@ def _check_size(settings: StudySettings, space: SearchSpace) -> None:
 
 
 def check_epochs(epochs: int) -> None:
-    """``InputError`` where a study's configurations could not have so many."""
+    """Raise ``InputError`` where a study's configurations could not have so many epochs."""
     if not 1 <= epochs <= MOST_EPOCHS:
         raise InputError(f"--epochs must be from 1 to {MOST_EPOCHS:,}, but got {epochs}")
 
@@ -161,7 +161,7 @@ def _check_optuna(settings: StudySettings, space: SearchSpace) -> None:
 
 
 def _not_numeric(space: SearchSpace) -> list[str]:
-    """Parameters that CMA-ES cannot move along; those that have one value alone need not be moved."""
+    """Return the parameters that CMA-ES cannot move along; those with a single value need not be moved."""
 
     def is_numeric(value: object) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
@@ -175,7 +175,7 @@ def _not_numeric(space: SearchSpace) -> list[str]:
 
 
 def absolute(settings: StudySettings, directory: Path) -> StudySettings:
-    """Paths that mean the same from any directory, and the study's own place in the storage asked for."""
+    """Return settings with paths that mean the same from any directory, and the study's own place in the storage."""
     return replace(absolute_sources(settings), storage=_storage(settings.storage, directory))
 
 

@@ -1,1 +1,1 @@
-"""Which segment trains next, and who goes on at a rung."""
+"""Order of the segments, and decisions at the rungs."""

@@ -1,4 +1,4 @@
-"""What follows from a segment: new conditions of its configurations, decisions of the rungs, and new work.
+"""Consequences of a segment: new states of its configurations, decisions of the rungs, and new work.
 
 Pure bookkeeping, without Ray and without a disk: the sweep commits each ``Outcome``, the dry run only counts.
 """
@@ -17,29 +17,29 @@ from search.scheduling.segments import Segment, SegmentQueue
 
 @dataclass
 class Outcome:
-    """What one segment changes in the record, to be committed in one transaction."""
+    """Changes that one segment makes to the record, to be committed in one transaction."""
 
     segment: SegmentRecord | None = None
     curves: list[tuple[TrialKey, Mapping[str, Any]]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     trials: dict[TrialKey, TrialRecord] = field(default_factory=dict)
     suggested: list[TrialRecord] = field(default_factory=list)
-    """Configurations that are new."""
+    """New configurations."""
     facts: dict[str, str] = field(default_factory=dict)
 
 
 WORKER_DIED = "its worker died twice"
-"""The error of a segment that ended without a word."""
+"""Error of a segment that ended without a report."""
 
 
 def is_machines_fault(reason: str | None) -> bool:
-    """Whether a training that failed so may end well on a machine with more memory, or a sound one."""
+    """Return True where a training that failed for this reason may succeed on a sound machine, or with more memory."""
     kind = (reason or "").partition(":")[0]
     return kind == WORKER_DIED or "MemoryError" in kind or "can't allocate memory" in (reason or "")
 
 
 class Coordinator:
-    """Hands out segments and takes up their reports.
+    """Bookkeeper that hands out segments and takes up their reports.
 
     A segment that fails is tried once more as it is, then halved until the failing member is alone.
     """
@@ -47,14 +47,14 @@ class Coordinator:
     def __init__(self, trials: Sequence[TrialRecord], rungs: Rungs, queue: SegmentQueue) -> None:
         self.trials = {trial.key: trial for trial in trials}
         self.states = Counter(trial.state for trial in trials)
-        """How many configurations are in each state; a segment in flight changes nothing yet."""
+        """Number of configurations in each state; a segment in flight changes nothing yet."""
         self._rungs, self._queue = rungs, queue
         self._in_flight: dict[str, Segment] = {}
         self._failed_once: set[tuple[tuple[TrialKey, ...], int]] = set()
         self._decided: dict[tuple[TrialKey, int], Decision] = {}
 
     def start(self, decided: Iterable[Decision], scores_at: Mapping[int, Mapping[TrialKey, float | None]]) -> Outcome:
-        """Make ready what can go on, and let the rungs know who waits at them.
+        """Make the configurations that can go on ready, and report those that wait at a rung to it.
 
         ``decided`` are the decisions in the record, ``scores_at`` the recorded scores at each rung.
         """
@@ -74,7 +74,7 @@ class Coordinator:
         return outcome
 
     def spread_over(self, workers: int) -> None:
-        """Let no stack be so large that one of so many workers gets nothing to do."""
+        """Set the number of workers, so that no stack is so large that one of them gets nothing to do."""
         self._queue.workers = workers
 
     @property
@@ -99,11 +99,11 @@ class Coordinator:
         self._queue.add(trials)
 
     def replenish(self, slots: int) -> Outcome:
-        """New configurations, where a search suggests them while it runs: here all are known beforehand."""
+        """Return new configurations, where a search suggests them while it runs: here all are known beforehand."""
         return Outcome()
 
     def next_segment(self) -> Segment | None:
-        """The next segment, or ``None`` where everything left waits for segments in flight."""
+        """Return the next segment, or ``None`` where everything left waits for segments in flight."""
         segment = self._queue.next()
         if segment is not None:
             self._in_flight[segment.segment_id] = segment
@@ -157,7 +157,7 @@ class Coordinator:
         return outcome
 
     def _trained(self, key: TrialKey, row: int, member: Mapping[str, Any], report: Mapping[str, Any]) -> TrialRecord:
-        """The configuration after its segment, before any rung has judged it."""
+        """Return the configuration as it is after its segment, before any rung has judged it."""
         trial = self.trials[key]
         epoch = member["epochs"][-1]["epoch"]
         checkpoint = CheckpointRef(file=report["checkpoint"], sha256=report["sha256"], row=row, epoch=epoch)

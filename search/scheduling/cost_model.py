@@ -1,4 +1,4 @@
-"""How long an epoch of a member takes: a guess from its size, mended by every segment that completes."""
+"""Estimated time of a member's epoch: a guess from its size, corrected by every segment that completes."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class CostModel:
         self._correction = 1.0
 
     def seconds_per_epoch(self, configuration: Configuration) -> float:
-        """The newest measurement of this shape, or else the guess, corrected by what other shapes have shown."""
+        """Return the newest measurement of this shape, or else the guess, corrected by what other shapes have shown."""
         shape = _shape(configuration)
         return self._measured.get(shape, self._guess(configuration) * self._correction)
 
     def stack_seconds(self, configurations: Sequence[Configuration]) -> float:
-        """Seconds that an epoch of a stack of these takes."""
+        """Return the seconds that an epoch of a stack of these takes."""
         return sum(map(self.seconds_per_epoch, self._counted(configurations)))
 
     def observe(self, configurations: Sequence[Configuration], seconds_per_epoch: float) -> None:
-        """Learn what an epoch of a stack took; its members have it in the proportions expected of them."""
+        """Take up the seconds of an epoch of a stack; they are shared among its members in the expected proportions."""
         expected = {_shape(c): self.seconds_per_epoch(c) for c in configurations}
         ratio = seconds_per_epoch / self.stack_seconds(configurations)
         for shape, seconds in expected.items():

@@ -1,4 +1,4 @@
-"""Who is told how far a study is."""
+"""Callbacks for a study's progress."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from search.scheduling.coordinator import Coordinator, Outcome
 
 
 class Listener:
-    """What is told of a study's progress; this one says nothing."""
+    """Callbacks for a study's progress; these do nothing."""
 
     def started(self, study: Study, slots: int) -> None:
-        """Ray is up and the first segments are about to be handed out."""
+        """Note that Ray is up and the first segments are about to be handed out."""
 
     def resized(self, slots: int) -> None:
-        """Nodes have joined the cluster or left it."""
+        """Note that nodes have joined the cluster or left it."""
 
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        """A segment has been committed."""
+        """Note that a segment has been committed."""
 
     def stopping(self, in_flight: int) -> None:
-        """The user has asked to stop."""
+        """Note that the user has asked to stop."""
 
     def stage(self, name: str) -> None:
-        """A stage begins."""
+        """Note that a stage begins."""
 
     def stage_done(self, record: StageRecord) -> None:
-        """A stage has been committed."""
+        """Note that a stage has been committed."""

@@ -1,4 +1,4 @@
-"""Who goes on at a rung: ASHA, synchronous halving, or everyone.
+"""Decisions at the rungs: ASHA, synchronous halving, or none.
 
 A rung is an epoch at which configurations are compared by their validation accuracy of that epoch. The ladder is
 ``grace_period * reduction_factor ** k``, in whole numbers.
@@ -17,11 +17,11 @@ from results.record.records import Decision, TrialKey
 SCHEDULERS = ("asha", "halving", "none")
 
 _WORST = -1.0
-"""Stands for a score that is not a number: below every accuracy."""
+"""Stand-in for a score that is not a number: below every accuracy."""
 
 
 def ladder(grace_period: int, reduction_factor: int, epochs: int) -> tuple[int, ...]:
-    """The rungs below ``epochs``: ``grace_period``, then each times ``reduction_factor``.
+    """Return the rungs below ``epochs``: ``grace_period``, then each times ``reduction_factor``.
 
     >>> ladder(1, 4, 20)
     (1, 4, 16)
@@ -40,35 +40,35 @@ def ladder(grace_period: int, reduction_factor: int, epochs: int) -> tuple[int, 
 
 
 class Rungs(Protocol):
-    """Judges configurations at the rungs; a score of ``None`` or NaN ranks last."""
+    """Judge of the configurations at the rungs; a score of ``None`` or NaN ranks last."""
 
     levels: tuple[int, ...]
 
     def report(self, epoch: int, scores: Mapping[TrialKey, float | None]) -> list[Decision]:
-        """Record the scores of some configurations at a rung; returns the decisions that can now be taken."""
+        """Record the scores of some configurations at a rung, and return the decisions that can now be taken."""
 
     def withdraw(self, key: TrialKey) -> list[Decision]:
-        """A configuration ended by itself; returns the decisions that no longer wait for it."""
+        """Stop waiting for a configuration that ended by itself, and return the decisions that waited for it alone."""
 
     def restore(self, decisions: Sequence[Decision]) -> None:
         """Take up decisions of an earlier run, in their order."""
 
 
 class NoRungs:
-    """Everyone goes on: the exhaustive search."""
+    """The exhaustive search: every configuration goes on."""
 
     levels: tuple[int, ...] = ()
 
     def report(self, epoch: int, scores: Mapping[TrialKey, float | None]) -> list[Decision]:
-        """Never called: there are no rungs."""
+        """Raise ``AssertionError``: there are no rungs."""
         raise AssertionError(f"there is no rung at epoch {epoch}")
 
     def withdraw(self, key: TrialKey) -> list[Decision]:
-        """Nobody waits for anybody."""
+        """Return no decisions: none waits for another configuration."""
         return []
 
     def restore(self, decisions: Sequence[Decision]) -> None:
-        """There is nothing to take up."""
+        """Do nothing: there are no decisions to take up."""
 
 
 class Asha:
@@ -98,7 +98,7 @@ class Asha:
         return Decision(key=key, epoch=epoch, score=score, cutoff=cutoff, promoted=promoted)
 
     def withdraw(self, key: TrialKey) -> list[Decision]:
-        """Nobody waits for anybody."""
+        """Return no decisions: none waits for another configuration."""
         return []
 
     def restore(self, decisions: Sequence[Decision]) -> None:
@@ -108,10 +108,10 @@ class Asha:
 
 
 class Halving:
-    """Synchronous successive halving: a rung decides when everyone who can still reach it has.
+    """Synchronous successive halving: a rung decides when all that can still reach it have.
 
     The best ``n // reduction_factor`` (at least one) of the ``n`` that arrived go on; ties go to the earlier position.
-    Decisions depend on the scores alone, not on who came first.
+    Decisions depend on the scores alone, not on the order of arrival.
     """
 
     def __init__(
@@ -128,10 +128,10 @@ class Halving:
         self._cutoffs: dict[int, float | None] = {}
         self._arrived: dict[int, dict[TrialKey, float | None]] = {level: {} for level in self.levels}
         self._awaited = {level: {key for key in positions if budgets[key] > level} for level in self.levels}
-        """Who can still reach a rung and has not."""
+        """Configurations that can still reach each rung and have not."""
 
     def report(self, epoch: int, scores: Mapping[TrialKey, float | None]) -> list[Decision]:
-        """Record the scores; the last to arrive brings the decisions for all.
+        """Record the scores, and return the decisions for all configurations once the last has arrived.
 
         A rung that has decided judges by its cutoff: an extended study sends it those whose budget had ended there.
         """
@@ -155,7 +155,7 @@ class Halving:
             awaited.difference_update(keys)
 
     def withdraw(self, key: TrialKey) -> list[Decision]:
-        """A rung no longer waits for a configuration that ended by itself."""
+        """Stop waiting for a configuration that ended by itself, and return the decisions that waited for it alone."""
         self._leave([key])
         return self._decide_where_complete()
 
@@ -189,7 +189,7 @@ class Halving:
 
 
 def quantile_of_others(ascending: Sequence[float], own: int, share: float) -> float:
-    """Quantile of numbers but for the one at ``own``, to the bit as ``numpy.quantile``, which would read them all.
+    """Return a quantile of the numbers but that at ``own``, to the bit as ``numpy.quantile``, which would read all.
 
     >>> quantile_of_others([1.0, 2.0, 3.0, 99.0], 3, 0.75)
     2.5
@@ -207,7 +207,7 @@ def quantile_of_others(ascending: Sequence[float], own: int, share: float) -> fl
 
 
 def rankable(score: float | None) -> float:
-    """The score, or a number below every accuracy where there is none."""
+    """Return the score, or a number below every accuracy where there is none."""
     return _WORST if score is None or math.isnan(score) else score
 
 
@@ -221,7 +221,7 @@ def make_rungs(
     earlier: Iterable[Decision] = (),
     epochs: int | None = None,
 ) -> Rungs:
-    """The rungs of a study, with the decisions that it has taken already.
+    """Return the rungs of a study, with the decisions that it has taken already.
 
     ``epochs`` is the longest budget that may come, where not all configurations are known yet.
     """

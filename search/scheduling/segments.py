@@ -1,4 +1,4 @@
-"""The queue of segments: which stack trains next, from which epoch to which.
+"""The queue of segments: the next stack to train, its first epoch and its last.
 
 A configuration is *ready* when nothing of it is in flight and no rung keeps it waiting. Ready configurations with the
 same key form stacks; the queue hands out the dearest stack first, up to the next rung or a few seconds of work.
@@ -18,16 +18,16 @@ from search.scheduling.cost_model import CostModel
 from spaces import Configuration
 
 _LARGEST_STACK = {"cpu": 32, "cuda": 256}
-"""Members where nobody has said how many: on a CPU more would save little, and all of them be lost with a worker; on a
-GPU they train at once, so that a stack is as wide as there are configurations of its key."""
+"""Default for the members of a stack. On a CPU more would save little, and all of them would be lost with a worker; on
+a GPU they train at once, so that a stack is as wide as there are configurations of its key."""
 
 _LEAST_SECONDS = 0.5
-"""Work that is worth a segment: each costs about 0.15 s beside it."""
+"""Least work that is worth a segment: each costs about 0.15 s on top."""
 
 
 @dataclass(frozen=True)
 class StackKey:
-    """What the members of a stack have in common.
+    """Properties that the members of a stack have in common.
 
     Architectures that differ in nothing but batch normalisation, activation or inputs share batches and noise.
     """
@@ -36,11 +36,11 @@ class StackKey:
     batch_size: int
     seed: int
     epoch: int
-    """Epochs that all of them have behind them."""
+    """Epochs that each of them has trained."""
 
     @classmethod
     def of(cls, trial: TrialRecord) -> StackKey:
-        """The key of a configuration where it stands."""
+        """Return the key of a configuration at its current epoch."""
         c = trial.configuration
         return cls(c.hidden_layers, c.batch_size, trial.key.seed, trial.epoch)
 
@@ -59,7 +59,7 @@ class Segment:
     seed: int
 
     def to_json(self) -> str:
-        """JSON, for the way to a worker."""
+        """Return the segment as JSON, to be sent to a worker."""
         members = [
             {
                 "config_id": key.config_id,
@@ -85,7 +85,7 @@ class _Ready:
     def __init__(self) -> None:
         self._heap: list[tuple[tuple[Any, ...], TrialRecord]] = []
         self.epochs = 0
-        """Epochs ahead of all of them."""
+        """Epochs that all of them together have still to train."""
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -142,17 +142,17 @@ class SegmentQueue:
             self._ready.setdefault(StackKey.of(trial), _Ready()).add(trial)
 
     def add_stacks(self, stacks: Iterable[Sequence[TrialRecord]]) -> None:
-        """Stacks that must be trained as they are, before all others: a stack that failed, or its halves."""
+        """Add stacks to be trained as they are, before all others: a stack that failed, or its halves."""
         self._retries.extend(tuple(stack) for stack in stacks if stack)
 
     def observe(self, segment: Segment, seconds: float) -> None:
-        """Learn what a segment took, for the length of those to come; a simulated one took nothing."""
+        """Take up the seconds of a segment, for the length of those to come; a simulated one took none."""
         epochs = segment.last_epoch - segment.first_epoch + 1
         if seconds > 0:
             self._costs.observe(segment.configurations, seconds / epochs)
 
     def next(self) -> Segment | None:
-        """The dearest stack that is ready; full stacks go before others. ``None`` where nothing is ready."""
+        """Return the dearest stack that is ready, full stacks before others; ``None`` where nothing is ready."""
         if self._retries:
             return self._segment(self._retries.pop(0))
         if not self._ready:
@@ -165,13 +165,13 @@ class SegmentQueue:
         return self._segment(tuple(sorted(members, key=_member_order)))
 
     def _urgency(self, key: StackKey) -> tuple[bool, float]:
-        """A full stack first; then the one with the most work ahead of it."""
+        """Return the rank of a key: full stacks first, then those with the most work ahead of them."""
         ready = self._ready[key]
         per_epoch = self._costs.seconds_per_epoch(ready.first.configuration)
         return len(ready) >= self._stack_size, ready.epochs * per_epoch
 
     def _members(self, first: TrialRecord) -> int:
-        """Members of the next stack: a full one, or a worker's even share of the work up to the next rungs."""
+        """Return the size of the next stack: a full one, or a worker's even share of the work up to the next rungs."""
         if not self._evenly:
             return self._stack_size
         work = sum(len(ready) * self._seconds_to_rung(ready.first) for ready in self._ready.values())
@@ -183,7 +183,7 @@ class SegmentQueue:
         return epochs * self._costs.seconds_per_epoch(trial.configuration)
 
     def _goal(self, trial: TrialRecord) -> int:
-        """The next rung, or the end of the budget."""
+        """Return the epoch of the next rung, or else the end of the budget."""
         return min([trial.budget, *[rung for rung in self._rungs if rung > trial.epoch][:1]])
 
     def _segment(self, members: tuple[TrialRecord, ...]) -> Segment:
@@ -199,19 +199,19 @@ class SegmentQueue:
         )
 
     def _last_epoch(self, members: Sequence[TrialRecord]) -> int:
-        """The next rung, the end of the shortest budget, or a few seconds of work, whichever comes first."""
+        """Return the next rung, the end of the shortest budget, or a few seconds of work, whichever comes first."""
         epoch = members[0].epoch
         per_epoch = self._costs.stack_seconds([trial.configuration for trial in members])
         return min(*map(self._goal, members), epoch + max(1, round(self._seconds / per_epoch)))
 
 
 def _stack_order(trial: TrialRecord) -> tuple[Any, ...]:
-    """Members of the same budget belong together, else the shortest would cut the segment of the others."""
+    """Return a sort key that keeps members of a budget together: the shortest would cut the segment of the others."""
     return trial.budget, *_architecture(trial), trial.position
 
 
 def _member_order(trial: TrialRecord) -> tuple[Any, ...]:
-    """One architecture after another, and the families of optimisers together within each."""
+    """Return a sort key: by architecture, and within each by the family of optimisers."""
     return *_architecture(trial), trial.configuration.optimizer, trial.position
 
 

@@ -1,4 +1,4 @@
-"""A study whose configurations have all ended without a score: what is said, and that going on is no help."""
+"""A study whose configurations have all ended without a score: its error, and why going on is no help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.scheduling.coordinator import is_machines_fault
 
 
 class UntrainableError(StudyError):
-    """Nothing could be trained to a score, and whoever goes on with the study ends the same way."""
+    """Error where nothing could be trained to a score, and going on with the study would end the same way."""
 
 
 def why_untrainable(trials: Sequence[TrialRecord]) -> str | None:

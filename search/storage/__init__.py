@@ -1,1 +1,1 @@
-"""Where a study's files lie beyond its directory."""
+"""Places of a study's files outside its directory."""

@@ -1,4 +1,4 @@
-"""Whether a study's directory lies on a disk of this machine: SQLite's locks do not hold on file systems of others."""
+"""Check that a study's directory lies on a local disk: SQLite's locks may not hold on network file systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SHARED = ("nfs", "nfs4", "efs", "cifs", "smb3", "smbfs")
 
 
 def shared_disk(directory: Path) -> str | None:
-    """The kind of network file system on which a directory lies, or would; ``None`` for a local disk."""
+    """Return the kind of network file system on which a directory lies, or would; ``None`` for a local disk."""
     path = directory.absolute()
     mounted = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
     nearest = next((mounted[folder] for folder in (path, *path.parents) if folder in mounted), "")
@@ -18,7 +18,7 @@ def shared_disk(directory: Path) -> str | None:
 
 
 def warning(directory: Path) -> str | None:
-    """What to say before a study is made there, or gone on with."""
+    """Return the warning to give before a study is made or resumed there; ``None`` where there is none."""
     kind = shared_disk(directory)
     if kind is None:
         return None

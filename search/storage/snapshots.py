@@ -1,8 +1,8 @@
 """Copies of a study's record and models in its storage, from which it goes on elsewhere.
 
 The record itself stays on the driver's disk, where SQLite needs it. In the storage lie ``manifest.json``,
-``driver.json`` (who writes the study now), ``record/NUMBER-SHA256.db`` (the newest two; a name vouches for its
-content, so that an upload cut short is passed over), ``models/`` and the segments' ``checkpoints/``.
+``driver.json`` (the command that writes the study now), ``record/NUMBER-SHA256.db`` (the newest two; a name has the
+hash of its content, so that an upload cut short is passed over), ``models/`` and the segments' ``checkpoints/``.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ OWNER, PREDECESSOR = "storage_driver", "storage_predecessor"
 """Facts of a record: its own token in ``driver.json``, and the one of the record that it was fetched from."""
 MODELS = ("best", "stages", "description", OWN_FOLDER)
 _SECONDS, _SHARE = 5.0, 10
-"""A copy is due after so long, or so many times what the last one took."""
+"""Seconds until the next copy is due, and the multiple of the last copy's time, whichever is longer."""
 _KEPT = 2
 
 _log = logging.getLogger("genresweep")
 
 
 def check_vacant(storage: str) -> None:
-    """``InputError`` where a new study's storage cannot be written, or holds a study already."""
+    """Raise ``InputError`` where a new study's storage cannot be written, or holds a study already."""
     check_writable(parent(storage))
     try:
         _refuse_occupied(storage)
@@ -64,7 +64,7 @@ def _refuse_occupied(storage: str) -> None:
 
 
 def reserve(storage: str, manifest: Manifest) -> None:
-    """Put a new study's manifest into its storage, before the study is made: only what has it is ever written to."""
+    """Put a new study's manifest into its storage before the study is made: no storage without it is written to."""
     try:
         _refuse_occupied(storage)
         if not is_uri(storage):
@@ -75,7 +75,7 @@ def reserve(storage: str, manifest: Manifest) -> None:
 
 
 def release(storage: str) -> None:
-    """Take back what ``reserve`` put there, for a study that could not be made."""
+    """Delete what ``reserve`` put into a storage, for a study that could not be made."""
     with suppress(OSError):
         delete_file(join(storage, "manifest.json"))
         if not is_uri(storage):
@@ -83,7 +83,7 @@ def release(storage: str) -> None:
 
 
 def check_owner(study: Study, *, claimed: bool = False) -> None:
-    """``InputError`` where a study's storage holds another one, or another command has gone on with it since.
+    """Raise ``InputError`` where a study's storage holds another one, or another command has gone on with it since.
 
     With ``claimed`` a record that was fetched, and has not gone on since, is refused as well.
     """
@@ -108,7 +108,7 @@ def check_owner(study: Study, *, claimed: bool = False) -> None:
 
 
 def _check_location(storage: str) -> None:
-    """What a manifest names must be a place that a user could have named, and lead nowhere else."""
+    """Raise ``InputError`` where a manifest names a place that no user could have named, or that leads elsewhere."""
     if checked_location(storage) != storage:
         raise InputError(f"a study's storage must be an absolute path or a URI, but its manifest has {storage!r}")
     if not is_uri(storage):
@@ -117,7 +117,7 @@ def _check_location(storage: str) -> None:
 
 @contextmanager
 def snapshots(study: Study) -> Iterator[None]:
-    """While the body runs, copy the record to the study's storage every few seconds, and once more in the end.
+    """Run the body with the record copied to the study's storage every few seconds, and once more in the end.
 
     A copy that fails is noted in the log and tried again; ``StudyError`` where the last one fails. ``InputError``
     where the storage cannot be used, or is not this study's.
@@ -137,7 +137,7 @@ def snapshots(study: Study) -> Iterator[None]:
 
 
 class _Copier:
-    """The thread that copies, and what it remembers."""
+    """The thread that copies, and the state of its copies."""
 
     def __init__(self, study: Study, storage: str) -> None:
         self._study, self._storage = study, storage
@@ -149,7 +149,7 @@ class _Copier:
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
 
     def claim(self) -> None:
-        """From now on the storage is this command's, and it holds a first copy.
+        """Claim the storage for this command, and put a first copy there.
 
         The token is new each time: a record that was fetched before is behind from now on.
         """
@@ -176,7 +176,7 @@ class _Copier:
                     raise StudyError(f"{self._study.directory} is whole, its storage is behind: {error}") from None
 
     def copy(self) -> None:
-        """Copy what has changed: the models first, since the record speaks of them."""
+        """Copy all changes: the models first, since the record refers to them."""
         driver = _driver(self._storage)
         if driver is None or driver["token"] != self._token:
             cause = _taken_over(self._storage, driver)
@@ -222,7 +222,7 @@ class _Copier:
 
 
 def _card_last(folder: Path) -> list[Path]:
-    """What is in a folder, weights before the card that speaks of them."""
+    """Return the files in a folder, weights before the card that refers to them."""
     return sorted(folder.rglob("*"), key=lambda path: (path.suffix == ".json", path))
 
 
@@ -232,7 +232,10 @@ def _number(name: str) -> int:
 
 
 def _driver(storage: str) -> dict[str, str] | None:
-    """Who writes the study now; ``None`` before the first. ``OSError`` where that cannot be read."""
+    """Return the token and host of the command that writes the study now; ``None`` before the first.
+
+    Raises ``OSError`` where that cannot be read.
+    """
     try:
         found = json.loads(read_file(join(storage, "driver.json")))
         return {"token": str(found["token"]), "host": str(found["host"])}
@@ -247,7 +250,7 @@ def _taken_over(storage: str, driver: dict[str, str] | None) -> str:
 
 
 def is_storage(location: str) -> bool:
-    """Whether a study is to be fetched from there: a URI, or a folder of copies."""
+    """Return True where a study is to be fetched from there: a URI, or a folder of copies."""
     return is_uri(location) or Path(location, "record").is_dir()
 
 
@@ -292,7 +295,7 @@ def _fetch_into(draft: Path, storage: str) -> None:
 
 
 def _newest_record(storage: str) -> bytes:
-    """The newest copy that is what its name says."""
+    """Return the newest copy whose content has the hash in its name."""
     folder = join(storage, "record")
     for name in sorted(list_files(folder), key=_number, reverse=True):
         content = read_file(join(folder, name))

@@ -1,1 +1,1 @@
-"""Studies from their settings to their end: the sweep, the stages around it, and what resuming takes."""
+"""Studies from their settings to their end: the sweep, the stages around it, and resuming."""

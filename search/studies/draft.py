@@ -1,4 +1,4 @@
-"""A study that does not exist yet: its settings and tables are checked, its data prepared, then it is made."""
+"""Drafts of studies: settings and tables are checked and data prepared before a study is made."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from trainables import SEMANTICS_VERSION
 
 @dataclass(frozen=True)
 class Draft:
-    """A study that does not exist yet, of settings and tables that have been found good."""
+    """A study that does not exist yet, with checked settings and tables."""
 
     directory: Path
     settings: StudySettings
@@ -43,13 +43,13 @@ class Draft:
     tables: Tables
 
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """What the study is to hold from the start, by its place in the directory."""
+    """Files that the study holds from the start, by their place in the directory."""
 
     @classmethod
     def check(
         cls, data: Source, directory: str | Path, space: str | Path | SearchSpace, settings: Mapping[str, Any]
     ) -> Draft:
-        """The quick part, in which most mistakes show."""
+        """Return a draft of checked settings and tables: the quick part, in which most mistakes show."""
         directory = _directory(directory)
         asked = absolute(_settings(data, load_space(space), settings), directory)
         refuse_existing(directory)
@@ -62,7 +62,10 @@ class Draft:
         return draft
 
     def prepare(self, places: Places | None = None) -> Prepared:
-        """The slow part: scikit-learn, torch and Ray Tune are imported on the way; titles are read in ``places``."""
+        """Return the prepared data: the slow part, which imports scikit-learn, torch and Ray Tune.
+
+        Titles are read in ``places``.
+        """
         import search.cluster.tasks
         import search.cluster.tune_bridge
         import search.studies.promotion
@@ -73,7 +76,7 @@ class Draft:
         return prepared
 
     def create(self, prepared: Prepared) -> Study:
-        """The study, open for writing; ``InputError`` where a node of the cluster cannot reach its checkpoints."""
+        """Make the study, open for writing; ``InputError`` where a node of the cluster cannot reach its checkpoints."""
         manifest, storage = _manifest(self.settings, prepared), self.settings.storage
         check_reach(parent(storage or str(self.directory.resolve())))
         if storage is None:
@@ -93,7 +96,7 @@ def _directory(out: str | Path) -> Path:
 
 
 def _settings(data: Source, space: SearchSpace, given: Mapping[str, Any]) -> StudySettings:
-    """Return checked settings; ``InputError`` for names that there are not, and for values of another type."""
+    """Return checked settings; ``InputError`` for unknown names, and for values of another type."""
     if not isinstance(data, str | os.PathLike | pd.DataFrame):
         raise InputError(f"data must be a path, a named source or a pandas DataFrame, but is a {type(data).__name__}")
     known = [found.name for found in fields(StudySettings) if found.name not in ("data", "space")]
@@ -111,7 +114,7 @@ def _settings(data: Source, space: SearchSpace, given: Mapping[str, Any]) -> Stu
 
 
 def _plain(value: Any) -> Any:
-    """Return a path as text, a number of NumPy's as Python's; ``InputError`` for a frame: no study keeps two."""
+    """Return a path as text, a NumPy number as Python's; ``InputError`` for a frame: no study keeps two."""
     if isinstance(value, StageSettings):
         return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
     if isinstance(value, pd.DataFrame):
@@ -122,7 +125,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(settings: StudySettings, data: Source) -> tuple[Tracks, dict[str, bytes]]:
-    """Return the checked table, and as a file of the study that which no other file holds."""
+    """Return the checked table, and a file for the study with data that no other file holds."""
     mapping = read_mapping(settings.mapping) if settings.mapping else ColumnMapping()
     tracks = load_tracks(data if isinstance(data, pd.DataFrame) else settings.data, mapping=settings.mapping)
     return tracks, {OWN_FILE: own_table(tracks, mapping)} if isinstance(data, pd.DataFrame) else {}

@@ -1,4 +1,4 @@
-"""What a sweep would cost: the same queue and rungs, driven in simulated time with made-up scores."""
+"""Costs of a sweep, estimated: the same queue and rungs, driven in simulated time with made-up scores."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from trainables.mlp import Architecture
 from trainables.stack.stacked_mlp import Layout
 
 SECONDS_PER_SEGMENT = 0.15
-"""What Ray Tune and the checkpoint add to a segment (measured)."""
+"""Seconds that Ray Tune and the checkpoint add to a segment (measured)."""
 START_SECONDS = 12.0
-"""What passes on two cores before the first segment: Ray's start, and a worker's import of PyTorch (measured)."""
+"""Seconds before the first segment on two cores: Ray's start, and a worker's import of PyTorch (measured)."""
 _TENSORS_PER_PARAMETER = 4
 _BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What would run."""
+    """Estimated amount of work."""
 
     configurations: int
     segments: int
     epochs: int
     minutes: float
-    """``START_SECONDS`` and training; not the reading of titles before it."""
+    """Minutes of ``START_SECONDS`` and training; not of reading titles before it."""
     megabytes: float
-    """Of segment checkpoints on disk, before ``genresweep prune``."""
+    """Megabytes of segment checkpoints on disk, before ``genresweep prune``."""
     workers: int
 
 
@@ -47,7 +47,7 @@ def estimate(
     *,
     workers: int,
 ) -> Estimate:
-    """Simulate the sweep; under ASHA the number of epochs depends on the scores, so it is an estimate too."""
+    """Simulate the sweep and return its costs; under ASHA even the epochs are an estimate, as they depend on scores."""
     rungs = make_rungs(
         settings.scheduler,
         grace_period=settings.grace_period,

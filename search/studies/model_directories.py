@@ -20,12 +20,12 @@ from trainables.mlp import Architecture
 
 
 def architecture_for(configuration: Configuration, features: Features) -> Architecture:
-    """The architecture of a configuration on these features."""
+    """Return the architecture of a configuration on these features."""
     return Architecture.of(configuration, len(features.names), len(features.genres))
 
 
 def features_for(configuration: Configuration, features: Features) -> Features:
-    """Standardised features in the encoding that a configuration asks for."""
+    """Return standardised features in the encoding that a configuration asks for."""
     return encode_features(features, configuration.encoding)
 
 
@@ -37,7 +37,7 @@ def write_model(
     features: Features,
     **provenance: Any,
 ) -> None:
-    """Write the weights with all that predicting needs, and where they came from."""
+    """Write the weights with all that predicting needs, and their origin."""
     card = ModelCard(
         architecture=architecture_for(configuration, features),
         configuration=configuration,
@@ -59,7 +59,7 @@ def write_model(
 
 
 def held_genres(study: Study) -> list[str]:
-    """Return the genres that a study keeps for its transfer stage; an older one does not say more than its settings."""
+    """Return the genres that a study keeps for its transfer stage; an older one records only its settings."""
     data, held = study.manifest.data, study.settings.held_genre
     if "transfer_genres" in data:
         return [str(genre) for genre in data["transfer_genres"]]
@@ -67,5 +67,5 @@ def held_genres(study: Study) -> list[str]:
 
 
 def four_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Accuracy, precision, recall and F1 of metrics named as in ``load_curves``."""
+    """Return accuracy, precision, recall and F1 from metrics named as in ``load_curves``."""
     return {name: float(metrics[f"val_{name}"]) for name in SCORES}

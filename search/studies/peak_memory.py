@@ -1,4 +1,4 @@
-"""Peak memory of this process and of all that it has started."""
+"""Peak memory of this process and of all its descendants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _INTERVAL = 1.0
 
 
 class PeakMemory:
-    """Samples once a second while it is open; a page that several processes share counts once."""
+    """Meter that samples memory once a second while it is open; a page shared by several processes counts once."""
 
     def __init__(self) -> None:
         self.megabytes = 0.0
@@ -34,7 +34,7 @@ class PeakMemory:
 
 
 def proportional_megabytes() -> float:
-    """Proportional set size of this process and its descendants, where the system tells it; else resident size."""
+    """Return the proportional set size of this process and its descendants, or the resident size where unavailable."""
     total = 0
     process = psutil.Process()
     for member in (process, *process.children(recursive=True)):

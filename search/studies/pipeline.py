@@ -1,4 +1,4 @@
-"""The whole study (``genresweep run``), stage by stage; what is committed is not done again."""
+"""The whole study (``genresweep run``), stage by stage; committed stages are not done again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run_study(
     listener: Listener | None = None,
     **settings: Any,
 ) -> SweepResult:
-    """Every stage of the paper, on one study directory; see ``run_sweep`` for the arguments."""
+    """Run every stage of the paper in one study directory; see ``run_sweep`` for the arguments."""
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
     draft = Draft.check(data, out, space, {"stages": stage_settings, **settings})
@@ -82,7 +82,7 @@ def resume_study(
 
 
 def _run(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
-    """The stages that are not yet in the record; an interrupted sweep ends the run there."""
+    """Run the stages that are not yet in the record; an interrupted sweep ends the run there."""
     started, before = time.monotonic(), sum(trial.epoch for trial in study.trials())
     _forget_lost_models(study)
     with connected(resources, study.settings.device, last_words(study.directory)) as places:
@@ -101,7 +101,7 @@ def _run(study: Study, prepared: Prepared, resources: Resources, listener: Liste
 
 
 def _forget_lost_models(study: Study) -> None:
-    """A stage one of whose models was damaged since is done again, to the same numbers."""
+    """Forget the stages with a model damaged since, so that they are done again, to the same numbers."""
     for stage, directories in _models(study).items():
         try:
             for directory in directories:
@@ -113,7 +113,7 @@ def _forget_lost_models(study: Study) -> None:
 
 
 def _models(study: Study) -> dict[str, list[str]]:
-    """The model directories of each stage that is done, without those of networks that never had a score."""
+    """Return the model directories of each stage that is done, without those of networks that never had a score."""
     found = {stage: [directory] for stage, directory in _CHOSEN.items() if stage in stages_done(study)}
     scores = load_stage_scores(study)
     scored = scores[scores["epoch"] != 0]  # an earlier version recorded those that diverged before they had a score
@@ -125,13 +125,13 @@ def _models(study: Study) -> dict[str, list[str]]:
 
 
 _CHOSEN = {"sweep": "best", "fusion": "stages/fusion"}
-"""Model directories of the best of several variants."""
+"""Model directories that hold the best of several variants."""
 _NEWER = {"stages/transfer-scratch"}
 """Model directories that studies of an earlier version do not have."""
 
 
 class _InterruptedError(Exception):
-    """The user stopped the sweep: the run ends, and will go on from here."""
+    """Signal that the user stopped the sweep: the run ends, and a later command goes on from here."""
 
     def __init__(self, result: SweepResult) -> None:
         super().__init__("interrupted")
@@ -140,9 +140,9 @@ class _InterruptedError(Exception):
 
 @contextmanager
 def _measured(name: str, run: Run) -> Iterator[StageRecord]:
-    """Time and peak memory of a stage, committed with its results."""
+    """Run the body with a stage's record, and commit that with its time and peak memory."""
     record, spent = StageRecord(name), f"seconds of {name}"
-    # what earlier commands spent on it before they were interrupted
+    # time that earlier commands spent on it before they were interrupted
     earlier = float(run.study.facts().get(spent, 0))
     started = time.monotonic() - earlier
     try:
@@ -185,4 +185,4 @@ STAGES: dict[str, Callable[[Run, StageRecord], None]] = {
     "fusion": stages.fusion,
     "transfer": stages.transfer,
 }
-"""In the order in which they run."""
+"""Stages in the order in which they run."""

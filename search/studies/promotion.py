@@ -25,7 +25,7 @@ from trainables.stack.state import StackState
 from trainables.stages import score_best
 
 _TOLERANCE = 1e-3
-"""Largest difference of a re-scored accuracy from the record, or one row; where it was trained there is none."""
+"""Largest difference of a re-scored accuracy from the record, or one row; none on the machine that trained it."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Incumbent:
     val_accuracy: float
     directory: Path
     mean: float
-    """Validation accuracy over its repeats; of a single one its own."""
+    """Mean validation accuracy over its repeats; of a single one its own."""
     spread: float
     """Standard deviation over its repeats; NaN for a single one."""
 
 
 def choose_incumbent(trials: pd.DataFrame) -> TrialKey | None:
-    """The first of ``results.tables.frames.ranked``; ``None`` where nothing has been trained to a score."""
+    """Return the first of ``results.tables.frames.ranked``; ``None`` where nothing has been trained to a score."""
     scored = ranked(trials).dropna(subset=["val_accuracy"])
     if scored.empty:
         return None
@@ -93,7 +93,7 @@ def promote(study: Study, features: Features) -> Incumbent:
 
 
 def _promoted(directory: Path) -> tuple[TrialKey, int] | None:
-    """Which configuration a model directory holds, and at which epoch; ``None`` where it cannot be read."""
+    """Return the configuration and the epoch of a model directory; ``None`` where it cannot be read."""
     try:
         _, card = load_model(directory)
         return TrialKey(card.provenance["config_id"], card.provenance["seed"]), card.provenance["epoch"]
@@ -102,7 +102,7 @@ def _promoted(directory: Path) -> tuple[TrialKey, int] | None:
 
 
 def _why(study: Study) -> str:
-    """The reason that most configurations ended with; nothing where none has one."""
+    """Return the most frequent reason that configurations ended with, and its count; empty where none has one."""
     reasons = Counter(trial.reason for trial in study.trials() if trial.reason)
     return "".join(f" ({count} ended with: {reason})" for reason, count in reasons.most_common(1))
 
@@ -119,7 +119,7 @@ class _Scored:
     holdout: list[dict[str, float]]
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """Its rows of the table of the stages' scores."""
+        """Return the repeat's rows in the table of the stages' scores."""
         sides = [("validation", self.validation), *(("holdout", metrics) for metrics in self.holdout)]
         seed = self.record.key.seed
         return [("sweep", "incumbent", seed, side, self.epoch, *four_scores(m).values(), "{}") for side, m in sides]
@@ -145,5 +145,5 @@ def _load(study: Study, record: TrialRecord) -> StackState:
 
 
 def member_source(study: Study, checkpoint: CheckpointRef) -> MemberSource:
-    """Where a member's state stands."""
+    """Return the file (with its hash) and the row that hold a member's state."""
     return MemberSource(join(study.checkpoints, checkpoint.file), checkpoint.sha256, checkpoint.row)

@@ -1,4 +1,4 @@
-"""Frees the segment checkpoints that nobody needs any more."""
+"""Deletion of segment checkpoints that are no longer needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from search.studies.recovery import checkpoint_files
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was deleted."""
+    """Number and megabytes of the deleted files."""
 
     files: int
     megabytes: float

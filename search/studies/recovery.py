@@ -1,4 +1,4 @@
-"""Before a study goes on: what lost its checkpoint is taken back to one that is whole, and leftovers are deleted."""
+"""Repairs before a study goes on: lost checkpoints are replaced by older ones, and leftovers are deleted."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _log = logging.getLogger("genresweep")
 def rewind(study: Study) -> list[TrialRecord]:
     """Point unfinished configurations whose newest checkpoint is damaged at an older one, or at the start.
 
-    The epochs after it are forgotten and will be trained again, to the same numbers. Returns what was rewound.
+    The epochs after it are forgotten and will be trained again, to the same numbers. Returns the rewound rows.
     """
     return _take_back(study, [trial for trial in study.trials() if not trial.state.is_final])
 
 
 def revive(study: Study) -> list[TrialRecord]:
-    """Let those wait again that failed for want of memory or with their worker: a sound machine may train them.
+    """Set configurations that failed for want of memory or with their worker to pending: another machine may do better.
 
-    Decisions of the rungs stand; who comes late to one is judged by its cutoff. Stages after the sweep are done again
-    only if it then has another incumbent. Returns what was revived.
+    Decisions of the rungs stand; a configuration that comes late to one is judged by its cutoff. Stages after the
+    sweep are done again only if it then has another incumbent. Returns the revived rows.
     """
     failed = [trial for trial in study.trials() if trial.state is State.FAILED and is_machines_fault(trial.reason)]
     revived = [replace(trial, state=State.PENDING, reason=None) for trial in failed]
@@ -45,7 +45,7 @@ def revive(study: Study) -> list[TrialRecord]:
 
 
 def rewind_incumbent(study: Study) -> bool:
-    """The same for the incumbent's repeats, which are about to be re-scored; returns whether any must train again."""
+    """Rewind the incumbent's repeats, which are about to be re-scored; return True where any must train again."""
     key = choose_incumbent(load_trials(study))
     if key is None:
         return False
@@ -73,7 +73,7 @@ def _take_back(study: Study, trials: Iterable[TrialRecord]) -> list[TrialRecord]
 
 
 def clear_leftovers(study: Study) -> None:
-    """Delete what killed workers and drivers have left: half-written files, and checkpoints of no committed segment."""
+    """Delete leftovers of killed workers and drivers: half-written files, and checkpoints of no committed segment."""
     check_owner(study)
     _, rows = study.query("SELECT checkpoint FROM segments WHERE checkpoint IS NOT NULL")
     committed = {file for (file,) in rows}
@@ -85,7 +85,7 @@ def clear_leftovers(study: Study) -> None:
 
 
 def checkpoint_files(study: Study) -> dict[str, int]:
-    """Names and sizes in bytes of the checkpoints that stand, half-written ones among them."""
+    """Return the names and sizes in bytes of the checkpoints on disk, half-written ones among them."""
     files = list_files(study.checkpoints).items()
     return {name: size for name, size in files if "/" not in name and name.endswith((".safetensors", ".tmp"))}
 
@@ -102,7 +102,7 @@ def _whole(study: Study, reference: CheckpointRef, known: dict[str, bool]) -> bo
 
 
 def _history(study: Study) -> Mapping[TrialKey, list[CheckpointRef]]:
-    """Every checkpoint that ever held each configuration."""
+    """Return, for each configuration, every checkpoint that ever held it."""
     found = defaultdict(list)
     _, rows = study.query("SELECT checkpoint, sha256, members, last_epoch FROM segments WHERE checkpoint IS NOT NULL")
     with study.reading():

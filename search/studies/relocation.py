@@ -1,4 +1,4 @@
-"""Where the inputs of a study lie now: they may have moved since it began, and stay known once they were found."""
+"""Present places of a study's inputs: they may have moved since it began, and are recorded once they were found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from search.planning.trials import absolute_sources
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Places of a study's inputs, as its settings name them; ``None`` for those that lie where they did."""
+    """Places of a study's inputs, as its settings name them; ``None`` for those that have not moved."""
 
     data: str | None = None
     mapping: str | None = None
@@ -31,7 +31,7 @@ class Sources:
 
 
 def relocated(study: Study, sources: Sources) -> StudySettings:
-    """Return a study's settings with its inputs where they lie now: as named here, or by an earlier resume.
+    """Return a study's settings with the present places of its inputs: as named here, or by an earlier resume.
 
     Raises ``InputError`` for an input that the study does not have.
     """
@@ -47,7 +47,7 @@ def relocated(study: Study, sources: Sources) -> StudySettings:
 
 
 def remember(study: Study, settings: StudySettings) -> None:
-    """Record where the inputs of a study lie, once they were found to be what it began with."""
+    """Record the places of a study's inputs, once they were found to be those that it began with."""
     before = study.settings
     now = {name: getattr(settings, name) for name in ("data", "mapping", "text_model")}
     if now["data"] == _own_table(study):
@@ -60,7 +60,7 @@ def remember(study: Study, settings: StudySettings) -> None:
 
 
 def _missing(study: Study) -> bool:
-    """Return whether an input is not where the study has it."""
+    """Return True where an input is not at the place that the study has recorded."""
     settings = relocated(study, Sources())
     stages = settings.stages
     places = [settings.data, settings.mapping, stages.transfer_data if stages else None]
@@ -74,7 +74,7 @@ def _own_table(study: Study) -> str:
 
 @contextmanager
 def way_to_moved_inputs(study: Study, sources: Sources) -> Iterator[None]:
-    """Add to an ``InputError`` of the body how to resume where the inputs have moved."""
+    """Run the body, and add to its ``InputError`` how to resume where the inputs have moved."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""A whole study as its stages see it."""
+"""The context in which a whole study's stages run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spaces import Configuration
 
 @dataclass(frozen=True)
 class Run:
-    """What the stages work on, and where."""
+    """The study, data and resources that the stages work with."""
 
     study: Study
     prepared: Prepared
@@ -35,11 +35,11 @@ class Run:
 
     @property
     def encoder(self) -> Encoder:
-        """What reads titles that are in no cache."""
+        """The encoder of titles that are in no cache."""
         return remote_encoder(self.places)
 
     def features(self, kind: str, configuration: Configuration | None = None) -> Features:
-        """Features of a kind on the study's split, in the encoding of a configuration; standardised without one."""
+        """Return features of a kind on the study's split, in a configuration's encoding; standardised without one."""
         features, prepared = self.prepared.features, self.prepared
         if kind != features.kind:
             features = build_features(

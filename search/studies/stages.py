@@ -34,11 +34,11 @@ MODELS: Mapping[tuple[str, str], str] = {
     ("transfer", "transfer"): "stages/transfer",
     ("transfer", "scratch"): "stages/transfer-scratch",
 }
-"""The model directory of the best network of a stage's variant, in the study's."""
+"""Model directories of the best network of each stage's variants, within the study's directory."""
 
 
 def baselines(run: Run, record: StageRecord) -> None:
-    """Random forest and XGBoost: the grid by 5-fold cross-validation, the best point refitted and scored."""
+    """Score random forest and XGBoost: the grid by 5-fold cross-validation, the best point refitted and scored."""
     seed, handle = run.study.settings.seed, put_features(run.features("audio"))
     calls = [
         (handle, kind, dict(point), fold, seed)
@@ -66,7 +66,7 @@ def baselines(run: Run, record: StageRecord) -> None:
 
 
 def simple(run: Run, record: StageRecord) -> None:
-    """The paper's simple network and its learning curve."""
+    """Train the paper's simple network, and record its learning curve."""
     settings = run.stage_settings
     configuration = for_stage(simple_network(), settings.patience, settings.epochs)
     features = run.features("audio", configuration)
@@ -78,7 +78,7 @@ def simple(run: Run, record: StageRecord) -> None:
 
 
 def fusion(run: Run, record: StageRecord) -> None:
-    """Text alone and audio + text with the promoted hyperparameters, from scratch and warm-started."""
+    """Train text alone and audio + text with the promoted hyperparameters, from scratch and warm-started."""
     settings, seed = run.stage_settings, run.study.settings.seed
     promoted, card = load_model(run.study.directory / "best")
     configuration = for_stage(card.configuration, settings.patience, settings.epochs)
@@ -114,7 +114,7 @@ def fusion(run: Run, record: StageRecord) -> None:
 
 
 def transfer(run: Run, record: StageRecord) -> None:
-    """Five to six genres: the fusion network continued (or frozen below its output), against one from scratch."""
+    """Train five to six genres: the fusion network continued (or frozen below its output), against one from scratch."""
     new = run.prepared.transfer_tracks
     if new is None:
         record.note = "skipped: there are no rows of a sixth genre; name them with --transfer-data"
@@ -148,7 +148,7 @@ def transfer(run: Run, record: StageRecord) -> None:
 
 
 def _train(run: Run, calls: Sequence[tuple[Any, ...]]) -> list[list[VariantResult]]:
-    """``remote_variants`` of each (handle, variants, seed, epochs), on the study's device."""
+    """Return ``remote_variants`` of each (handle, variants, seed, epochs), on the study's device."""
     device = run.study.settings.device
     found: list[list[VariantResult]] = map_remote(remote_variants, [(*call, device) for call in calls], run.places)
     return found
@@ -171,13 +171,13 @@ def _transfer_variants(
 
 
 def _best(results: Sequence[VariantResult]) -> VariantResult | None:
-    """The most accurate at its best epoch; ``None`` where all diverged before they had a score."""
+    """Return the variant most accurate at its best epoch; ``None`` where all diverged before they had a score."""
     scored = [result for result in results if result.best_epoch > 0]
     return max(scored, key=lambda result: result.epochs[result.best_epoch - 1].val_accuracy, default=None)
 
 
 def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
-    """Curves and scores of trained variants."""
+    """Add the curves and scores of trained variants to the record."""
     for result in results:
         record.curves += [(result.name, result.seed, epoch.to_json()) for epoch in result.epochs]
         if result.best_epoch == 0:  # it diverged before it had a score
@@ -192,7 +192,7 @@ def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
 
 
 def _save(run: Run, directory: str, result: VariantResult, configuration: Configuration, features: Features) -> None:
-    """A stage's model directory, of the same kind as ``best/``."""
+    """Write a stage's model directory, of the same kind as ``best/``."""
     if result.best_epoch == 0:
         return
     metrics = {key: value for key, value in result.epochs[result.best_epoch - 1].to_json().items() if "val_" in key}

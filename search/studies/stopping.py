@@ -18,14 +18,14 @@ from data.errors import InputError, command
 
 
 class Stoppable(Protocol):
-    """What can be asked to hand out no more work."""
+    """Work that can be asked to hand out no more."""
 
     stopping: bool
 
 
 @contextmanager
 def graceful_stop(work: Stoppable, on_stop: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the segments in flight finish; the second stops at once."""
+    """Run the body so that the first Ctrl-C or SIGTERM lets segments in flight finish, and the second stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -48,7 +48,7 @@ def graceful_stop(work: Stoppable, on_stop: Callable[[], None]) -> Iterator[None
 
 
 def _is_finalizing(frame: FrameType | None) -> bool:
-    """Whether an object is being deleted, where Python swallows every exception."""
+    """Return True where an object is being deleted, in which case Python swallows every exception."""
     while frame is not None:
         if frame.f_code.co_name == "__del__":
             return True
@@ -57,7 +57,7 @@ def _is_finalizing(frame: FrameType | None) -> bool:
 
 
 def last_words(study: Path) -> Callable[[str], None]:
-    """What is said when Ray has died: the cause, and the way on."""
+    """Return a function that says, when Ray has died, the cause and how to go on."""
 
     def say(cause: str) -> None:
         sys.stderr.write(f"\ngenresweep: {cause}. Nothing that was committed is lost.\n")
@@ -68,7 +68,7 @@ def last_words(study: Path) -> Callable[[str], None]:
 
 
 class _LogFile(logging.FileHandler):
-    """A log whose disk is full or gone loses lines; the study decides for itself whether it can go on."""
+    """A log that loses lines where its disk is full or gone; the study itself decides whether it can go on."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):
@@ -84,7 +84,7 @@ class _LogFile(logging.FileHandler):
 
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Warnings, Ray's words and tracebacks go to the study's log."""
+    """Run the body with warnings, Ray's messages and tracebacks written to the study's log."""
     handler = _LogFile(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("genresweep")

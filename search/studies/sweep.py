@@ -1,6 +1,7 @@
-"""The sweep: builds the queue from the record, runs it under Ray Tune, promotes the incumbent.
+"""The sweep: its queue built from the record, run under Ray Tune, and the incumbent promoted.
 
-What imports torch or Ray Tune is imported by the functions that need it: that takes seconds, in which Ray starts.
+Modules that import torch or Ray Tune are imported by the functions that need them: that takes seconds, in which Ray
+starts.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """How a sweep ended."""
+    """The result of a sweep."""
 
     directory: Path
     incumbent: Incumbent | None
-    """``None`` where the sweep was interrupted."""
+    """The promoted configuration; ``None`` where the sweep was interrupted."""
     states: dict[State, int]
     epochs: int
     """Epochs trained by this command."""
@@ -75,7 +76,7 @@ def run_sweep(
 ) -> SweepResult:
     """Train a search space on a table of tracks and record everything in the study directory ``out``.
 
-    ``data`` is a path, a named source or a DataFrame, of which the study keeps what it reads.
+    ``data`` is a path, a named source or a DataFrame, of which the study keeps the parts that it reads.
     ``space`` is a name (``paper``, ``paper-full``, ``wide``), a TOML file, or a ``spaces.SearchSpace``.
     ``settings`` are the fields of ``results.StudySettings``; ``storage`` is the folder, or the URI of the prefix, in
     which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and
@@ -85,7 +86,7 @@ def run_sweep(
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
     draft = Draft.check(data, out, space, settings)
-    # a cluster may turn out not to be there, and who reads titles for a minute must be able to stop
+    # a cluster may turn out not to be there, and a minute of reading titles must be interruptible
     quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
     # Ray starts in this thread: what it starts would end together with any other.
     with ThreadPoolExecutor(1) as beside:
@@ -108,8 +109,8 @@ def resume_sweep(
 ) -> SweepResult:
     """Go on with an interrupted study, or extend a finished one to more ``epochs``.
 
-    ``sources`` says where its inputs lie, where they have moved. Raises ``InputError``, with the fields that differ,
-    where data or training are not what the study began with.
+    ``sources`` gives the new places of inputs that have moved. Raises ``InputError``, with the fields that differ,
+    where data or training differ from those that the study began with.
     """
     refuse_unfit_machine(resources.address if resources else None)
     with reopened(out, epochs, sources) as (study, prepared):
@@ -126,7 +127,7 @@ _READ_OTHERWISE = (
 def reopened(
     out: str | Path, epochs: int | None = None, sources: Sources | None = None
 ) -> Iterator[tuple[Study, Prepared]]:
-    """A study to go on with, its data checked against what it began with, its checkpoints checked to be whole."""
+    """Run the body with a study to go on with, its data checked to be those it began with, its checkpoints to be whole."""
     from search.studies.recovery import clear_leftovers, revive, rewind
 
     with Study.open_for_writing(out) as study, logging_to(study.directory / "log.txt"):
@@ -158,7 +159,7 @@ def reopened(
 
 
 def drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
-    """Run what the record says is left, then promote."""
+    """Train the work that the record leaves to do, then promote the incumbent."""
     from search.studies.promotion import promote
     from search.studies.recovery import rewind_incumbent
 
@@ -179,7 +180,7 @@ def drive(study: Study, prepared: Prepared, resources: Resources, listener: List
 
 
 def _train_what_is_left(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> bool:
-    """Whether every configuration has ended; not so where the user interrupted it."""
+    """Train the rest, and return True where every configuration has ended; False where the user interrupted it."""
     from search.cluster.tune_bridge import commit
     from search.studies.recovery import clear_leftovers
 
@@ -228,7 +229,7 @@ def _coordinate(study: Study, trials: list[TrialRecord], rungs: Rungs, queue: Se
 def _train(
     study: Study, prepared: Prepared, coordinator: Coordinator, resources: Resources, listener: Listener
 ) -> bool:
-    """Train until nothing is left; returns whether the user interrupted it."""
+    """Train until nothing is left; return True where the user interrupted it."""
     from search.cluster.tune_bridge import SegmentSearcher, run_segments
 
     with connected(resources, study.settings.device, last_words(study.directory)) as places:

@@ -1,1 +1,1 @@
-"""Optuna beside the grid: what it suggests becomes rows of the record."""
+"""Optuna beside the grid: its suggestions become rows of the record."""

@@ -23,21 +23,21 @@ from spaces import Configuration, SearchSpace
 from spaces.space import LARGEST_GRID
 
 GROUP = 4
-"""Suggestions asked at once: the first is free, the others are variants of its shape, so that they form a stack."""
+"""Suggestions per request: the first is free, the others are variants of its shape, so that they form a stack."""
 _SHAPE = ("hidden_layers", "depth", "width", "taper", "batch_size")
 """Parameters that the members of a stack have in common."""
 _REPEATS_IN_A_ROW = 3
-"""Suggestions of what is known already, after which the sampler is no longer asked."""
+"""Number of suggestions of known configurations after which the sampler is no longer asked."""
 _FUTILE_DRAWS = 1_000
-"""Random draws of what is known already, after which a grid is listed, and another space taken to be exhausted."""
+"""Number of draws of known configurations after which a grid is listed, and another space taken to be exhausted."""
 
 Answered = list[tuple[int, str]]
-"""Suggestions that were answered from the record: how many configurations there were by then, and which it was."""
+"""Suggestions answered from the record: the number of configurations by then, and the id of the one suggested."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What Optuna is told of a configuration: the state, the value to maximise, the value at each epoch."""
+    """Facts told to Optuna about a configuration: the state, the value to maximise, the value at each epoch."""
 
     state: TrialState
     value: float | None
@@ -48,7 +48,7 @@ RUNNING = Told(TrialState.RUNNING, None, {})
 
 
 def judged(rows: Sequence[tuple[TrialRecord, Mapping[int, float]]]) -> Told:
-    """What is told of a configuration whose repeats have all ended, each with its validation accuracy by epoch.
+    """Return the facts for a configuration whose repeats have all ended, each with its validation accuracy by epoch.
 
     Those that were trained to their end are complete, with the mean of their best epochs. Those that a rung stopped
     are pruned, with the means of the epochs that all repeats have. Those that diverged or could not be trained are
@@ -66,7 +66,7 @@ def judged(rows: Sequence[tuple[TrialRecord, Mapping[int, float]]]) -> Told:
 
 
 class OptunaSearch:
-    """Suggests configurations that are not yet in the record, until there are as many as asked for.
+    """A search that suggests configurations not yet in the record, until there are as many as asked for.
 
     The seed of a suggestion is a function of the study's seed and the number of suggestions before it. So the next
     suggestions depend on the record alone: on the configurations, in their order, and on how those that have ended
@@ -139,7 +139,7 @@ class OptunaSearch:
             self._frozen.pop(config_id, None)
 
     def suggest(self, slots: int) -> list[TrialRecord]:
-        """The rows of the next configurations, variants of one shape; empty where the space is exhausted.
+        """Return the rows of the next configurations, variants of one shape; empty where the space is exhausted.
 
         There are fewer than ``GROUP`` where as many would leave some of the ``slots`` without work.
         """
@@ -166,7 +166,7 @@ class OptunaSearch:
     def _new(
         self, study: optuna.Study, fixed: Mapping[str, Any], *, free: bool
     ) -> tuple[Configuration | None, dict[str, Any]]:
-        """A configuration that is not in the record, with Optuna's parameters; known ones are answered on the way."""
+        """Return a configuration that is not in the record, with Optuna's parameters; answer known ones on the way."""
         for _ in range(_REPEATS_IN_A_ROW):
             study.sampler = self._samplers.seeded(self._seed(), fixed)
             trial = study.ask()
@@ -180,14 +180,14 @@ class OptunaSearch:
         return random.Random(f"{self._settings.seed}/{len(self._asked)}").getrandbits(32)
 
     def _answer(self, study: optuna.Study, trial: optuna.Trial, config_id: str) -> None:
-        """Tell what the record says; of one that is still training nothing can be said yet."""
+        """Tell Optuna the recorded result of a configuration; nothing yet where it is still training."""
         self.answered.append((len(self._rows), config_id))
         self._asked.append(config_id)
         if config_id in self._ended:
             _tell(study, trial, self._ended[config_id])
 
     def _drawn(self) -> tuple[Configuration | None, dict[str, Any]]:
-        """A random configuration that is not in the record, for a sampler that only repeats itself."""
+        """Return a random configuration that is not in the record, for a sampler that only repeats itself."""
         rng = random.Random(self._seed())
         for _ in range(_FUTILE_DRAWS):
             configuration = self._space.build(lambda name, parameter: parameter.sample(rng))
@@ -199,13 +199,13 @@ class OptunaSearch:
         return None, {}
 
     def _left(self) -> list[Configuration]:
-        """The points of a grid that are not in the record; of a space that cannot be listed, none."""
+        """Return the points of a grid that are not in the record; none for a space that cannot be listed."""
         if self._space.size is None or self._space.size > LARGEST_GRID:
             return []
         return [point for point in self._space.configurations() if point.config_id not in self._rows]
 
     def _study(self) -> optuna.Study:
-        """Optuna's study as the record has it: every suggestion in order, those that are training as running."""
+        """Return Optuna's study as the record has it: every suggestion in order, those that are training as running."""
         study = optuna.create_study(direction="maximize")
         if self._sampler == "cmaes":
             self._replay(study)
@@ -214,7 +214,7 @@ class OptunaSearch:
         return study
 
     def _replay(self, study: optuna.Study) -> None:
-        """CMA-ES keeps its state in the trials that it was asked for: it is asked again, and told what came of it."""
+        """Ask CMA-ES again for every trial, and tell it the results: it keeps its state in the trials themselves."""
         study.sampler = self._samplers.seeded(self._settings.seed)
         for config_id in self._asked:
             study.enqueue_trial(self._parameters(self._configuration(config_id))[0])

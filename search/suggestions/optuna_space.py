@@ -1,4 +1,4 @@
-"""A search space as Optuna sees it: what may be asked of which sampler, and values to parameters and back."""
+"""A search space as Optuna sees it: its samplers, and the translation of values to parameters and back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class OptunaSpace:
-    """Translates between values of a space and parameters of Optuna.
+    """Translator between values of a space and parameters of Optuna.
 
     A choice is a categorical parameter, its tuples written as text; with ``ordinal`` it is the place of the value
     among all in ascending order, since CMA-ES moves along numbers. A choice of one value is not asked for.
@@ -30,7 +30,7 @@ class OptunaSpace:
         self._ordinal = ordinal
 
     def suggestion(self, trial: optuna.Trial) -> Any:
-        """The configuration that Optuna picks for a trial."""
+        """Return the configuration that Optuna picks for a trial."""
         return self.space.build(lambda name, parameter: self._suggest(trial, name, parameter))
 
     def _suggest(self, trial: optuna.Trial, name: str, parameter: Parameter) -> Any:
@@ -44,7 +44,7 @@ class OptunaSpace:
         return parameter.values[labels.index(trial.suggest_categorical(name, labels))]
 
     def parameters(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-        """Optuna's parameters and distributions for values as ``SearchSpace.values`` gives them."""
+        """Return Optuna's parameters and distributions for values as ``SearchSpace.values`` gives them."""
         parameters: dict[str, Any] = {}
         distributions: dict[str, BaseDistribution] = {}
         for name, value in values.items():
@@ -62,12 +62,12 @@ class OptunaSpace:
 
 
 def _labels(parameter: Choice) -> list[Any]:
-    """The values as Optuna may hold them."""
+    """Return the values of a choice as Optuna may hold them."""
     return [str(list(value)) if isinstance(value, tuple) else value for value in parameter.values]
 
 
 class _SharedTrial(FrozenTrial):
-    """A trial that storages need not copy: nobody changes what it holds."""
+    """A trial that storages need not copy: its contents never change."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTrial:
         return copy.copy(self)
@@ -80,7 +80,7 @@ def shared_trial(
     distributions: Mapping[str, BaseDistribution],
     intermediate: Mapping[int, float],
 ) -> FrozenTrial:
-    """A trial as ``optuna.create_trial`` makes it, for many studies; each takes it in without copying its values."""
+    """Return a trial as ``optuna.create_trial`` does, for many studies, which add it without copying its values."""
     now = datetime.now()
     return _SharedTrial(
         number=-1,
@@ -98,7 +98,7 @@ def shared_trial(
 
 
 class Samplers:
-    """Samplers for one suggestion after the other: what each suggests depends on the trials and its seed alone.
+    """Samplers for one suggestion after the other: each suggestion depends on the trials and its seed alone.
 
     TPE is one and the same, seeded anew, since it remembers which parameters the ended trials of a study have.
     So it must only see trials that go on where the earlier ones were.
@@ -109,7 +109,7 @@ class Samplers:
         self._tpe = _seeded_tpe(space) if name == "tpe" else None
 
     def seeded(self, seed: int, fixed: Mapping[str, Any] | None = None) -> BaseSampler:
-        """The sampler of one suggestion; ``fixed`` are parameters that it may not choose."""
+        """Return the sampler of one suggestion; ``fixed`` are parameters that it may not choose."""
         with warnings.catch_warnings():
             # partially fixed sampling and CMA-ES with pruned trials are "experimental" to Optuna
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -129,7 +129,7 @@ class Samplers:
 
 class _SeededTPE(TPESampler):
     def seed(self, seed: int) -> None:
-        """Go on as a new sampler of this seed would."""
+        """Restart the random numbers from this seed, as a new sampler would."""
         self._rng.rng.seed(seed)
         self._random_sampler._rng.rng.seed(seed)
 

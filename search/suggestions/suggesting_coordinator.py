@@ -14,13 +14,13 @@ from search.scheduling.segments import Segment, SegmentQueue
 from search.suggestions.optuna_search import OptunaSearch
 
 RAN_OUT = "ran_out"
-"""The fact, not empty, of a search that ended for want of points, with fewer configurations than asked for."""
+"""Name of the fact, not empty, of a search that ended for want of points, with fewer configurations than asked for."""
 
 
 class SuggestingCoordinator(Coordinator):
     """A coordinator that asks for more configurations where nothing is ready for an idle worker.
 
-    Those that a rung lets go on are trained first: the more has ended, the more a suggestion can know.
+    Those that a rung lets go on are trained first: the more have ended, the more a suggestion can know.
     """
 
     def __init__(self, trials: Sequence[TrialRecord], rungs: Rungs, queue: SegmentQueue, search: OptunaSearch) -> None:
@@ -33,11 +33,11 @@ class SuggestingCoordinator(Coordinator):
         return super().finished and self._search.exhausted
 
     def start(self, decided: Iterable[Decision], scores_at: Mapping[int, Mapping[TrialKey, float | None]]) -> Outcome:
-        """As ``Coordinator.start``."""
+        """Start as ``Coordinator.start`` does, and tell the search."""
         return self._observed(super().start(decided, scores_at))
 
     def replenish(self, slots: int) -> Outcome:
-        """New configurations, to be committed before they are handed out; nothing where there is work enough."""
+        """Return new configurations, to be committed before they are handed out; none where there is work enough."""
         if not self._queue.empty or self._search.exhausted:
             return Outcome()
         suggested = self._search.suggest(slots)
@@ -46,11 +46,11 @@ class SuggestingCoordinator(Coordinator):
         return Outcome(suggested=suggested, facts=facts)
 
     def complete(self, segment: Segment, report: Mapping[str, Any]) -> Outcome:
-        """As ``Coordinator.complete``; the search is told."""
+        """Take up a report as ``Coordinator.complete`` does, and tell the search."""
         return self._observed(super().complete(segment, report))
 
     def fail(self, segment: Segment, error: str) -> Outcome:
-        """As ``Coordinator.fail``; the search is told."""
+        """Take up a failure as ``Coordinator.fail`` does, and tell the search."""
         return self._observed(super().fail(segment, error))
 
     def _observed(self, outcome: Outcome) -> Outcome:
@@ -59,7 +59,7 @@ class SuggestingCoordinator(Coordinator):
 
 
 def restored_search(study: Study) -> OptunaSearch:
-    """The search as the record has it."""
+    """Return the search as the record has it."""
     curves: dict[TrialKey, dict[int, float]] = {}
     _, rows = study.query(
         "SELECT config_id, seed, epoch, val_accuracy FROM curves WHERE val_accuracy IS NOT NULL ORDER BY epoch"
