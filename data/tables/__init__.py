@@ -1,1 +1,1 @@
-"""Tables of tracks: read, checked, in canonical columns."""
+"""Tables of tracks: reading, checking and canonical columns."""

@@ -1,4 +1,4 @@
-"""What columns are called elsewhere: other exports' names, prefixes, spellings, and words that speak against one."""
+"""Other names of columns: those of other exports, prefixes, spellings, and words that rule a column out."""
 
 from __future__ import annotations
 
@@ -40,49 +40,49 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Names of other exports of the same service, the likeliest first."""
 _PREFIXES = frozenset({"audio", "data", "feature", "features", "item", "song", "spotify", "track", "tracks"})
-"""Words before a dot or a dash that say only where a column comes from: ``audio_features.energy``."""
+"""Words before a dot or a dash that only name a column's origin: ``audio_features.energy``."""
 NOT_A_TRACKS_OWN = frozenset(
     {
         *("id", "ids", "uuid", "uri", "url", "href", "link", "links", "isrc", "image", "preview", "index", "unnamed"),
         *("artist", "artists", "playlist", "playlists", "user", "genre", "genres", "subgenre", "subgenres"),
     }
 )
-"""Words in the names of identifiers, of what belongs to others than the track, and of what gives the genre away."""
+"""Words in the names of identifiers, of properties of something other than the track, and of genre giveaways."""
 _NOT_A_GENRE = frozenset({"id", "ids", "uri", "url", "subgenre", "subgenres", "sub", "artist", "artists", "count"})
 _ALIKE = 0.84
-"""From here on, two names are taken for spellings of one (``difflib.SequenceMatcher.ratio``)."""
+"""The least ratio of two spellings of one name (``difflib.SequenceMatcher.ratio``)."""
 
 
 def same(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    """Return those that differ from what is wanted only in how its words are joined."""
+    """Return the columns that differ from the wanted name only in how words are joined."""
     return [c for wanted in (column, name) for c in spare if compact(c) == compact(wanted)]
 
 
 def by_alias(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    """Return those that another export calls so, the likeliest first."""
+    """Return the columns with an alias of the wanted name in other exports, the likeliest first."""
     return [c for alias in _aliases(column, name, spare) for c in spare if compact(c) == compact(alias)]
 
 
 def without_prefix(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    """Return those that are called so after words that say only where they come from."""
+    """Return the columns with the wanted name or an alias after words that only name their origin."""
     bare = {c: "".join(_bare(c)) for c in spare}
     return [c for alias in (column, name, *_aliases(column, name, spare)) for c in spare if bare[c] == compact(alias)]
 
 
 def spelt_alike(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    """Return those that look like another spelling, the nearest first."""
+    """Return the columns that look like another spelling of the wanted one, the nearest first."""
     joined = {c: compact(c) for c in spare}
     near = difflib.get_close_matches(compact(column), joined.values(), n=3, cutoff=_ALIKE)
     return [c for wanted in near for c in spare if joined[c] == wanted]
 
 
 def named_genre(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    """Return, where a genre is wanted, those that say among other words that they are one."""
+    """Return the columns with the word genre among others in their names, if a genre is wanted."""
     return [c for c in spare if _says_genre(c)] if name == LABEL else []
 
 
 def _aliases(column: str, name: str, spare: Sequence[str]) -> list[str]:
-    """Other names of what is wanted; of a genre that another column says to be, only those that say so, too."""
+    """Return aliases of the wanted name; only those that say genre if a genre is wanted and some column says so."""
     aliases = (*ALIASES.get(column, ()), *ALIASES.get(name, ()))
     # beside a genre, a label is a record label
     named = name == LABEL and any(_says_genre(c) for c in spare)
@@ -94,18 +94,18 @@ def _says_genre(name: str) -> bool:
 
 
 def words(name: str) -> list[str]:
-    """Return the words of a name, whatever joins them: ``track.duration-ms``, ``Duration (ms)``, ``durationMs``."""
+    """Return the words of a name, however they are joined: ``track.duration-ms``, ``Duration (ms)``, ``durationMs``."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return re.findall(r"[^\W_]+", apart.casefold())
 
 
 def compact(name: str) -> str:
-    """Return a name without what joins its words, and without capitals."""
+    """Return a name in lower case without the characters that join its words."""
     return "".join(words(name))
 
 
 def plain(name: str) -> str:
-    """Return a name in the style of the public file: small letters, words joined by ``_``."""
+    """Return a name in the style of the public file: lower case, words joined by ``_``."""
     return "_".join(words(name))
 
 
@@ -117,5 +117,5 @@ def _bare(name: str) -> list[str]:
 
 
 def may_be(candidate: str, name: str) -> bool:
-    """Return whether no word in its name speaks against it: ``artist_name`` is no title, ``genre_id`` no genre."""
+    """Return whether no word in its name rules a column out: ``artist_name`` is no title, ``genre_id`` no genre."""
     return not set(words(candidate)) & (_NOT_A_GENRE if name == LABEL else NOT_A_TRACKS_OWN)

@@ -1,6 +1,6 @@
-"""Cells of any type as text, dates and numbers: one table reads alike, whatever file or frame it comes in.
+"""Conversion of cells of any type to text, dates and numbers, the same for any file or frame of one table.
 
-The text of a cell is what a CSV file of the table holds, a number is what its decimal digits say.
+The text of a cell is its text in a CSV file of the table; a number is the value of its decimal digits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def text_cells(cells: pd.Series) -> pd.Series:
     plain = cells.astype(object)
     try:
         texts = plain.where(cells.notna(), "").map(_text).astype("str")
-    except UnicodeEncodeError as error:  # half of a surrogate pair, which no file in UTF-8 can hold
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which UTF-8 cannot hold
         raise InputError(
             f"column {cells.name!r}: expected text that UTF-8 can hold, but found {error.object[:30]!r}: replace such "
             "cells, for example by text.encode(errors='replace').decode()"
@@ -39,24 +39,24 @@ def text_cells(cells: pd.Series) -> pd.Series:
 
 
 def _text(cell: object) -> str:
-    """What a CSV file holds for a cell: a date, or a time at midnight, is written without a time."""
+    """Return the text of a cell in a CSV file: a date, or a time at midnight, is written without a time."""
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time.min:
         return cell.date().isoformat()
     return str(cell)
 
 
 def date_cells(cells: pd.Series) -> pd.Series:
-    """Return dates as text, ``YYYY[-MM[-DD]]``, whatever type the file gave them; what is no date stays as it is.
+    """Return dates of any type as text, ``YYYY[-MM[-DD]]``; other cells stay unchanged.
 
-    A year may be a whole number of any type (``2021.0``, as pandas makes of years with a gap); times are cut off.
+    A year may be a whole number of any type (``2021.0``, as in pandas if a year is missing); times are cut off.
     """
     return written_dates(cells).str.replace(_WRITTEN_DATE, r"\1\2", regex=True)
 
 
 def written_dates(cells: pd.Series) -> pd.Series:
-    """Return dates as text, those of text as they are written.
+    """Return dates as text; dates that are text already stay as written.
 
-    Where no year is read from them they tell albums apart, and older studies' fingerprints are of these texts.
+    Used where no year is read from them: they distinguish albums, and fingerprints of older studies contain them.
     """
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return cells.dt.strftime("%Y-%m-%d").fillna("").astype("str").reset_index(drop=True)
@@ -66,7 +66,7 @@ def written_dates(cells: pd.Series) -> pd.Series:
 
 
 def number_cells(cells: pd.Series) -> pd.Series:
-    """Return cells as float64: true is 1, false 0, and what is no number becomes NaN."""
+    """Return cells as float64: true is 1, false is 0, and anything but a number becomes NaN."""
     if pd.api.types.is_numeric_dtype(cells.dtype):
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
     else:

@@ -1,4 +1,4 @@
-"""From a raw frame to the canonical one: every cell typed, every mistake of the table in one message."""
+"""Conversion of a raw frame to the canonical one, with all mistakes of the table in one message."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from data.tables.unfit import shown, unfit
 SHOWN = 3
 LISTED = 40
 WIDTH = 600
-"""Letters of a line that the command line shows whole."""
+"""The length, in letters, of a line that the command line still shows whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedTable:
-    """A canonical frame and what its columns are."""
+    """A canonical frame and the roles of its columns."""
 
     frame: pd.DataFrame
     text_columns: tuple[str, ...]
@@ -40,8 +40,8 @@ def check_table(
     """Type and check the mapped columns of ``raw``; rows keep their order.
 
     Raises:
-        InputError: with all that is wrong, and the first offending rows (1 is the first row of data). Where columns
-            are missing and a mapping names them, its lines are a note of the error, which says what is wrong even so.
+        InputError: with all mistakes, and the first wrong rows (1 is the first row of data). If columns are missing
+            and a mapping can name them, its lines are a note of the error, which lists the mistakes that remain.
     """
     check = _Check(raw.reset_index(drop=True), mapping, require_genre, min_genres)
     if not len(raw):
@@ -61,7 +61,7 @@ def check_table(
 
 
 class _Check:
-    """One table under examination; gathers problems and warnings instead of stopping at the first."""
+    """A check of one table that collects problems and warnings instead of stopping at the first."""
 
     def __init__(self, raw: pd.DataFrame, mapping: ColumnMapping, require_genre: bool, min_genres: int) -> None:
         self.raw, self.mapping, self.require_genre, self.min_genres = raw, mapping, require_genre, min_genres
@@ -107,7 +107,7 @@ class _Check:
         dates = [self.mapping.date] if self.mapping.dated and RELEASE_DATE not in self.mapping.optional else []
         self.missing = [name for name in dict.fromkeys([*wanted, *dates]) if name not in self.found]
         if self.missing:
-            # in front: however many other problems there are, this line is not cut off
+            # first, so that this line is not cut off, however many other problems there are
             self.problems.insert(0, self._missing_columns())
 
     def _missing_columns(self) -> str:
@@ -123,7 +123,7 @@ class _Check:
         return Proposal(self.raw, self.mapping, self.require_genre, self.min_genres if self.require_genre else 1)
 
     def _check_types(self) -> None:
-        """Bytes that are no text, and nested cells, matter only where something is read from them."""
+        """Report bytes that are not text, and nested cells, in the columns that are read; others are ignored."""
         wanted = dict.fromkeys(self.mapping.numbers.values(), "number")
         wanted |= {column: "album" if name == ALBUM_NAME else "title" for name, column in self.mapping.text.items()}
         wanted |= {self.mapping.date: "date", self.mapping.label: "genre"}
@@ -133,7 +133,7 @@ class _Check:
                 self.problems.append(f"column {column!r} {why}")
 
     def error(self, source: str) -> InputError:
-        """All that is wrong, and what to do about missing columns: a mapping to save, where one can be proposed."""
+        """Return the error with all problems, and for missing columns a mapping to save, if one can be proposed."""
         proposed = self._proposal.proposed if self.missing else None
         remaining = self._remaining(proposed) if proposed else []
         text = f"{source} cannot be used:\n{_listed(p for p in self.problems if p not in remaining)}"
@@ -149,7 +149,7 @@ class _Check:
         )
 
     def _proposing(self, text: str, remaining: list[str]) -> InputError:
-        """The error with the lines of the mapping as a note, said to fit only where nothing else is wrong."""
+        """Return the error with the mapping's lines as a note; it says that they fit only if nothing else is wrong."""
         fits = "names its columns: mend those cells, " if remaining else "would fit it: "
         still = f"with this mapping, still:\n{_listed(remaining)}" if remaining else ""
         error = InputError(
@@ -160,7 +160,7 @@ class _Check:
         return error
 
     def _remaining(self, proposed: ColumnMapping) -> list[str]:
-        """What would still be wrong with the table under the proposed mapping."""
+        """Return the problems that remain under the proposed mapping."""
         check = _Check(self.raw, proposed, self.require_genre, self.min_genres)
         check.columns()
         return check.problems

@@ -1,4 +1,4 @@
-"""Which column of a table is which: the paper's names, and a TOML mapping for tables with other names."""
+"""The roles of a table's columns: the paper's names, and a TOML mapping for tables with other names."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ GIVEAWAYS = ("playlist_name", "playlist_id", "playlist_subgenre")
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnMapping:
-    """Where the label, the date, the texts and the numbers of a table stand.
+    """The columns of a table that hold the label, the date, the texts and the numbers.
 
-    ``text`` and ``numbers`` lead from the name used here to the column in the file. ``dated`` says
-    whether the release year is a feature; ``binary`` names the numbers that hold 0 and 1 only and are
+    ``text`` and ``numbers`` map the name used here to the column in the file. ``dated`` says
+    whether the release year is a feature; ``binary`` names the numbers that hold only 0 and 1 and are
     not standardised; ``optional`` are the texts, and the release date, that a table may lack; ``whole`` says that
-    no number can be done without, as where a model reads them. The default is the public file's own naming with the
-    paper's 14 audio features.
+    no number may be missing, for example because a model reads them all. The default is the public file's own naming
+    with the paper's 14 audio features.
     """
 
     label: str = LABEL
@@ -86,9 +86,9 @@ class ColumnMapping:
         ]
 
     def only(self, numbers: Collection[str], *, text: bool) -> ColumnMapping:
-        """The mapping of a table that is read for some of its numbers, and for its titles where ``text``.
+        """Return a mapping that reads only some of the numbers, and requires the titles if ``text`` is set.
 
-        Titles that nothing needs are read where a table has them, so that people can tell the rows apart.
+        Titles that are not required are read if a table has them, so that people can tell the rows apart.
         """
         dated = self.dated and RELEASE_YEAR in numbers
         return replace(
@@ -102,12 +102,12 @@ class ColumnMapping:
 
 
 def read_mapping(path: str | Path) -> ColumnMapping:
-    """Read a mapping from a TOML file; ``~`` stands for the home.
+    """Read a mapping from a TOML file; ``~`` is the home directory.
 
     Keys: ``label``, ``date`` (columns), ``[text]`` (``track_name``, ``track_album_name`` to columns),
     ``[numbers]`` (feature name to column; exactly these are then the numbers, and the release year is
-    one more only where ``date`` is given), ``binary`` (feature names). All are optional. Columns that are named
-    must be there; titles and dates that are not named are read where a table has the public file's columns.
+    one more only if ``date`` is given), ``binary`` (feature names). All are optional. Columns that are named
+    must exist; titles and dates that are not named are read if a table has the public file's columns.
 
     Raises:
         InputError: the file is missing, is not TOML, or has unknown keys or wrong values.
@@ -129,7 +129,7 @@ def read_mapping(path: str | Path) -> ColumnMapping:
 
 
 def mapping_from(text: str) -> ColumnMapping:
-    """Read a mapping from sound lines of TOML, as `read_mapping` does from a file."""
+    """Read a mapping from valid lines of TOML, as `read_mapping` does from a file."""
     return _mapping_from(tomllib.loads(text))
 
 

@@ -1,4 +1,4 @@
-"""Genres that are too rare to be split, and how genres are listed where there may be a hundred of them."""
+"""Genres that are too rare to be split, and lists of genres in messages, of which there may be a hundred."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from data.errors import InputError
 SHOWN = 5
 _LONGEST = 40
 _LARGE = 0.2
-"""A hold-out of this share of the rows asks for few rows of a genre."""
+"""The share of a hold-out that is large enough to need only few rows of each genre."""
 _EXACT = 1e-9
-"""By so much may a product of floats miss a whole number."""
+"""The tolerance for a product of floats that should be a whole number."""
 
 
 def a_few(words: Iterable[str], shown: int = SHOWN) -> str:
-    """Return the first of some words and how many more there are: ``a, b, c and 57 more``."""
+    """Return the first of some words and the number of the others: ``a, b, c and 57 more``."""
     listed = list(words)
     more = len(listed) - shown
-    # "and 1 more" is no shorter than the word itself
+    # "and 1 more" is not shorter than the word itself
     return ", ".join(listed) if more <= 1 else f"{', '.join(listed[:shown])} and {more} more"
 
 
 def least_rows(val_fraction: float, holdout: float, training: int = 1) -> int:
-    """Return how many rows of a genre always reach every side of a stratified split, ``training`` of them train.
+    """Return the rows that a genre needs to be on each side of a stratified split, ``training`` of them in train.
 
-    scikit-learn's ``train_test_split`` (1.9.1) gives a genre its share of each side, rounded up or down: fewer rows may
-    do where the rounding is kind, so many always do.
+    scikit-learn's ``train_test_split`` (1.9.1) gives a genre its share of each side, rounded up or down: this many rows
+    are always enough, and fewer may be, depending on the rounding.
     """
     smallest = min(val_fraction * (1 - holdout), holdout or 1)
     rows = math.ceil(1 / smallest - _EXACT)
@@ -47,21 +47,21 @@ def _reaches(rows: int, val_fraction: float, holdout: float, training: int) -> b
 
 
 def rare_genres(genres: Iterable[str], least: int) -> dict[str, int]:
-    """Return the rows of each genre that has fewer than ``least``, the rarest first."""
+    """Return the number of rows of each genre with fewer than ``least``, the rarest first."""
     counts = Counter(genres)
     return {genre: counts[genre] for genre in sorted(counts, key=lambda g: (counts[g], g)) if counts[genre] < least}
 
 
 def _name(genre: str) -> str:
-    """A genre's name in quotes where it could be taken for several words of the sentence."""
+    """Return a genre's name, in quotes if it could be read as several words of the sentence."""
     short = genre if len(genre) <= _LONGEST else f"{genre[:_LONGEST]}..."
     return short if re.fullmatch(r"[\w&/+-]+", short) else repr(short)
 
 
 def larger_holdout(val_fraction: float, holdout: float, rows: int) -> str | None:
-    """Return the remedy of a larger hold-out where a small one is why genres need many rows, else ``None``.
+    """Return the advice to take a larger hold-out, or ``None`` if a larger one does not reduce the rows needed.
 
-    It is the smallest, in hundredths, with which the ``rows`` that the rarest genre has are enough; if none is, 0.2.
+    It is the smallest share, in hundredths, for which the rarest genre's ``rows`` are enough; 0.2 if there is none.
     """
     larger = [share for share in (step / 100 for step in range(1, round(_LARGE * 100) + 1)) if share > holdout]
     if not holdout or not larger:
@@ -77,22 +77,22 @@ def larger_holdout(val_fraction: float, holdout: float, rows: int) -> str | None
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a split asks of every genre, and what may be why one does not have it."""
+    """The needs of a split for each genre, and the possible reasons why a genre does not meet them."""
 
     unit: str
     val_fraction: float
     holdout: float
     chosen: bool
-    """Whether another kind of split would ask for rows alone."""
+    """True if another kind of split would need only rows."""
     blank: tuple[str, ...]
 
     @property
     def least(self) -> int:
-        """How many rows of a genre always do."""
+        """The number of rows of a genre that is always enough."""
         return least_rows(self.val_fraction, self.holdout)
 
     def remedies(self, rows: int) -> list[str]:
-        """Return ways out that are surer than more rows, for genres of which the rarest has so many ``rows``."""
+        """Return remedies surer than adding rows, for genres of which the rarest has ``rows`` rows."""
         enough = rows >= min(self.least, least_rows(self.val_fraction, _LARGE))
         larger = larger_holdout(self.val_fraction, self.holdout, rows) if rows < self.least else None
         blank = f", since all {' and '.join(self.blank)} are empty" if self.blank else ""
@@ -102,8 +102,8 @@ class Wanted:
 def too_rare(rare: Mapping[str, str], of: Collection[str], needed: str, remedies: Sequence[str] = ()) -> InputError:
     """Return the error that some of the genres ``of`` a table are too rare to be split.
 
-    ``rare`` leads from each of them to what it has (``3``, ``20 in 1 album``); ``needed`` says what a genre needs;
-    ``remedies`` are named before the usual ones.
+    ``rare`` maps each of them to the rows that it has (``3``, ``20 in 1 album``); ``needed`` says what a genre needs;
+    ``remedies`` are listed before the usual ones.
     """
     others = len(set(of) - rare.keys())
     listed = a_few(f"{_name(genre)} {has}" for genre, has in rare.items())

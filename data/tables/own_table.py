@@ -1,4 +1,4 @@
-"""A table that no file holds: a DataFrame, of which a study keeps what it reads, so that it can be resumed."""
+"""Tables given as a DataFrame: a study stores the part that it reads, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from data.tables.tracks import Tracks
 
 OWN_FOLDER = "tables"
 OWN_FILE = f"{OWN_FOLDER}/tracks.parquet"
-"""Where the table lies in the study's directory."""
+"""The path of the table in the study's directory."""
 OWN_TABLE = f"study:{OWN_FILE}"
-"""Stands for ``--data`` in the settings of a study that keeps its table itself."""
+"""The value of ``--data`` in the settings of a study that stores its own table."""
 
 
 def own_table(tracks: Tracks, mapping: ColumnMapping) -> bytes:
-    """Return a checked table as Parquet, its columns under the names that ``mapping`` reads them by.
+    """Return a checked table as Parquet, with the column names that ``mapping`` expects.
 
-    Read with the same mapping it gives the same rows: the same fingerprint.
+    Reading it with the same mapping gives the same rows, and so the same fingerprint.
     """
     names = {**mapping.text, RELEASE_DATE: mapping.date, **mapping.numbers, GENRE: mapping.label}
     found = {column: tracks.frame[name] for name, column in names.items() if name in tracks.frame.columns}

@@ -1,7 +1,7 @@
-"""For a stranger's table: which of its columns is which, as hints and as a mapping in TOML that makes it fit.
+"""Proposals for the columns of an unfamiliar table: hints, and a TOML mapping that makes it fit.
 
-Both come from one `Proposal`, so that they never contradict each other. A column is proposed only where half of its
-cells or more are what is wanted, for one wanted name alone, never where it is an identifier or gives the genre away.
+Both come from one `Proposal`, so they never contradict each other. A column is proposed only if at least half of its
+cells fit, for only one wanted name, and never if it is an identifier or gives the genre away.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from data.tables.columns import (
 from data.tables.unfit import empty_rows, shown, unfit
 
 _FEW = 3
-"""A table with fewer of the wanted numbers is one of other features: those are proposed, too."""
+"""The number of wanted numbers below which a table's other numeric columns are proposed as features, too."""
 _UNKNOWN = "no column is known to be it"
 _FIRST = 1000
-"""Cells that are looked at before all are."""
+"""The number of cells that are checked before all cells are."""
 
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """What of a table could stand for what a mapping wants.
+    """A proposal of columns of a table for the columns that a mapping wants.
 
     ``raw`` is the table; ``labelled`` says whether a genre is wanted.
     """
@@ -65,11 +65,11 @@ class Proposal:
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
-        """Lead from each wanted column, as the mapping calls it, to the one in the table that is it or could be.
+        """A map from each wanted column, by its name in the mapping, to the table's column that is it or could be.
 
-        What the table has under its own name is read from there. The rest is matched in five rounds, the surest first:
-        names that differ in case, dots, blanks and dashes; other exports' names; those with a prefix; a name that says
-        genre; spellings. What one round takes the next does not offer again.
+        Columns that the table has by name are mapped to themselves. The rest is matched in five rounds, the surest
+        first: names that differ in case, dots, blanks and dashes; other exports' names; those with a prefix; a name
+        that says genre; spellings. Later rounds do not offer columns that an earlier round took.
         """
         found = {column: column for column in self._wanted if self._has(column)}
         for round_ in (same, by_alias, without_prefix, named_genre, spelt_alike):
@@ -82,7 +82,7 @@ class Proposal:
         return found
 
     def hint(self, column: str) -> str:
-        """Return what a missing column may be called here, in parentheses; nothing where no column is likely."""
+        """Return the likely name of a missing column, in parentheses; empty if no column is likely."""
         candidate = self.columns.get(column)
         if candidate is None or candidate == column:
             return ""
@@ -91,7 +91,7 @@ class Proposal:
         return f" ({asked}{self._but(candidate, self._wanted[column][1](candidate))})"
 
     def _but(self, column: str, fits: np.ndarray) -> str:
-        """Which cell does not fit, where a few of a column do not."""
+        """Return a sentence on the first cell of a column that does not fit; empty if all fit."""
         rows = np.flatnonzero(~fits)
         if not len(rows):
             return ""
@@ -100,7 +100,7 @@ class Proposal:
 
     @cached_property
     def proposed(self) -> ColumnMapping | None:
-        """The mapping of ``toml``, as it would be read here."""
+        """The mapping that results from reading ``toml`` here, or ``None``."""
         if self.toml is None:
             return None
         mapping = mapping_from(self.toml)
@@ -111,9 +111,9 @@ class Proposal:
 
     @cached_property
     def toml(self) -> str | None:
-        """The lines of a mapping that fits the table but for a few cells, with comments on what they leave out.
+        """The lines of a mapping that fits the table except for a few cells, with comments on the names left out.
 
-        ``None`` where the genre, or every number, is not to be found; where a number, if the mapping is ``whole``.
+        ``None`` if the genre or all numbers are not found, or, for a ``whole`` mapping, any number.
         """
         label = self.columns.get(self.mapping.label)
         numbers, left_out = self._numbers()
@@ -134,7 +134,7 @@ class Proposal:
         return "\n".join([*lines, *_comments({**left_out, **no_date, **no_text})])
 
     def _date(self) -> tuple[str | None, dict[str, str]]:
-        """The column of the date where it is a feature and most cells are dates, or why it is left out."""
+        """Return the date column if it is a feature and most of its cells are dates, or the reason to leave it out."""
         if not self.mapping.dated:
             return None, {}
         date = self.columns.get(self.mapping.date)
@@ -147,7 +147,10 @@ class Proposal:
         )
 
     def _numbers(self) -> tuple[dict[str, str], dict[str, str]]:
-        """The numbers by name, and why others are left out; the table's own, too, where it has few of those wanted."""
+        """Return the numbers by name and the reasons to leave others out.
+
+        The table's own numbers are included if it has few of the wanted ones.
+        """
         numbers: dict[str, str] = {}
         left_out: dict[str, str] = {}
         for name, column in self.mapping.numbers.items():
@@ -164,7 +167,7 @@ class Proposal:
         return numbers, left_out
 
     def _others(self) -> list[str]:
-        """Numeric columns that nothing is known of; none that number the rows, name a genre, or are identifiers."""
+        """Return unknown numeric columns, without those that number the rows, name a genre, or are identifiers."""
         label = self.columns.get(self.mapping.label)
         genres = text_cells(self._cells_of(label)) if label else None
         taken = {*self.columns.values(), label, GENRE, RELEASE_YEAR, *ALIASES[LABEL], *ALIASES[RELEASE_DATE]}
@@ -181,7 +184,7 @@ class Proposal:
 
     @cached_property
     def _wanted(self) -> dict[str, tuple[str, Callable[[str], np.ndarray]]]:
-        """Columns that the mapping names, with the name that each has here, and which cells of a column can be it."""
+        """The columns that the mapping names, each with its name here and a function that marks fitting cells."""
         wanted: dict[str, tuple[str, Callable[[str], np.ndarray]]] = {}
         if self.labelled or not self.mapping.whole or self._has(self.mapping.label):
             wanted[self.mapping.label] = (LABEL, self._is_label)
@@ -195,7 +198,7 @@ class Proposal:
 
     @cached_property
     def _spare(self) -> list[str]:
-        """Columns that can be named in a mapping and that are no giveaways."""
+        """The columns that a mapping can name and that are not giveaways."""
         names = list(map(str, self.raw.columns))
         return [n for n in names if n and names.count(n) == 1 and n not in GIVEAWAYS and _is_unicode(n)]
 
@@ -219,7 +222,7 @@ class Proposal:
         return np.full(len(self.raw), unfit(self._cells_of(column)) is None)
 
     def _throughout(self, column: str, fit: Callable[[pd.Series], np.ndarray]) -> np.ndarray:
-        """Which cells fit, but for rows without anything in them, which do not matter."""
+        """Mark the cells that fit, and the rows without any content, which do not matter."""
         cells = self._cells_of(column)
         if len(cells) and not fit(cells.head(_FIRST)).any():
             return np.zeros(len(cells), dtype=bool)
@@ -228,11 +231,11 @@ class Proposal:
 
     @cached_property
     def empty_rows(self) -> np.ndarray:
-        """Which rows are empty throughout; shape ``(n,)``, bool."""
+        """A mask of the rows that are entirely empty; shape ``(n,)``, bool."""
         return empty_rows(self.raw)
 
     def _is_label(self, column: str) -> np.ndarray:
-        """Whether it tells rows apart as a genre does: at least ``min_genres``, and fewer than there are rows."""
+        """Mark the cells that fit a genre; the column must have at least ``min_genres`` values, fewer than rows."""
         if unfit(self._cells_of(column)) is not None:
             return np.zeros(len(self.raw), dtype=bool)
         cells = text_cells(self._cells_of(column)).str.strip().to_numpy()
@@ -241,7 +244,7 @@ class Proposal:
 
 
 def _mostly(fits: np.ndarray) -> bool:
-    """Whether at most half of the cells do not fit."""
+    """Return whether at least half of the cells fit."""
     return bool(2 * fits.sum() >= len(fits))
 
 
@@ -251,7 +254,7 @@ def _counts_rows(cells: pd.Series) -> bool:
 
 
 def _gives_away(cells: pd.Series, genres: pd.Series) -> bool:
-    """Whether a number stands for the genre: few values, each of one genre alone."""
+    """Return whether a number encodes the genre: few values, each in only one genre."""
     kinds = cells.nunique()
     return 1 < kinds <= max(2, len(cells) // 2) and bool((genres.groupby(cells.to_numpy()).nunique() == 1).all())
 
@@ -264,13 +267,13 @@ def _is_unicode(text: str) -> bool:
 
 
 def _table(name: str, entries: Mapping[str, str]) -> list[str]:
-    """A table of TOML in one line, so that the message about it stays in sight; no line if it would be empty."""
+    """Return a TOML table on one line, so that the message above it stays in sight; no line for an empty table."""
     listed = ", ".join(f"{_key(key)} = {_quoted(column)}" for key, column in entries.items())
     return [f"{name} = {{ {listed} }}"] if entries else []
 
 
 def _comments(left_out: Mapping[str, str]) -> list[str]:
-    """One line for each reason to leave names out."""
+    """Return one comment line for each reason to leave names out."""
     names: dict[str, list[str]] = {}
     for name, why in left_out.items():
         names.setdefault(why, []).append(name)
@@ -282,10 +285,10 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    # JSON strings are TOML strings, but for escaped characters beyond the basic plane, and for DEL and its like
+    # JSON strings are TOML strings, except for escaped characters beyond the basic plane, and for DEL and the like
     return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def _one_line(text: str) -> str:
-    """Fit for a comment: TOML allows no control characters there."""
+    """Replace characters that cannot be printed; TOML allows no control characters in comments."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)

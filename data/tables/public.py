@@ -33,10 +33,10 @@ COLUMNS = (
 
 
 def read_public_table() -> pd.DataFrame:
-    """The public table as a raw frame: 32,833 rows, six genres; downloaded on the first call only.
+    """Read the public table as a raw frame: 32,833 rows, six genres; downloaded on the first call only.
 
     Raises:
-        InputError: it cannot be downloaded, or what came is not that table.
+        InputError: it cannot be downloaded, or the downloaded file is not that table.
     """
     kept = [folder / FILE_NAME for folder in cache_dirs()]
     path = next((path for path in kept if path.exists()), kept[0])
@@ -55,7 +55,7 @@ def read_public_table() -> pd.DataFrame:
 
 
 def _removed(path: Path) -> str:
-    """Remove a damaged table, and return the way on; somebody else may keep it, for reading alone."""
+    """Remove a damaged table and return the next step; the file may be read-only and belong to somebody else."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -71,14 +71,14 @@ def _download(path: Path) -> None:
 
     pooch.get_logger().setLevel("WARNING")
     try:
-        # no hash is published for the file: content_problems() is what vouches for it
+        # no hash is published for the file: content_problems() checks it instead
         pooch.retrieve(URL, known_hash=None, fname=path.name, path=path.parent, progressbar=False)
     except OSError as error:
         raise InputError(f"the public table could not be downloaded ({type(error).__name__}).\n{_WITHOUT}") from error
 
 
 def content_problems(raw: pd.DataFrame) -> list[str]:
-    """How ``raw`` differs from the public table in columns, rows and rows per genre; empty if it does not."""
+    """Return the differences of ``raw`` from the public table in columns, rows and rows per genre; empty if none."""
     missing = [name for name in COLUMNS if name not in raw.columns]
     if missing:
         return [f"columns are missing: {', '.join(missing)}"]

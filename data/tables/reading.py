@@ -1,4 +1,4 @@
-"""From bytes or a DataFrame to a raw frame: Parquet, comma- or tab-separated, told apart by content alone."""
+"""Reading of files and DataFrames to a raw frame: Parquet, comma- or tab-separated, recognised by content."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _OTHER_SEPARATORS = {";": "semicolons", "|": "'|'"}
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table as it stands: text cells for CSV and TSV (nothing counts as missing yet), Parquet's types.
+    """Read a table unchanged: text cells for CSV and TSV (nothing counts as missing yet), Parquet's types.
 
-    Column names may repeat in the result; whoever maps the columns reports that.
+    Column names may repeat in the result; the check of the mapped columns reports that.
 
     Raises:
         InputError: no such file, a directory, empty, binary, not UTF-8, or no table.
@@ -65,10 +65,10 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a DataFrame as the table that a Parquet file of it would hold; the user's own is not changed.
+    """Return a DataFrame as it would be in a Parquet file; the user's frame is not changed.
 
-    The index is 0..n-1 and its named levels are columns, as pandas writes them; the columns' names are ``str``; bytes
-    that are UTF-8 are text.
+    The index is 0..n-1 and its named levels become columns, as pandas writes them; column names are ``str``; bytes
+    that are UTF-8 become text.
     """
     levels = [n for n, name in enumerate(frame.index.names) if name is not None and name not in frame.columns]
     named = [frame.index.names[level] for level in levels]
@@ -81,12 +81,12 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
 def _plain_cells(cells: pd.Series) -> pd.Series:
     cells = decoded(cells.reset_index(drop=True))
     if isinstance(cells.dtype, pd.ArrowDtype) and cells.dtype.kind == "M":
-        cells.tolist()  # pandas finds a date out of range only when it is looked at
+        cells.tolist()  # pandas notices a date out of range only when it is read
     return cells
 
 
 def _frame(columns: list[pd.Series], names: list[str]) -> pd.DataFrame:
-    """Columns side by side; names may repeat."""
+    """Join columns side by side in a frame; names may repeat."""
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
     frame.columns = pd.Index(names, dtype=object)
     return frame
@@ -97,19 +97,19 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
-    except Exception as error:  # a damaged file raises whatever its bytes make of the readers
+    except Exception as error:  # a damaged file may make the readers raise anything
         raise InputError(f"{path} begins like Parquet but cannot be read as such: {error}") from error
     columns = [readable(partial(_parquet_cells, column), table.num_rows) for column in table.columns]
     return _frame(columns, table.column_names)
 
 
 def _parquet_cells(column: pyarrow.ChunkedArray) -> pd.Series:
-    """Return a column's cells with whole numbers whole and text as text.
+    """Return a column's cells with integers as integers and text as text.
 
-    pyarrow 26.0.1 turns integers into floats where one is null (2021 into 2021.0, and above 2**53 into another number)
-    unless it is told ``integer_object_nulls`` (``ChunkedArray.to_pandas``).
+    pyarrow 26.0.1 converts integers to floats if one is null (2021 to 2021.0, and above 2**53 to another number)
+    unless ``integer_object_nulls`` is set (``ChunkedArray.to_pandas``).
     """
-    column.validate(full=True)  # texts that are no UTF-8 would raise only where they are looked at
+    column.validate(full=True)  # text that is not UTF-8 would raise only when it is read
     return decoded(column.to_pandas(integer_object_nulls=True))
 
 
@@ -133,7 +133,7 @@ def _refuse_binary(path: Path, content: bytes) -> None:
 
 
 def _refuse_json(path: Path, content: bytes) -> None:
-    """Raise ``InputError`` for a list of rows, rows of lists, columns by name, or one row a line."""
+    """Raise ``InputError`` for JSON: a list of rows, rows of lists, columns by name, or one row per line."""
     if re.match(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[{\[])", content):
         raise InputError(
             f"{path} is JSON; {READABLE}: export it as one of these, in pandas by read_json(FILE).to_parquet(...), "
@@ -161,7 +161,7 @@ def _read_text(path: Path, content: bytes) -> pd.DataFrame:
 
 
 def _header(path: Path, content: bytes) -> tuple[str, list[str]]:
-    """The separator and the true column names (pandas would rename repeated ones)."""
+    """Return the separator and the true column names (pandas would rename repeated ones)."""
     text = content.decode("utf-8-sig").lstrip("\r\n")
     first_line = text.splitlines()[0]
     separator = "\t" if first_line.count("\t") >= first_line.count(",") and "\t" in first_line else ","

@@ -1,9 +1,9 @@
 """The synthetic twin of the six-genre table: any number of rows, deterministic, embedded, no download.
 
-Sampled from `synthetic_twin.json`, aggregate numbers and common words that `data.tables.synthetic_fit` took from the
-real tables once; no track in it ever existed. Per genre, clusters with quantiles joined by a Gaussian copula
-give the audio features; titles are bags of common words; the same track may be filed under several genres, as
-in the real table, so no classifier reaches 100%.
+It is sampled from `synthetic_twin.json`, aggregate numbers and common words that `data.tables.synthetic_fit` took
+from the real tables once; none of its tracks ever existed. The audio features come from clusters per genre, whose
+quantiles are joined by a Gaussian copula; titles are bags of common words; the same track may be listed under
+several genres, as in the real table, so no classifier reaches 100%.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ DECIMALS = {
     "instrumentalness": 6,
 }
 LEVELS = (0.002, 0.01, 0.025, *np.round(np.arange(0.05, 0.96, 0.05), 2).tolist(), 0.975, 0.99, 0.998)
-# Calibration against the real table (accuracies of audio, text and both): the two places where summaries lose
-# what tells genres apart. A copula holds pairwise structure only, so clusters are sampled a little narrower.
-# Rare words are not shipped, so common ones stand in, this share of them whatever the genre.
+# Calibrated against the real table (accuracies of audio, text and both), where summaries lose differences between
+# genres. A copula holds only pairwise structure, so clusters are sampled a little narrower (SPREAD). Rare words are
+# not shipped, so common ones replace them, this share of them independent of the genre.
 SPREAD = 0.94
 RARE_WORDS_NEUTRAL = 0.6
 YEAR_GROUPS = (1980, 1990, 2000, 2010)
@@ -92,12 +92,12 @@ def synthetic_frame(rows: int = DEFAULT_ROWS, seed: int = 0) -> pd.DataFrame:
 
 @functools.cache
 def load_twin() -> dict[str, Any]:
-    """The shipped summary numbers; treat as read-only."""
+    """Load the shipped summary numbers; treat them as read-only."""
     return json.loads(TWIN_FILE.read_text(encoding="utf-8"))
 
 
 def _apportion(shares: np.ndarray, total: int) -> np.ndarray:
-    """Whole numbers in proportion to shares that add up to `total` (largest remainders)."""
+    """Return whole numbers in proportion to `shares` that add up to `total` (largest remainders)."""
     exact = shares / shares.sum() * total
     whole = np.floor(exact).astype(int)
     largest = np.argsort(whole - exact, kind="stable")[: total - whole.sum()]
@@ -106,7 +106,7 @@ def _apportion(shares: np.ndarray, total: int) -> np.ndarray:
 
 
 def _sample_tracks(twin: dict[str, Any], genre: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """`count` different tracks of one genre: numbers by cluster, then albums, names and dates."""
+    """Sample `count` different tracks of one genre: numbers by cluster, then albums, names and dates."""
     clusters = {i: cluster for i, cluster in enumerate(twin["clusters"]) if cluster["genre"] == genre}
     sizes = _apportion(np.array([cluster["tracks"] for cluster in clusters.values()], dtype=float), count)
     tracks = pd.concat(
@@ -134,7 +134,7 @@ def _sample_tracks(twin: dict[str, Any], genre: str, count: int, rng: np.random.
 
 
 def _sample_numbers(cluster: dict[str, Any], count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Numbers of one cluster, sorted by year so that neighbours can share an album."""
+    """Sample the numbers of one cluster, sorted by year so that neighbours can share an album."""
     normal = rng.standard_normal((count, len(NUMBERS))) @ _copula_factor(cluster).T
     normal = normal[np.argsort(normal[:, NUMBERS.index("year")], kind="stable")]
     columns = {
@@ -147,7 +147,7 @@ def _sample_numbers(cluster: dict[str, Any], count: int, rng: np.random.Generato
 
 
 def _copula_factor(cluster: dict[str, Any]) -> np.ndarray:
-    """Matrix that correlates standard normals; eigenvalues clipped, since rounding can make one negative."""
+    """Return the matrix that correlates standard normals; eigenvalues clipped, as rounding can make one negative."""
     matrix = np.eye(len(NUMBERS))
     lower = np.tril_indices(len(NUMBERS), -1)
     matrix[lower] = cluster["copula"]
@@ -158,7 +158,7 @@ def _copula_factor(cluster: dict[str, Any]) -> np.ndarray:
 
 
 def _sample_albums(twin: dict[str, Any], count: int, rng: np.random.Generator) -> np.ndarray:
-    """For each of `count` tracks the number of its album's first track; albums hold neighbours."""
+    """Sample albums of neighbouring tracks; return the number of its album's first track for each of `count` tracks."""
     shares = _shares(twin["album_sizes"])
     sizes = rng.choice(len(shares), count, p=shares) + 1
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -167,9 +167,9 @@ def _sample_albums(twin: dict[str, Any], count: int, rng: np.random.Generator) -
 
 
 def _sample_names(twin: dict[str, Any], genre: str, kind: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` bags of common words with the real lengths and word frequencies of one genre.
+    """Sample `count` bags of common words with the real lengths and word frequencies of one genre.
 
-    Where a real title has a rare word, a common one stands in. An artist is one or two words of an album.
+    A common word replaces each rare word of a real title. An artist is one or two words of an album.
     """
     titles = twin["titles"][genre]["track" if kind == "track" else "album"]
     length_shares = _shares([1, 1] if kind == "artist" else titles["lengths"])
@@ -193,7 +193,7 @@ def _shares(counts: ArrayLike) -> np.ndarray:
 
 
 def _sample_dates(twin: dict[str, Any], years: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Release dates as text: day, month or year alone, with the real shares of that time."""
+    """Sample release dates as text, to the day, month or year, with the real shares of that time."""
     shares = np.cumsum(twin["date_forms"], axis=1)[np.searchsorted(YEAR_GROUPS, years, side="right")]
     form = (rng.random(len(years))[:, None] > shares[:, :-1]).sum(axis=1)
     months, days = rng.integers(1, 13, len(years)), rng.integers(1, 29, len(years))
@@ -207,7 +207,7 @@ def _sample_dates(twin: dict[str, Any], years: np.ndarray, rng: np.random.Genera
 def _repeat_tracks(
     twin: dict[str, Any], tracks: pd.DataFrame, repeats_per_cluster: np.ndarray, rng: np.random.Generator
 ) -> list[pd.DataFrame]:
-    """Further rows of tracks already sampled, some under another genre; popular tracks repeat more often."""
+    """Sample further rows of existing tracks, some under another genre; popular tracks repeat more often."""
     mean_rank = twin["repeat_popularity"]
     further = []
     for cluster, repeats in enumerate(repeats_per_cluster):

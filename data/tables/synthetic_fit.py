@@ -1,9 +1,9 @@
-"""Fits the synthetic twin: real tables in, aggregate numbers and common words out, never a row.
+"""Fit of the synthetic twin: real tables in, aggregate numbers and common words out, never a row.
 
     python -m data.tables.synthetic_fit train.csv edm.csv
 
-writes `data/synthetic_twin.json`, which `data.tables.synthetic` samples from. Every number describes at least
-MINIMUM_CLUSTER tracks, every word stands in at least MINIMUM_WORD tracks.
+writes `data/tables/synthetic_twin.json`, from which `data.tables.synthetic` samples. Each number describes at least
+MINIMUM_CLUSTER tracks; each word occurs in at least MINIMUM_WORD tracks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def fit_twin(rows: pd.DataFrame) -> dict[str, Any]:
-    """Summarise a table with the columns of the paper's Table 1; returns what `data.tables.synthetic` reads."""
+    """Summarise a table with the columns of the paper's Table 1 in the form that `data.tables.synthetic` reads."""
     rows = rows.assign(
         track=_normalised(rows.track_name, rows.track_album_name, rows.duration_ms.astype(str)),
         album=_normalised(rows.track_album_name, rows.track_album_release_date),
@@ -64,7 +64,7 @@ def fit_twin(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def words_of(title: str) -> list[str]:
-    """Lower-case words of a title, without punctuation."""
+    """Return the lower-case words of a title, without punctuation."""
     return WORD.findall(title.lower())
 
 
@@ -83,19 +83,19 @@ def _common_words(tracks: pd.DataFrame) -> list[str]:
 
 
 def _repeats(members: pd.DataFrame, rows: pd.DataFrame, genres: list[str]) -> list[int]:
-    """How many further rows the tracks of a cluster have under each genre."""
+    """Count the further rows of a cluster's tracks under each genre."""
     further = rows[rows.duplicated("track") & rows.track.isin(members.track)]
     return [int((further.playlist_genre == genre).sum()) for genre in genres]
 
 
 def _popularity_ratio(rows: pd.DataFrame, tracks: pd.DataFrame) -> float:
-    """Mean popularity rank (0 to 1) that tracks standing in further rows have among all tracks."""
+    """Return the mean popularity rank (0 to 1), among all tracks, of the tracks that have further rows."""
     rank = tracks.set_index("track").track_popularity.rank(pct=True)
     return round(float(rank[rows.track[rows.duplicated("track")]].mean()), 3)
 
 
 def _album_sizes(tracks: pd.DataFrame) -> list[int]:
-    """How many albums hold 1, 2, ... tracks of the table."""
+    """Count the albums with 1, 2, ... tracks in the table."""
     sizes = tracks.groupby("album").size().clip(upper=LARGEST_ALBUM)
     return np.bincount(sizes, minlength=LARGEST_ALBUM + 1)[1:].tolist()
 
@@ -106,7 +106,7 @@ def _title_is_album(tracks: pd.DataFrame) -> float:
 
 
 def _date_forms(rows: pd.DataFrame) -> list[list[float]]:
-    """[group of years][form]: shares of YYYY, YYYY-MM and YYYY-MM-DD."""
+    """Return the shares of YYYY, YYYY-MM and YYYY-MM-DD, as [group of years][form]."""
     length = rows.track_album_release_date.str.len()
     group = np.searchsorted(YEAR_GROUPS, rows.year, side="right")
     shares = pd.crosstab(group, length, normalize="index")
@@ -115,14 +115,14 @@ def _date_forms(rows: pd.DataFrame) -> list[list[float]]:
 
 
 def _clusters(tracks: pd.DataFrame) -> list[pd.DataFrame]:
-    """Groups of similar tracks inside one genre, none smaller than MINIMUM_CLUSTER."""
+    """Return groups of similar tracks within one genre, none smaller than MINIMUM_CLUSTER."""
     uniform = tracks[list(NUMBERS)].rank(pct=True, method="average") - 0.5 / len(tracks)
     labels = _large_clusters(np.column_stack([norm.ppf(uniform), tracks["mode"]]))
     return [tracks[labels == label] for label in np.unique(labels)]
 
 
 def _large_clusters(points: np.ndarray) -> np.ndarray:
-    """K-means labels; the count of clusters falls until the smallest holds MINIMUM_CLUSTER points."""
+    """Return k-means labels, with the number of clusters reduced until the smallest has MINIMUM_CLUSTER points."""
     for count in range(max(1, len(points) // TRACKS_PER_CLUSTER), 0, -1):
         labels = KMeans(count, n_init=10, random_state=0).fit_predict(points)
         if np.bincount(labels).min() >= MINIMUM_CLUSTER:
@@ -131,10 +131,10 @@ def _large_clusters(points: np.ndarray) -> np.ndarray:
 
 
 def _cluster(tracks: pd.DataFrame) -> dict[str, Any]:
-    """Quantiles, rank correlations, and counts of key and mode together."""
+    """Return the quantiles, rank correlations, and joint counts of key and mode of a cluster."""
     numbers = tracks[list(NUMBERS)]
     ranks = numbers.rank(method="average")
-    # The Gaussian copula whose rank correlation is the observed one (Pearson 1907).
+    # The Gaussian copula with the observed rank correlation (Pearson 1907).
     copula = 2 * np.sin(np.pi / 6 * ranks.corr().fillna(0).to_numpy())
     lower = np.tril_indices(len(NUMBERS), -1)
     tones = np.bincount(tracks.key * 2 + tracks["mode"], minlength=24)
@@ -151,7 +151,7 @@ def _short(values: np.ndarray) -> list[float]:
 
 
 def _titles(names: pd.Series, words: list[str]) -> dict[str, Any]:
-    """Counts of common words, of title lengths (all words, at least one), and the share of rare words."""
+    """Return the counts of common words and of title lengths (all words, at least one), and the share of rare words."""
     known = set(words)
     tokens = [words_of(name) for name in names]
     counts = Counter(word for title in tokens for word in set(title) & known)
@@ -165,7 +165,7 @@ def _titles(names: pd.Series, words: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read tab-separated tables, write the twin's JSON beside `data.tables.synthetic`."""
+    """Read tab-separated tables and write the twin's JSON beside `data.tables.synthetic`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="+", type=Path, help="tab-separated tables of the paper's format")
     parser.add_argument("-o", "--output", type=Path, default=TWIN_FILE)

@@ -30,9 +30,9 @@ class Tracks:
     """A checked table of tracks, rows in the order of their source.
 
     ``frame`` has the index 0..n-1 and the columns ``text_columns`` (``str``, ``""`` for missing),
-    ``track_album_release_date`` (``str``, where the source has it), ``number_columns`` then
+    ``track_album_release_date`` (``str``, if the source has it), ``number_columns`` then
     ``binary_columns`` (float64, finite) and ``genre`` (``str``, unless absent). ``source`` is a label
-    for people; ``warnings`` are sentences they should see.
+    for messages; ``warnings`` are sentences for the user.
     """
 
     frame: pd.DataFrame
@@ -56,12 +56,12 @@ class Tracks:
 
     @property
     def has_genre(self) -> bool:
-        """Whether the rows are labelled."""
+        """True if the rows are labelled."""
         return GENRE in self.frame.columns
 
     @cached_property
     def genres(self) -> np.ndarray:
-        """The label of every row, shape ``(n,)``, object array of ``str``; InputError where there is none."""
+        """The label of each row, shape ``(n,)``, object array of ``str``; InputError if there is no genre column."""
         if not self.has_genre:
             raise InputError(f"{self.source} has no genre column: it can be predicted, not trained on")
         return self.frame[GENRE].to_numpy(dtype=object)
@@ -73,7 +73,7 @@ class Tracks:
 
     @cached_property
     def track_keys(self) -> np.ndarray:
-        """What makes two rows the same track, shape ``(n,)``: name, album and duration, normalised."""
+        """The key of each row's track, shape ``(n,)``: name, album and duration, normalised."""
         self._require_text("track")
         parts = [_normalised(self.frame[name]) for name in self.text_columns]
         if DURATION in self.frame.columns:
@@ -82,9 +82,9 @@ class Tracks:
 
     @cached_property
     def album_keys(self) -> np.ndarray:
-        """What makes two rows share an album, shape ``(n,)``: album name and release date, normalised.
+        """The key of each row's album, shape ``(n,)``: album name and release date, normalised.
 
-        A row without an album name stands for itself: its track key is its album key.
+        A row without an album name has its track key as album key.
         """
         if ALBUM_NAME not in self.text_columns:
             raise InputError(f"{self.source} has no {ALBUM_NAME!r}: rows cannot be told apart by album")
@@ -101,9 +101,9 @@ class Tracks:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the rows, their order and their columns' names, the same for any file format.
+        """The SHA-256 (hex) of the rows, their order and their columns' names, the same for any file format.
 
-        Numbers count to 12 significant digits, so that a parser's last bit does not matter.
+        Numbers are compared to 12 significant digits, so that a parser's last bit does not matter.
         """
         digest = hashlib.sha256()
         numbers = {*self.number_columns, *self.binary_columns}
@@ -115,13 +115,13 @@ class Tracks:
         return digest.hexdigest()
 
     def subset(self, rows: Iterable[int] | np.ndarray) -> Tracks:
-        """The rows at these positions (integers, any order) or under this boolean mask."""
+        """Return the rows at these positions (integers, any order) or under this boolean mask."""
         chosen = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows))
         frame = self.frame.iloc[chosen if chosen.size else []].reset_index(drop=True)
         return replace(self, frame=frame)
 
     def only_genres(self, genres: Iterable[str]) -> Tracks:
-        """The rows of these genres, in their order."""
+        """Return the rows of these genres, in their order in the table."""
         return self.subset(np.isin(self.genres.astype(str), sorted(genres)))
 
 
@@ -132,18 +132,18 @@ def load_tracks(
     require_genre: bool = True,
     min_genres: int = 2,
 ) -> Tracks:
-    """Load and check a table of tracks; what a person should know of it is an `InputWarning`, too.
+    """Load and check a table of tracks; each warning about it is also issued as an `InputWarning`.
 
     Args:
         source: a path (comma- or tab-separated UTF-8, or Parquet), ``"spotify"`` (the public file),
             ``"synthetic[:ROWS]"``, or a DataFrame with any index and any types of columns. A file of such a name is
-            given as ``./synthetic``. One table reads alike in all of them.
-        mapping: what names the columns, or a TOML file of it (see `data.tables.columns.read_mapping`).
+            given as ``./synthetic``. The result is the same for each format of one table.
+        mapping: the names of the columns, or a TOML file with them (see `data.tables.columns.read_mapping`).
         require_genre: whether every row must have a genre.
-        min_genres: how many genres there must be at least; 1 for a table that only adds a genre.
+        min_genres: the least number of genres; 1 for a table that only adds a genre.
 
     Raises:
-        InputError: with everything that is wrong with the table, and a mapping that would fit as a note.
+        InputError: with all mistakes of the table, and a mapping that would fit as a note.
     """
     word = _word(source)
     if word and isinstance(mapping, str | Path):
@@ -165,7 +165,7 @@ def load_tracks(
 
 
 def read_source(source: Source) -> tuple[pd.DataFrame, str]:
-    """Return the table of a source as it stands, unchecked, and a label for it; ``InputError`` where there is none."""
+    """Return the unchanged, unchecked table of a source and a label for it; ``InputError`` if there is none."""
     if isinstance(source, pd.DataFrame):
         return plain_frame(source), FRAME_LABEL
     word = _word(source)
@@ -179,7 +179,7 @@ def read_source(source: Source) -> tuple[pd.DataFrame, str]:
 
 
 def _word(source: Source) -> str:
-    """The word that a source begins with where it is no file: ``synthetic`` or ``spotify``, else nothing."""
+    """Return the first word of a source that is not a file, ``synthetic`` or ``spotify``, else an empty string."""
     if not isinstance(source, str):
         return ""
     return source.partition(":")[0] if source == "spotify" or source.partition(":")[0] == "synthetic" else ""
@@ -197,9 +197,9 @@ def _synthetic(label: str) -> tuple[pd.DataFrame, str]:
 
 
 def hold_out_genre(tracks: Tracks, genre: str = "edm") -> tuple[Tracks, Tracks | None]:
-    """Split off the genre that is kept for the transfer stage, and say so (an `InputWarning`).
+    """Split off the genre that is kept for the transfer stage, and issue an `InputWarning` about it.
 
-    Returns ``(tracks, None)`` unchanged where the table lacks it or would keep fewer than two genres.
+    Returns ``(tracks, None)`` unchanged if the table lacks it or would keep fewer than two genres.
     """
     others = [name for name in tracks.genre_names if name != genre]
     if genre not in tracks.genre_names or len(others) < 2:
@@ -211,13 +211,13 @@ def hold_out_genre(tracks: Tracks, genre: str = "edm") -> tuple[Tracks, Tracks |
 
 
 def genre_called(tracks: Tracks, genre: str) -> str:
-    """Return a genre as the table spells it, ``edm`` or ``EDM``; as asked for where the table has that, or neither."""
+    """Return a genre as the table spells it, ``edm`` or ``EDM``; unchanged if the table has it so, or neither."""
     alike = [name for name in tracks.genre_names if name.casefold() == genre.casefold()]
     return genre if genre in alike or not alike else alike[0]
 
 
 def join_tracks(old: Tracks, new: Tracks) -> Tracks:
-    """All rows of ``old``, then all rows of ``new``; InputError unless both have the same columns."""
+    """Return all rows of ``old``, then all rows of ``new``; InputError unless both have the same columns."""
     ours, theirs = list(old.frame.columns), list(new.frame.columns)
     if ours != theirs:
         differing = ", ".join(sorted(set(ours) ^ set(theirs))) or "their order"

@@ -1,4 +1,4 @@
-"""Columns that are no text, numbers or dates: bytes, nested values, and what could not be read from its file."""
+"""Columns that are not text, numbers or dates: bytes, nested values, and cells that could not be read."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _NESTED = {dict: "structs", **dict.fromkeys((list, tuple, set, frozenset, np.nda
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A cell of a column that could not be read, and why: it matters only where something is read from it."""
+    """A cell of a column that could not be read, with the reason; it matters only if the column is needed."""
 
     why: str
 
 
 def readable(convert: Callable[[], pd.Series], rows: int) -> pd.Series:
-    """Return the cells that ``convert`` gives; where it fails, ``rows`` cells that say why."""
+    """Return the cells from ``convert``, or, if it fails, ``rows`` cells with the reason."""
     try:
         return convert()
-    except Exception as error:  # dates out of range, unknown time zones, text that is none: whatever the readers raise
+    except Exception as error:  # dates out of range, unknown time zones, invalid text: readers may raise anything
         cells = np.empty(rows, dtype=object)
         cells[:] = [Unreadable(str(error).strip() or type(error).__name__)] * rows
         return pd.Series(cells)
 
 
 def decoded(cells: pd.Series) -> pd.Series:
-    """Return cells with their bytes as text where all of them are UTF-8, else the cells as they are.
+    """Return cells with their bytes as text if all of them are UTF-8, else unchanged.
 
-    Parquet calls a column of bytes a string only where the writer annotated it (``LogicalType`` String, or
-    ``ConvertedType`` UTF8; apache/parquet-format, ``LogicalTypes.md``): older Spark, Hive and Impala did not, and then
-    pyarrow 26.0.1 reads ``binary`` and pandas 3.1.1 has cells of ``bytes``, whose ``str`` is ``b'edm'``. Texts of a
-    fixed size end in NUL bytes.
+    A column of bytes is a string in Parquet only if the writer annotated it (``LogicalType`` String, or
+    ``ConvertedType`` UTF8; apache/parquet-format, ``LogicalTypes.md``). Older Spark, Hive and Impala did not: pyarrow
+    26.0.1 then reads ``binary`` and pandas 3.1.1 has cells of ``bytes``, whose ``str`` is ``b'edm'``. Texts of a fixed
+    size end in NUL bytes.
     """
     if not _may_hold(cells.dtype, "binary"):
         return cells
@@ -50,7 +50,7 @@ def decoded(cells: pd.Series) -> pd.Series:
 
 
 def _may_hold(dtype: Any, *kinds: str) -> bool:
-    """Whether cells of this type can be of these Arrow types: those of numbers, dates and texts are not looked at."""
+    """Return whether a dtype can hold these Arrow types; cells of numbers, dates and texts need no check."""
     if isinstance(dtype, pd.CategoricalDtype):
         return _may_hold(dtype.categories.dtype, *kinds)
     if isinstance(dtype, pd.ArrowDtype):
@@ -59,9 +59,9 @@ def _may_hold(dtype: Any, *kinds: str) -> bool:
 
 
 def unfit(cells: pd.Series, what: str = "value") -> str | None:
-    """Return why nothing can be read from a column, and the remedy; ``None`` where its cells are plain ones.
+    """Return why a column cannot be used, and the remedy; ``None`` if its cells are plain values.
 
-    ``what`` is wanted of each row: a genre, a title.
+    ``what`` is the value wanted from each row: a genre, a title.
     """
     if not _may_hold(cells.dtype, "binary", "list", "struct", "map"):
         return None
@@ -80,7 +80,7 @@ def unfit(cells: pd.Series, what: str = "value") -> str | None:
 
 
 def shown(value: object) -> str:
-    """Return a cell as a message shows it, ``empty`` or in quotes and not too long."""
+    """Return a cell as text for a message: ``empty``, or in quotes and shortened."""
     if not isinstance(value, (*_NESTED,)) and (value is None or pd.isna(value) or value == ""):  # type: ignore[call-overload]
         return "empty"
     text = str(value.tolist() if isinstance(value, np.ndarray) else value)
@@ -88,7 +88,7 @@ def shown(value: object) -> str:
 
 
 def empty_rows(table: pd.DataFrame) -> np.ndarray:
-    """Return which rows of a table have nothing in any column; shape ``(n,)``, bool."""
+    """Return a mask of the rows of a table that are empty in every column; shape ``(n,)``, bool."""
     empty = np.full(len(table), table.shape[1] > 0)
     for place in range(table.shape[1]):
         empty[empty] = [_is_nothing(cell) for cell in table.iloc[:, place][empty].tolist()]

@@ -1,1 +1,1 @@
-"""Titles as numbers: sentence models and the embeddings that are kept."""
+"""Titles as numbers: sentence models and cached embeddings."""

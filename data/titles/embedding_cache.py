@@ -1,8 +1,8 @@
-"""Embeddings kept on disk by content: one SQLite file, shared by all studies and processes of a user.
+"""A cache of embeddings on disk, keyed by content: one SQLite file, shared by all studies and processes of a user.
 
-Key: the SHA-256 of model hash and sentence, so a renamed table still hits and another model never does.
-SQLite locks concurrent writers out of each other's way and survives a torn write; each row carries a
-checksum, and whatever cannot be read is encoded again: the cache may cost time, never a result.
+The key is the SHA-256 of model hash and sentence, so a renamed table still hits and another model never does.
+SQLite's locks keep concurrent writers apart, and it survives a torn write; each row carries a checksum, and
+unreadable rows are encoded again: the cache may cost time, never a result.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, crc INTEGER,
 
 
 class EmbeddingCache:
-    """Sentences to float32 vectors of one model; damaged or unreachable storage only means a miss."""
+    """A map from sentences to float32 vectors of one model; damaged or unreachable storage only means a miss."""
 
     def __init__(self, model_hash: str, directory: Path | None = None) -> None:
         self.model_hash = model_hash
         folders = (directory,) if directory else cache_dirs()
         self.path = folders[0] / FILE_NAME
-        """Where it is written, and looked up first."""
+        """The file that is written, and read first."""
         self._elsewhere = [folder / FILE_NAME for folder in folders[1:]]
 
     def load(self, sentences: Sequence[str]) -> dict[str, np.ndarray]:
-        """Vectors of those sentences that are stored and whole."""
+        """Return the vectors of those sentences that are stored undamaged."""
         sentence_of = {self._key(sentence): sentence for sentence in sentences}
         found: dict[str, np.ndarray] = {}
         for path in (self.path, *self._elsewhere):
@@ -80,7 +80,7 @@ class EmbeddingCache:
 
     @contextlib.contextmanager
     def _damage_removed(self, path: Path) -> Iterator[None]:
-        """A file that is no database any more is deleted; a locked or read-only one is left alone."""
+        """Run the body and delete a file that is no longer a database; a locked or read-only one is left alone."""
         try:
             yield
         except sqlite3.OperationalError:

@@ -1,8 +1,8 @@
 """Sentence embeddings of titles (paper 2.3.1): album name and track name through all-MiniLM-L6-v2, or another model.
 
-Every sentence is encoded once and kept on disk (`data.titles.embedding_cache`). The packaged model's batches hold
+Each sentence is encoded once and kept on disk (`data.titles.embedding_cache`). The packaged model's batches hold
 sentences of one token length, so nothing is padded and a vector depends on its batch only through the order of float32
-sums (2e-7 seen, 1e-6 promised). Any other model is left to sentence-transformers, with its own prompts and batches.
+sums (2e-7 seen, 1e-6 promised). Any other model is run by sentence-transformers, with its own prompts and batches.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 65536}
 SENTENCES_PER_SHARD = 1000
 
 Encoder = Callable[[list[list[str]], Path], Iterator[tuple[int, np.ndarray]]]
-"""(shards of sentences, model folder) -> (shard number, (n, size) array), in any order, as they get ready."""
+"""A function (shards of sentences, model folder) -> (shard number, (n, size) array), in order of completion."""
 
 
 def embed_titles(
@@ -41,12 +41,12 @@ def embed_titles(
     encoder: Encoder | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Embed "album track" for every row; paper 2.3.1.
+    """Embed "album track" for each row; paper 2.3.1.
 
     Returns float32 of shape (n, 384) (another model: its own width). `model` is the packaged one by default.
     `processes` defaults to the usable CPUs. `encoder` replaces the local processes, for example by Ray workers
     that map `encode`. `on_progress(done, total)` counts the distinct sentences that had to be encoded.
-    Raises InputError where the model is missing, damaged or unreadable.
+    Raises InputError if the model is missing, damaged or unreadable.
     """
     sentences = [_sentence(*pair) for pair in zip(album_names, track_names, strict=True)]
     if not sentences:
@@ -70,14 +70,17 @@ def embed_titles(
 
 
 def _cache_key(model: TextModel) -> str:
-    """What stands for a model in the cache: earlier versions stored half precision under the hash of any but ours."""
+    """Return a model's key in the cache.
+
+    Earlier versions stored half precision under the plain hash of any model but the packaged one.
+    """
     return model.sha256 if model.name is None else f"float32 {model.sha256}"
 
 
 def encode(sentences: Sequence[str], model_path: str | Path, threads: int = 1, device: str = "cpu") -> np.ndarray:
-    """Embed sentences in this process, without the cache: what a worker maps over shards.
+    """Embed sentences in this process, without the cache; workers map this function over shards.
 
-    Returns float32 of shape (n, size), unit length for all-MiniLM-L6-v2. Raises InputError where the folder
+    Returns float32 of shape (n, size), unit length for all-MiniLM-L6-v2. Raises InputError if the folder
     holds no model that sentence-transformers can read.
     """
     import torch
@@ -111,13 +114,13 @@ def _encode_unpadded(model: SentenceTransformer, sentences: Sequence[str], devic
 
 
 def check_text_model(model: TextModel) -> None:
-    """Embed one title; InputError where the model cannot, or gives no finite numbers."""
+    """Embed one title as a check; InputError if the model cannot, or returns numbers that are not finite."""
     try:
         rows = encode(["Thriller Beat It"], model.folder)
         problem = None if rows.size and np.isfinite(rows).all() else f"it gives {rows}"
     except InputError:
         raise
-    except Exception as error:  # a stranger's model: anything
+    except Exception as error:  # somebody else's model may raise anything
         problem = f"{type(error).__name__}: {error}"
     if problem:
         raise InputError(
@@ -129,9 +132,9 @@ def check_text_model(model: TextModel) -> None:
 def encode_locally(
     shards: list[list[str]], folder: Path, *, device: str = "cpu", processes: int | None = None
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Encode shards on this machine: one process per CPU with one thread each, or in this process on a GPU.
+    """Yield encoded shards from this machine: one process per CPU with one thread each, or this process on a GPU.
 
-    Two processes of one thread beat one of two threads: small products leave the second thread idle.
+    Two processes of one thread are faster than one of two: small products leave the second thread idle.
     """
     processes = min(processes or usable_cpus(), len(shards))
     if device != "cpu" or processes == 1:
@@ -150,13 +153,13 @@ def encode_locally(
 
 
 def cost_sorted_shards(sentences: Sequence[str], size: int = SENTENCES_PER_SHARD) -> list[list[str]]:
-    """Cut sentences into shards of similar length, dearest first; each sentence stands in exactly one."""
+    """Split sentences into shards of similar length, most expensive first; each sentence is in exactly one."""
     by_length = sorted(sentences, key=lambda sentence: (-len(sentence), sentence))
     return [by_length[start : start + size] for start in range(0, len(by_length), size)]
 
 
 def equal_length_batches(token_ids: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:
-    """Row numbers grouped into batches of one token length and at most `budget` tokens (at least one row)."""
+    """Yield batches of row numbers, each of one token length and at most `budget` tokens (at least one row)."""
     rows_by_length: dict[int, list[int]] = defaultdict(list)
     for row, ids in enumerate(token_ids):
         rows_by_length[len(ids)].append(row)
@@ -177,10 +180,10 @@ def _encode_numbered(number: int, sentences: list[str], folder: Path) -> tuple[i
 def _load_model(model_path: str, device: str) -> SentenceTransformer:
     """Return the model in this folder in float32, whatever precision it was saved in.
 
-    transformers loads weights in the precision in which they were saved: ``from_pretrained(dtype="auto")`` is the
-    default since version 5 (5.23.0, ``modeling_utils.py``), and sentence-transformers 6.2.0 passes none of its own. In
-    float16 or bfloat16 a CPU rounds otherwise for every width of a batch: a title's vector then changes with the titles
-    that it is encoded beside, by 4e-4; in float32, to which half precision goes over exactly, by 3e-7.
+    transformers loads weights in their saved precision: ``from_pretrained(dtype="auto")`` is the default since version
+    5 (5.23.0, ``modeling_utils.py``), and sentence-transformers 6.2.0 passes no other. In float16 or bfloat16 a CPU
+    rounds differently for each width of a batch, so a title's vector changes with the other titles in its batch, by
+    4e-4. In float32, which represents half precision exactly, it changes by 3e-7.
     """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -188,7 +191,7 @@ def _load_model(model_path: str, device: str) -> SentenceTransformer:
     logging.disable_progress_bar()
     try:
         return SentenceTransformer(model_path, device=device, local_files_only=True).float().eval()
-    except Exception as error:  # a folder that holds anything
+    except Exception as error:  # the folder may hold anything
         raise InputError(
             f"the text model: sentence-transformers cannot read {model_path}:\n{error}\n"
             "Fix: give the folder of a complete sentence-transformers model."

