@@ -88,7 +88,7 @@ class SearchSpace:
         return tuple({point.config_id: point for point in points}.values())
 
     def _listing(self) -> Iterator[dict[str, Any]]:
-        """Yield the values of every point of a grid."""
+        """Return an iterator over the values of every point of a grid."""
         points: Iterator[dict[str, Any]] = iter([{}])
         for name, parameter in self.parameters.items():
             assert isinstance(parameter, Choice)

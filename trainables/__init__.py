@@ -1,6 +1,6 @@
-"""Networks, trained as stacks, and what they are compared with."""
+"""Networks, trained as stacks, and the baselines they are compared with."""
 
 SEMANTICS_VERSION = 1
-"""Raised whenever the same configuration and seed would train to another curve, but for the rounding of sums.
+"""Version of the training, raised when a configuration and seed would train to another curve (rounding of sums aside).
 
-A study resumes only under its own."""
+A study resumes only under its own version."""

@@ -22,7 +22,7 @@ FOLDS = 5
 Point = Mapping[str, Any]
 
 # A point takes the low or the high level of every hyperparameter. All combinations would be 8 and 32 points;
-# a regular fraction varies every hyperparameter, half of the points at each level, at an affordable price.
+# a regular fraction varies every hyperparameter, half of the points at each level, at an affordable cost.
 _FOREST_LEVELS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
     {"max_depth": (10, 20), "n_estimators": (50, 100), "min_samples_leaf": (2, 1)}
 )
@@ -71,18 +71,18 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineResult:
-    """A point refitted on all training rows, and what it scores on rows that it has not seen."""
+    """A point refitted on all training rows, and its scores on unseen rows."""
 
     kind: str
     point: Point
     validation: Scores
     holdout: Scores | None
-    """``None`` where the split holds no rows out."""
+    """Scores on held-out rows; ``None`` where the split has none."""
     seconds: float
     """Wall time of the fit and of the scoring."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values by name."""
+        """Return plain values by name."""
         return {
             "kind": self.kind,
             "point": dict(self.point),
@@ -93,10 +93,10 @@ class BaselineResult:
 
 
 def fold_score(kind: str, point: Point, fold: int, x: np.ndarray, y: np.ndarray, seed: int) -> float:
-    """Accuracy of one point on one of the 5 stratified folds, after a fit on the other four; paper 3.1.
+    """Return the accuracy of one point on one of the 5 stratified folds, after a fit on the other four (paper 3.1).
 
     ``x`` is ``(n, d)`` and ``y`` ``(n,)`` integers from 0: training rows only. The folds depend on ``seed``
-    and ``y`` alone, so every point meets the same ones; they are drawn row by row, as in the paper, whatever
+    and ``y`` alone, so every point gets the same ones; they are drawn row by row, as in the paper, whatever
     the split.
 
     Raises ``InputError`` for an unknown kind, and where a genre has fewer than 5 rows.
@@ -118,7 +118,7 @@ def fold_score(kind: str, point: Point, fold: int, x: np.ndarray, y: np.ndarray,
 
 
 def choose(points: Sequence[Point], scores: Sequence[Sequence[float]]) -> Point:
-    """The point with the best mean of its folds' scores; ties go to the earlier, a NaN counts as the worst.
+    """Return the point with the best mean score over its folds; ties go to the earlier, a NaN counts as the worst.
 
     ``scores[i]`` holds the scores of ``points[i]``, one per fold in any order.
     """
@@ -133,7 +133,7 @@ def choose(points: Sequence[Point], scores: Sequence[Sequence[float]]) -> Point:
 
 
 def refit_and_score(kind: str, point: Point, features: Features, seed: int) -> BaselineResult:
-    """Fit a point on all training rows; score it on the validation rows, and on held-out rows if any.
+    """Fit a point on all training rows and score it on the validation rows, and on held-out rows if any.
 
     Raises ``InputError`` for an unknown kind.
     """
@@ -153,11 +153,11 @@ def refit_and_score(kind: str, point: Point, features: Features, seed: int) -> B
 
 
 def score(y_true: np.ndarray, y_predicted: np.ndarray) -> Scores:
-    """Accuracy and weighted precision, recall and F1; a genre that is never predicted has precision 0."""
+    """Return accuracy and weighted precision, recall and F1; a genre that is never predicted has precision 0."""
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, f1, _ = precision_recall_fscore_support(y_true, y_predicted, average="weighted", zero_division=0)
-    # sums of weights may end a last bit above 1
+    # sums of weights may exceed 1 by a last bit
     precision, recall, f1 = (min(float(value), 1.0) for value in (precision, recall, f1))
     return Scores(accuracy=float(np.mean(y_true == y_predicted)), precision=precision, recall=recall, f1=f1)
 

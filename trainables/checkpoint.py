@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors and JSON, never pickles; written whole or not at all, checked before use.
+"""Weights on disk: safetensors and JSON, never pickles; written whole or not at all, and checked before use.
 
 Two kinds: a *segment checkpoint* (one file, every member of a stack, all that is needed to train on) and a
 *model directory* (``model.safetensors`` and ``model.json``, one network, all that is needed to predict).
@@ -33,21 +33,21 @@ MODEL_FORMAT = 1
 
 
 class CheckpointError(Exception):
-    """A checkpoint that is missing, cut short, or not what the record says it is."""
+    """An error for a checkpoint that is missing, cut short, or not the one that the record names."""
 
 
 @dataclass(frozen=True)
 class MemberSource:
-    """Where one member's state stands: a segment checkpoint, its content hash, and the row in it."""
+    """The place of one member's state: a segment checkpoint, its content hash, and the row in it."""
 
     path: str
-    """Or a URI."""
+    """Path or URI of the checkpoint."""
     sha256: str
     row: int
 
 
 def write_segment(path: str | Path, stacks: Sequence[StackState], members: Sequence[str], epoch: int) -> str:
-    """Write the state of a segment after ``epoch``: one stack, or several of different architectures.
+    """Write the state of a segment after ``epoch``, one stack or several of different architectures.
 
     ``members`` are the ids of the rows, stack after stack. Returns the SHA-256.
     """
@@ -62,9 +62,9 @@ def write_segment(path: str | Path, stacks: Sequence[StackState], members: Seque
 
 
 def verify(path: str | Path, sha256: str) -> bytes:
-    """The content of a file with this hash, by path or URI; ``CheckpointError`` where it is missing or another.
+    """Return the content of a file with this hash, by path or URI; ``CheckpointError`` where it is missing or differs.
 
-    ``OSError`` where an object store does not answer: that says nothing about the checkpoint.
+    Raises ``OSError`` where an object store does not answer, which says nothing about the checkpoint.
     """
     try:
         content = read_file(path)
@@ -82,7 +82,7 @@ def verify(path: str | Path, sha256: str) -> bytes:
 
 
 def read_members(sources: Sequence[MemberSource]) -> StackState:
-    """The states of some members, one row each, in the order asked for, from one or more segment checkpoints.
+    """Read the states of some members, one row each, in the given order, from one or more segment checkpoints.
 
     Raises ``CheckpointError`` where a file is not the one that the record names, or has no such row, or where
     the members are not of one architecture.
@@ -99,7 +99,7 @@ def read_members(sources: Sequence[MemberSource]) -> StackState:
 
 
 def _row(stacks: Sequence[StackState], source: MemberSource) -> StackState:
-    """Row ``source.row``, counted through all stacks of a segment."""
+    """Return row ``source.row``, counted through all stacks of a segment."""
     row = source.row
     for stack in stacks:
         if 0 <= row < len(stack):
@@ -123,7 +123,7 @@ def _read_segment(path: str, sha256: str) -> list[StackState]:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a model directory says of its network: enough to predict, and where it came from."""
+    """The description of a network in its model directory: all that prediction needs, and its origin."""
 
     architecture: Architecture
     configuration: Configuration
@@ -134,11 +134,11 @@ class ModelCard:
     scaler: Mapping[str, Any]
     """A ``data.inputs.features.Scaler`` as JSON."""
     fingerprint: str
-    """Of the features that it was trained on."""
+    """Fingerprint of the features that it was trained on."""
     provenance: Mapping[str, Any]
     """Study, configuration id, seed, epoch, metrics, versions."""
     text_model: Mapping[str, Any] | None = None
-    """Name and hash of the sentence model behind the text inputs; ``None`` without any, and in older models."""
+    """Name and hash of the sentence model for the text inputs; ``None`` without any, and in older models."""
 
     def __post_init__(self) -> None:
         if len(self.genres) != self.architecture.output_size:
@@ -163,11 +163,11 @@ class ModelCard:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the network's inputs, in order."""
+        """The names of the network's inputs, in order."""
         return scaler_from_json(self.scaler).names
 
     def to_json(self, weights_sha256: str) -> str:
-        """The content of ``model.json``."""
+        """Return the content of ``model.json``."""
         document = {
             "format": MODEL_FORMAT,
             "weights_sha256": weights_sha256,
@@ -198,9 +198,9 @@ def save_model(directory: Path, state: Mapping[str, Tensor], card: ModelCard) ->
 
 
 def load_model(directory: str | Path) -> tuple[GenreMLP, ModelCard]:
-    """The network, in evaluation mode, and the card of a model directory.
+    """Load the network, in evaluation mode, and the card of a model directory.
 
-    Raises ``InputError`` where the directory holds no model, a newer format, or weights other than described.
+    Raises ``InputError`` where the directory holds no model, a newer format, or weights other than those described.
     """
     directory = user_path(directory)
     try:
@@ -222,7 +222,7 @@ def load_model(directory: str | Path) -> tuple[GenreMLP, ModelCard]:
 
 
 def _read_card(text: str) -> tuple[ModelCard, str]:
-    """The card in ``model.json``, and the hash of the weights it belongs to."""
+    """Read the card in ``model.json``, and the hash of its weights."""
     document = json.loads(text)
     if document["format"] != MODEL_FORMAT:
         raise InputError(
@@ -246,7 +246,7 @@ def _read_card(text: str) -> tuple[ModelCard, str]:
 
 
 def _network(card: ModelCard, weights: Mapping[str, Tensor]) -> GenreMLP:
-    """The network with these weights, built only once they have its sizes: a card may claim any."""
+    """Build the network with these weights, after checking that they have its sizes, since a card may claim any."""
     *hidden, output = card.architecture.layer_sizes
     sizes = {f"hidden.{depth}.0.weight": size for depth, size in enumerate(hidden)}
     sizes["output.weight"] = output

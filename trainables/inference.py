@@ -1,4 +1,4 @@
-"""Genres for new tracks from any model directory: no Ray, no training data."""
+"""Prediction of genres for new tracks from any model directory, without Ray or training data."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from trainables.mlp import GenreMLP
 
 PROBABILITY = "probability_"
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d+)?")
-"""Without leading zeros, and no longer than what a float keeps: such digits may be a name."""
+"""A number without leading zeros, no longer than a float keeps; other digits may be a name."""
 _CHUNK_ROWS = 4096
 _LISTED = 12
 
 
 def load_inputs(model_directory: str | Path, source: Source, mapping: str | Path | None = None) -> Tracks:
-    """A table of tracks, as ``load_tracks`` reads it, of which nothing is asked but what the model reads.
+    """Read a table of tracks as ``load_tracks`` does, requiring only the columns that the model reads.
 
     Titles are read where the table has them. Without a mapping a number's column has its name. Raises ``InputError``
     where the directory holds no sound model, or the table or the mapping lacks an input of it.
@@ -51,10 +51,10 @@ def load_inputs(model_directory: str | Path, source: Source, mapping: str | Path
 
 
 def predict_table(model_directory: str | Path, source: Source, mapping: str | Path | None = None) -> pd.DataFrame:
-    """``predict`` for a table as ``load_inputs`` takes it, beside all the columns that the table has.
+    """Predict for a table as ``load_inputs`` takes it, and return the result beside all columns of the table.
 
-    Returns the same rows in the same order: the table's columns as they stand (a column of plain numbers as numbers),
-    then ``playlist_genre`` and the probabilities, in place of columns of the table that have these names.
+    Returns the same rows in the same order: the table's columns unchanged (a column of plain numbers as numbers), then
+    ``playlist_genre`` and the probabilities, which replace columns of the table with these names.
 
     Raises ``InputError`` as ``load_inputs`` and ``predict`` do, and where the table has genres that the model lacks.
     """
@@ -68,7 +68,7 @@ def predict_table(model_directory: str | Path, source: Source, mapping: str | Pa
 
 
 def _readable(table: pd.DataFrame, label: str) -> pd.DataFrame:
-    """Leave out columns that could not be read, and say so (an `InputWarning`)."""
+    """Leave out columns that could not be read, with an `InputWarning`."""
     unread = {name: cells.iloc[0] for name, cells in table.items() if len(cells)}
     unread = {name: cell for name, cell in unread.items() if isinstance(cell, Unreadable)}
     for name, cell in unread.items():
@@ -77,7 +77,7 @@ def _readable(table: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:
-    """A genre in a table says what its rows are taken to be: one that the model lacks it can never give."""
+    """Raise ``InputError`` where a table's rows have a genre that the model lacks and so can never predict."""
     card = load_model(model_directory)[1]
     known = card.genres
     labelled = table.loc[:, table.columns == column]
@@ -94,7 +94,7 @@ def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory:
 
 
 def _held_back(genres: list[str], model_directory: Path) -> str:
-    """Why the model does not know genres that its study has, and which model of the study does."""
+    """Return text that says why the model lacks genres of its study, and which model of the study knows them."""
     if not genres:
         return ""
     places = (parent / "stages" / "transfer" for parent in model_directory.absolute().parents[:2])
@@ -104,7 +104,7 @@ def _held_back(genres: list[str], model_directory: Path) -> str:
 
 
 def _genres_known(model_directory: Path) -> tuple[str, ...]:
-    """The genres of a model; none where there is no sound one."""
+    """Return the genres of a model; none where there is no sound one."""
     try:
         return load_model(model_directory)[1].genres
     except InputError:
@@ -112,20 +112,23 @@ def _genres_known(model_directory: Path) -> tuple[str, ...]:
 
 
 def _numbers_as_such(cells: pd.Series) -> pd.Series:
-    """A file of text has no numbers, and a negative one would be taken for a spreadsheet's formula."""
+    """Return cells of plain numbers as numbers.
+
+    A text file has only text, and a negative number in it would be taken for a spreadsheet's formula.
+    """
     if not all(isinstance(cell, str) and _PLAIN_NUMBER.fullmatch(cell) for cell in cells):
         return cells
     return pd.to_numeric(cells)
 
 
 def predict(model_directory: str | Path, tracks: Tracks | Source) -> pd.DataFrame:
-    """The most probable genre of every track, and the probability of each genre.
+    """Predict the most probable genre of every track, and the probability of each genre.
 
-    ``tracks`` are read as ``load_inputs`` does unless they have been.
+    ``tracks`` are read as by ``load_inputs``, unless they are read already.
 
     Returns one row per track in the tracks' order, index 0..n-1: the table's text columns,
     ``playlist_genre`` (``str``), and a float64 column ``probability_<genre>`` for each genre in the model's
-    order; these sum to 1. Genres that the table may have are not looked at.
+    order; these sum to 1. Genres in the table are ignored.
 
     Raises ``InputError`` where the directory holds no sound model, or the table lacks an input of it.
     """
@@ -144,7 +147,7 @@ def predict(model_directory: str | Path, tracks: Tracks | Source) -> pd.DataFram
 
 
 def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.ndarray:
-    """The tracks as the model reads them: its inputs, in its order, by its scaler; ``(n, d)`` float32.
+    """Return the tracks as the model reads them: its inputs, in its order, by its scaler; ``(n, d)`` float32.
 
     Columns that the model does not know are left out. Raises ``InputError`` naming every missing input.
     """
@@ -163,7 +166,7 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
 
 
 def _numbers(card: ModelCard) -> list[str]:
-    """The model's inputs that are no text, by their names in a table."""
+    """Return the model's inputs that are not text, by their names in a table."""
     return [name for name in scaler_from_json(card.scaler).columns if not is_text_input(name, card.feature_kind)]
 
 

@@ -16,7 +16,7 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What fixes the shapes of a network's parameters."""
+    """The settings that fix the shapes of a network's parameters."""
 
     input_size: int
     hidden_layers: tuple[int, ...]
@@ -36,7 +36,7 @@ class Architecture:
 
     @classmethod
     def of(cls, configuration: Configuration, input_size: int, output_size: int) -> Architecture:
-        """The architecture that a configuration asks for."""
+        """Return the architecture of a configuration."""
         return cls(
             input_size=input_size,
             hidden_layers=configuration.hidden_layers,
@@ -47,19 +47,19 @@ class Architecture:
 
     @property
     def layer_sizes(self) -> tuple[tuple[int, int], ...]:
-        """(inputs, outputs) of each linear layer, from the input up."""
+        """The (inputs, outputs) of each linear layer, from the input up."""
         widths = (self.input_size, *self.hidden_layers, self.output_size)
         return tuple(itertools.pairwise(widths))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as ``Architecture(**values)`` takes them back."""
+        """Return plain values, which ``Architecture(**values)`` takes back."""
         return {**asdict(self), "hidden_layers": list(self.hidden_layers)}
 
 
 class GenreMLP(nn.Module):
     """Linear, batch normalisation, activation and dropout for each hidden layer, then a linear output layer.
 
-    A linear layer that batch normalisation follows has no bias: the normalisation would take it away again.
+    A linear layer before batch normalisation has no bias, as the normalisation would remove it.
 
     **Shape**
 
@@ -98,13 +98,13 @@ class GenreMLP(nn.Module):
 
     @classmethod
     def build(cls, architecture: Architecture, seed: int, dropout: float = 0.5) -> GenreMLP:
-        """A network with PyTorch's default initial weights, drawn from ``seed`` alone."""
+        """Build a network with PyTorch's default initial weights, drawn from ``seed`` alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(**asdict(architecture), dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Class scores of each row."""
+        """Return the class scores of each row."""
         for layer in self.hidden:
             x = layer(x)
         return self.output(x)

@@ -1,4 +1,4 @@
-"""Fusion and transfer (paper 4.4, 4.5): networks trained outside the sweep, from scratch or from another's weights."""
+"""Fusion and transfer (paper 4.4, 4.5): networks trained outside the sweep, from scratch or from other weights."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from trainables.training import train_segment
 
 @dataclass(frozen=True)
 class Copied:
-    """What a warm start took from its source, by the names of ``GenreMLP.state_dict``."""
+    """Tensors that a warm start took from its source, by the names of ``GenreMLP.state_dict``."""
 
     tensors: tuple[str, ...]
-    """Copied whole."""
+    """Tensors copied whole."""
     inputs: tuple[str, ...]
     """Inputs whose column of the first layer was copied."""
     fresh: tuple[str, ...]
-    """Left as initialised, the first layer among them where some of its columns are fresh."""
+    """Tensors left as initialised, including the first layer where some of its columns are fresh."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +39,12 @@ class Variant:
     configuration: Configuration
     initial: Mapping[str, Tensor] | None = None
     frozen: bool = False
-    """Train the output layer alone; running statistics of batch normalisation follow the new rows all the same."""
+    """Train the output layer alone; running statistics of batch normalisation still follow the new rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VariantResult:
-    """A variant's learning curve, and its best epoch's weights and scores."""
+    """A variant's learning curve, and the weights and scores of its best epoch."""
 
     name: str
     seed: int
@@ -65,10 +65,10 @@ def warm_start(
     *,
     fresh_output: bool,
 ) -> tuple[dict[str, Tensor], Copied]:
-    """Initial weights with everything copied from ``source`` that fits (paper 4.5).
+    """Return initial weights with everything that fits copied from ``source`` (paper 4.5).
 
-    Columns of the first layer are matched by the name of their input; every other tensor by its name and shape; the
-    output layer stays fresh with ``fresh_output``. What is not copied is drawn from ``seed``.
+    Columns of the first layer are matched by the name of their input, every other tensor by its name and shape; the
+    output layer stays fresh with ``fresh_output``. Everything else is drawn from ``seed``.
     """
     fresh = GenreMLP.build(architecture, seed).state_dict()
     state = {name: tensor.clone() for name, tensor in fresh.items()}
@@ -101,7 +101,7 @@ def _copy_columns(
 def train_variants(
     variants: Sequence[Variant], features: Features, *, seed: int, epochs: int, device: str = "cpu"
 ) -> list[VariantResult]:
-    """Train variants of one shape as a stack, on the same batches and noise; results in the order given."""
+    """Train variants of one shape as a stack, on the same batches and noise, and return results in the order given."""
     torch.set_num_threads(1)
     configurations = [variant.configuration for variant in variants]
     architecture = Architecture.of(configurations[0], len(features.names), len(features.genres))
@@ -133,7 +133,7 @@ def train_variants(
 
 @torch.inference_mode()
 def score_best(state: StackState, architecture: Architecture, x: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
-    """Scores of each member's best weights on some rows ``x (n, d)``, ``y (n,)``; nothing where there are none."""
+    """Return scores of each member's best weights on rows ``x (n, d)``, ``y (n,)``; none where there are no rows."""
     if not len(y):
         return []
     rows = Rows.of(x, y, architecture.output_size, state.parameters.dtype, state.parameters.device)
@@ -143,7 +143,7 @@ def score_best(state: StackState, architecture: Architecture, x: np.ndarray, y: 
 
 
 def simple_network() -> Configuration:
-    """The paper's simple network (4.2, Table 3)."""
+    """Return the configuration of the paper's simple network (4.2, Table 3)."""
     return Configuration(
         hidden_layers=(64, 32, 16),
         batch_norm=True,
@@ -157,9 +157,9 @@ def simple_network() -> Configuration:
 
 
 def for_stage(configuration: Configuration, patience: int | None, epochs: int) -> Configuration:
-    """The promoted hyperparameters for a stage: its own length, and a patience where the user asks for one.
+    """Return the promoted hyperparameters with a stage's own length, and a patience where the user asks for one.
 
-    A learning-rate schedule takes the whole stage.
+    A learning-rate schedule spans the whole stage.
     """
     stage = replace(configuration, patience=patience, epochs=None)
     return stage if stage.schedule == "constant" else replace(stage, schedule_epochs=epochs)
@@ -173,5 +173,5 @@ def _network(variant: Variant, architecture: Architecture, seed: int) -> GenreML
 
 
 def _frozen(architecture: Architecture) -> int:
-    """Parameters of a member's row that stand before the output layer."""
+    """Return the number of parameters before the output layer in a member's row."""
     return next(slot.start for slot in Layout.of(architecture).parameters if slot.name == "output.weight")

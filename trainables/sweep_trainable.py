@@ -1,4 +1,4 @@
-"""The Tune trainable: one trial is one segment of one stack, reported once; it keeps nothing but the features."""
+"""The Tune trainable: one trial is one segment of one stack, reported once; it keeps only the features."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ from trainables.stack.state import StackState
 from trainables.training import SegmentResult, train_segment
 
 PAUSE = ""
-"""In the place of a segment: nothing to train for a moment."""
+"""Stands in place of a segment when there is nothing to train for a moment."""
 
 _PAUSE_SECONDS = 0.2
 
 
 class SegmentTrainable(tune.Trainable):
-    """Trains the segment in ``config["segment"]`` (JSON) from its input checkpoints to one output checkpoint.
+    """A trainable for the segment in ``config["segment"]`` (JSON), from its input checkpoints to one output checkpoint.
 
-    ``features`` are the handles of the arrays in the object store, by encoding, ``checkpoints`` the folder of the
-    study's segment checkpoints, a path or a URI. The one result holds ``report`` (JSON) with every member's metrics
+    ``features`` are the handles of the arrays in the object store, by encoding; ``checkpoints`` is the folder of the
+    study's segment checkpoints, a path or a URI. The only result holds ``report`` (JSON) with every member's metrics
     of every epoch.
     """
 
     def setup(  # type: ignore[override]
         self, config: dict[str, Any], features: Mapping[str, FeatureHandle], checkpoints: str, device: str
     ) -> None:
-        """Fetch the features, once per worker; other encodings when a segment asks for them."""
+        """Fetch the features, once per worker; other encodings are fetched when a segment needs them."""
         torch.set_num_threads(1)
         self._features = features
         self._checkpoints = checkpoints
         self._device = device
         self._encoded: dict[str, TrainingData] = {}
-        if len(features) == 1 and device == "cpu":  # a GPU that is not there is the first segment's to say
+        if len(features) == 1 and device == "cpu":  # the first segment reports a missing GPU
             self._data(*features)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Workers are reused: nothing of the last segment is left."""
+        """Return True, since workers are reused and nothing of the last segment is left."""
         return True
 
     def step(self) -> dict[str, Any]:
         """Train the segment, or report why that was not possible.
 
-        A member whose training raises is looked for by the driver; a disk that cannot be written, a checkpoint that is
-        damaged, a GPU or a library that is not there is no member's fault, and stops the study.
+        The driver searches for a member whose training raises. A disk that cannot be written to, a damaged checkpoint,
+        or a missing GPU or library is no member's fault and stops the study.
         """
         if self.config["segment"] == PAUSE:
             time.sleep(_PAUSE_SECONDS)
@@ -88,7 +88,7 @@ class SegmentTrainable(tune.Trainable):
             raise FileNotFoundError(f"{socket.gethostname()} has no folder {self._checkpoints}")
         results = self._train(segment)
         members = [member["config_id"] for member in segment["members"]]
-        # each attempt has a file of its own: a worker that outlives its driver must not write over a later one's
+        # each attempt has its own file: a worker that outlives its driver must not overwrite a later one's
         file = f"{segment['segment_id']}-{secrets.token_hex(4)}.safetensors"
         states = [result.state for result in results]
         sha256 = write_segment(join(self._checkpoints, file), states, members, segment["last_epoch"])
@@ -138,17 +138,17 @@ class SegmentTrainable(tune.Trainable):
         return self._encoded[encoding]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: the output checkpoint is the study's, not Tune's."""
+        """Do nothing, since the output checkpoint is the study's, not Tune's."""
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Nothing: a retried segment starts from its input checkpoints."""
+        """Do nothing, since a retried segment starts from its input checkpoints."""
 
 
 _Member = tuple[Configuration, dict[str, Any]]
-"""A configuration and where its newest state stands."""
+"""A configuration and the place of its newest state."""
 
 
 def _kind(member: _Member) -> tuple[object, ...]:
-    """What members of a segment may differ in, and those of a stack may not."""
+    """Return the settings in which members of a segment may differ but those of a stack may not."""
     configuration = member[0]
     return configuration.encoding, configuration.activation, configuration.batch_norm

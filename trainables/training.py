@@ -24,7 +24,7 @@ DIVERGED = "diverged"
 
 @dataclass(frozen=True)
 class MemberResult:
-    """What one member did in a segment: its epochs, and why it ended before the segment did (or ``None``)."""
+    """One member's results in a segment: its epochs, and the reason why it ended before the segment (or ``None``)."""
 
     epochs: tuple[EpochMetrics, ...]
     ending: str | None
@@ -32,7 +32,7 @@ class MemberResult:
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """The members' results and the state they are left in, both in the order of the stack."""
+    """The members' results and their final state, both in the order of the stack."""
 
     members: tuple[MemberResult, ...]
     state: StackState
@@ -51,7 +51,7 @@ def train_segment(
     """Train a stack through the epochs ``first_epoch`` to ``last_epoch``, both included.
 
     A member leaves the stack when its validation loss has not fallen for its ``patience`` epochs, or is no
-    longer a number; those who stay do not notice. The first ``frozen[k]`` parameters of member ``k`` do not
+    longer a number; this does not affect the others. The first ``frozen[k]`` parameters of member ``k`` do not
     train. Writes the tensors of ``state`` in place.
     """
     epochs: list[list[EpochMetrics]] = [[] for _ in configurations]
@@ -81,7 +81,7 @@ def train_segment(
 
 @dataclass(frozen=True)
 class _Work:
-    """What all members of a segment have in common, and the settings of each."""
+    """The common inputs of a segment's members, and the settings of each."""
 
     configurations: Sequence[Configuration]
     data: TrainingData
@@ -108,7 +108,7 @@ class _Stack:
 
     @torch.inference_mode()
     def train_epoch(self, epoch: int) -> list[EpochMetrics]:
-        """One pass over the training rows and one over the validation rows."""
+        """Run one pass over the training rows and one over the validation rows."""
         started = time.perf_counter()
         train_loss = self._train(epoch)
         scores = self._engine.evaluate(self._data.val)
@@ -119,7 +119,7 @@ class _Stack:
         return [EpochMetrics(epoch=epoch, seconds=seconds, **dict(zip(columns, row, strict=True))) for row in rows]
 
     def _train(self, epoch: int) -> torch.Tensor:
-        """Train through the epoch; returns the mean training loss ``(K,)``, dropout included."""
+        """Train through the epoch and return the mean training loss ``(K,)``, dropout included."""
         train = self._data.train
         hidden_layers = self._networks.architecture.hidden_layers
         step = (epoch - 1) * self._steps
@@ -145,7 +145,7 @@ class _Stack:
         self._diverged = (~loss.isfinite()).tolist()
 
     def stopped(self) -> dict[int, str]:
-        """Positions of the members that end after this epoch, and why."""
+        """Return the positions of the members that end after this epoch, and their reasons."""
         waited = self.state.waited.tolist()
         found = {}
         for position, configuration in enumerate(self._configurations):

@@ -1,7 +1,7 @@
-"""The rows a stack trains on, and the order and the dropout noise of every epoch.
+"""The training rows of a stack, and the order and the dropout noise of every epoch.
 
 Order and noise are pure functions of (seed, epoch): no generator state needs saving, every member of a stack
-sees the same batches, and a configuration alone sees the batches that it would see in company.
+sees the same batches, and a configuration sees the same batches alone as in a stack.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHUNK_BATCHES = 16
 
 @dataclass(frozen=True)
 class Rows:
-    """Features ``x (n, d)``, genre numbers ``y (n,)`` int64, and ``one_hot (n, padded(C))`` of them."""
+    """Features ``x (n, d)``, genre numbers ``y (n,)`` int64, and their ``one_hot (n, padded(C))``."""
 
     x: Tensor
     y: Tensor
@@ -35,7 +35,7 @@ class Rows:
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, classes: int, dtype: torch.dtype, device: torch.device) -> Rows:
-        """Tensors over arrays, which are never written; float32 arrays on the CPU are not copied."""
+        """Wrap arrays as tensors that are never written; float32 arrays on the CPU are not copied."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             features = torch.from_numpy(x).to(device=device, dtype=dtype)
@@ -67,14 +67,14 @@ class TrainingData:
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
     ) -> TrainingData:
-        """Training data from arrays as ``data.Features`` holds them."""
+        """Build training data from arrays as ``data.Features`` holds them."""
         device = torch.device(device)
         train = Rows.of(x_train, y_train, classes, dtype, device)
         return cls(train, Rows.of(x_val, y_val, classes, dtype, device), classes)
 
     @classmethod
     def of_features(cls, features: Features, device: str = "cpu") -> TrainingData:
-        """Training data on a device; ``InputError`` where PyTorch cannot train on it here."""
+        """Build training data on a device; ``InputError`` where PyTorch cannot train on it here."""
         if device == "cuda" and not torch.cuda.is_available():
             raise InputError(
                 f"--device cuda: PyTorch {torch.__version__} finds no GPU that it can use on {socket.gethostname()}: "
@@ -113,11 +113,11 @@ class Chunk:
 
     @property
     def whole(self) -> bool:
-        """False for the last of an epoch, where fewer rows are left."""
+        """False for the last chunk of an epoch when fewer rows are left."""
         return len(self) == CHUNK_BATCHES * self.batch_size
 
     def batches(self) -> list[Batch]:
-        """The same, cut into batches."""
+        """Return the chunk cut into batches."""
         x, one_hot = self.x.split(self.batch_size), self.one_hot.split(self.batch_size)
         layers = [noise.split(self.batch_size) for noise in self.noise.split(self.widths, dim=1)]
         noises = zip(*layers, strict=True)
@@ -125,7 +125,7 @@ class Chunk:
 
 
 def generator(purpose: str, seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """A random generator that depends on its three names alone."""
+    """Return a random generator that depends on its purpose, seed and epoch alone."""
     return torch.Generator(device).manual_seed(_seed(purpose, seed, epoch))
 
 
@@ -135,9 +135,9 @@ def _seed(purpose: str, seed: int, epoch: int) -> int:
 
 
 def epoch_noise(seed: int, epoch: int, width: int, like: Tensor) -> Callable[[int], Tensor]:
-    """A function that draws the epoch's dropout noise, so many rows ``(rows, width)`` at a time.
+    """Return a function that draws the epoch's dropout noise, ``(rows, width)`` at a time.
 
-    It is ``layers.scaled_noise`` of PyTorch's generator, which on the CPU is drawn by compiled code.
+    The noise is ``layers.scaled_noise`` of PyTorch's generator; on the CPU, compiled code draws it.
     """
     if like.device.type != "cpu" or like.dtype != torch.float32:
         drawn = generator("noise", seed, epoch, like.device)
@@ -153,17 +153,17 @@ def epoch_noise(seed: int, epoch: int, width: int, like: Tensor) -> Callable[[in
 
 
 def epoch_order(seed: int, epoch: int, rows: int) -> Tensor:
-    """The permutation ``(rows,)`` in which an epoch visits the training rows."""
+    """Return the permutation ``(rows,)`` in which an epoch visits the training rows."""
     return torch.randperm(rows, generator=generator("order", seed, epoch, torch.device("cpu")))
 
 
 def batch_count(rows: int, batch_size: int) -> int:
-    """Batches of an epoch; a last batch of a single row is dropped, since it has no variance."""
+    """Return the number of batches of an epoch; a last batch of a single row is dropped, since it has no variance."""
     return rows // batch_size + (rows % batch_size > 1)
 
 
 def epoch_chunks(rows: Rows, seed: int, epoch: int, batch_size: int, hidden_layers: Sequence[int]) -> Iterator[Chunk]:
-    """The batches of an epoch, a few at a time."""
+    """Yield the batches of an epoch, a few at a time."""
     order = epoch_order(seed, epoch, len(rows)).to(rows.x.device)
     usable = order[: len(order) - (len(order) % batch_size == 1)]
     widths = tuple(padded(width) for width in hidden_layers)

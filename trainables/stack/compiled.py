@@ -1,4 +1,4 @@
-"""Loads the compiled kernels, and describes a stack to them."""
+"""Loading of the compiled kernels, and the description of a stack for them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from trainables.mlp import Architecture
 from trainables.stack.stacked_mlp import Layout
 
 _KERNELS = Path(__file__).resolve().parents[1] / "kernels"
-"""The package that is compiled: nothing but numba and NumPy is imported there."""
+"""The package that is compiled; it imports only numba and NumPy."""
 _READY = "ready"
 
 
 @functools.cache
 def load_kernels() -> ModuleType:
-    """``trainables.kernels.training``, imported from a copy in the user's cache (`data.machine.cache_folder`).
+    """Import ``trainables.kernels.training`` from a copy in the user's cache (`data.machine.cache_folder`).
 
-    What numba has compiled it keeps beside the source, by the source's path. Ray unpacks our code into another folder
-    for every session, so without the copy every worker of every session would compile anew, for a dozen seconds.
+    Numba keeps compiled code beside the source, by the source's path. Ray unpacks our code into another folder for
+    every session, so without the copy every worker of every session would compile again, for a dozen seconds.
     """
     sources = _sources()
     folder = _folder(cache_dir(), sources)
@@ -46,7 +46,7 @@ def load_kernels() -> ModuleType:
 
 
 def are_compiled(cache: Path) -> bool:
-    """Tell whether a cache folder holds the kernels, compiled for this code, this numba and this processor."""
+    """Return True where a cache folder holds the kernels compiled for this code, this numba and this processor."""
     return (_folder(cache, _sources()) / _READY).exists()
 
 
@@ -59,7 +59,7 @@ def _folder(cache: Path, sources: Mapping[str, bytes]) -> Path:
 
 
 def _identity(sources: Mapping[str, bytes]) -> str:
-    """A hash of all that compiled code depends on; the processor, since a cache may be shared by several machines."""
+    """Return a hash of all that compiled code depends on, with the processor, since machines may share a cache."""
     from llvmlite.binding import get_host_cpu_name
 
     parts = [*sources.values(), version("numba").encode(), get_host_cpu_name().encode()]
@@ -85,9 +85,9 @@ module.draw_noise(module.twister(0), 1.0, row[0].copy())
 
 
 def _compile_once(folder: Path) -> None:
-    """Compile in a process of its own, one at a time, so that every trainer loads the same code.
+    """Compile in a separate process, one at a time, so that every trainer loads the same code.
 
-    A process that compiles for itself was seen to round differently from those that load what it has left.
+    A process that compiles for itself was seen to round differently from those that load the result.
     """
     ready = folder / _READY
     with (folder / "lock").open("w") as lock:
@@ -99,7 +99,7 @@ def _compile_once(folder: Path) -> None:
 
 
 def aligned(numbers: int, kind: np.dtype) -> np.ndarray:
-    """An array that begins with a line of the core's cache, since a vector that lies in two takes twice as long."""
+    """Return an array aligned to the core's cache lines, since a vector across two lines takes twice as long."""
     line = 64 // kind.itemsize
     array = np.empty(numbers + line, kind)
     start = -array.ctypes.data % 64 // kind.itemsize
@@ -107,7 +107,7 @@ def aligned(numbers: int, kind: np.dtype) -> np.ndarray:
 
 
 def layer_table(architecture: Architecture) -> np.ndarray:
-    """Where the tensors of each layer stand in a member's row: int64 ``(L, 8)``, the columns of ``kernels``."""
+    """Return the places of each layer's tensors in a member's row: int64 ``(L, 8)``, the columns of ``kernels``."""
     layout = Layout.of(architecture)
     slots = {slot.name: slot for slot in (*layout.parameters, *layout.statistics)}
     stems = [f"hidden.{depth}.0" for depth in range(len(architecture.hidden_layers))] + ["output"]

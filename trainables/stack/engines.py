@@ -1,8 +1,8 @@
-"""Two ways to take the members of a stack through a chunk of batches, with the same result.
+"""Two engines that train the members of a stack on a chunk of batches, with the same result.
 
-``CompiledEngine`` takes one member after another through compiled steps: the CPU's way. ``BatchedEngine`` takes all
-members through each batch at once, as batched torch operations: the reference of the other, and what
-``graphs.GraphedEngine`` records on a GPU.
+``CompiledEngine``, for the CPU, trains one member after another by compiled steps. ``BatchedEngine`` trains all
+members on each batch at once by batched torch operations; it is the reference for the other, and
+``graphs.GraphedEngine`` records its steps on a GPU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from trainables.stack.state import StackState
 
 
 class BatchedEngine:
-    """All members at once, one batch after another."""
+    """An engine that trains all members at once, one batch after another."""
 
     def __init__(
         self,
@@ -46,21 +46,21 @@ class BatchedEngine:
         )
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
-        """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        """Train on a chunk, after ``step`` optimiser steps, and return the summed training loss ``(K,)``."""
         return self._steps(chunk, *self._schedule(chunk, step))
 
     def evaluate(self, rows: Rows) -> dict[str, Tensor]:
-        """Every member's scores for some rows, as ``metrics.evaluate``."""
+        """Return every member's scores on some rows, as ``metrics.evaluate`` does."""
         return evaluate(self._networks, rows)
 
     def _schedule(self, chunk: Chunk, step: int) -> tuple[Tensor, Tensor]:
-        """Learning rates ``(steps, K)`` and bias corrections ``(steps, 2)`` of the chunk's steps."""
+        """Return learning rates ``(steps, K)`` and bias corrections ``(steps, 2)`` of the chunk's steps."""
         count = batch_count(len(chunk), self._batch_size)
         like = self._networks.parameters_KP
         return like.new_tensor(self._rates.rates(step, count).T), like.new_tensor(bias_corrections(step, count))
 
     def _steps(self, chunk: Chunk, rates: Tensor, corrections: Tensor) -> Tensor:
-        """All steps of a chunk: operations on tensors alone, in the same order whatever the tensors hold."""
+        """Take all steps of a chunk, by tensor operations alone, in the same order whatever the tensors hold."""
         found = []
         for batch, rates_K, correction_2 in zip(chunk.batches(), rates, corrections, strict=True):
             found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
@@ -73,7 +73,7 @@ class BatchedEngine:
 
 
 class CompiledEngine:
-    """One member after another, each through all batches of the chunk."""
+    """An engine that trains one member after another, each on all batches of the chunk."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class CompiledEngine:
         )
 
     def _setting(self, configuration: Configuration) -> tuple[float, ...]:
-        """What sets a member apart, in the order of the kernels' columns."""
+        """Return a member's own settings, in the order of the kernels' columns."""
         families = {"adam": self._kernels.ADAM, "adamw": self._kernels.ADAMW, "sgd": self._kernels.SGD}
         return (
             configuration.dropout * HUGE,
@@ -117,7 +117,7 @@ class CompiledEngine:
         )
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
-        """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        """Train on a chunk, after ``step`` optimiser steps, and return the summed training loss ``(K,)``."""
         rows = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
         rates = self._rates.rates(step, batch_count(len(chunk), chunk.batch_size)).astype(self._kind)
         losses = np.empty(len(rates))
@@ -128,7 +128,7 @@ class CompiledEngine:
         return torch.from_numpy(losses)
 
     def evaluate(self, rows: Rows) -> dict[str, Tensor]:
-        """Every member's scores for some rows, as ``metrics.evaluate``."""
+        """Return every member's scores on some rows, as ``metrics.evaluate`` does."""
         members, classes = len(self._settings), self._shape[2]
         losses, confusion = np.empty(members), np.zeros((members, classes, classes), np.int64)
         given = self._layers, rows.x.numpy(), rows.y.numpy(), self._work, *self._shape
@@ -138,7 +138,10 @@ class CompiledEngine:
 
 @contextlib.contextmanager
 def _subnormals_flushed() -> Iterator[None]:
-    """A unit that never fires again has its momentum fall below 1e-38, where processors take a hundred times longer."""
+    """Run the body with subnormal numbers flushed to zero.
+
+    The momentum of a unit that never fires again falls below 1e-38, where processors take a hundred times longer.
+    """
     torch.set_flush_denormal(True)
     try:
         yield

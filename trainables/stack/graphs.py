@@ -1,6 +1,6 @@
-"""The GPU's way through a chunk of batches: its steps recorded once as a CUDA graph, then replayed.
+"""The GPU engine: the steps of a chunk recorded once as a CUDA graph, then replayed.
 
-Networks this small keep a GPU waiting for the next operation to be launched; a graph launches all of a chunk at once.
+Networks this small keep a GPU waiting for the next launch; a graph launches all operations of a chunk at once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from trainables.stack.batches import Chunk
 from trainables.stack.engines import BatchedEngine
 
 Work = Callable[..., Tensor]
-"""A function of tensors that writes others in place."""
+"""A function of tensors that writes other tensors in place."""
 Record = Callable[[Work, Sequence[Tensor]], Work]
-"""From a function and an example of what it is given, the same function replayed; runs nothing yet."""
+"""A recorder: takes a function and example arguments and returns its replay, running nothing yet."""
 
 
 def cuda_graph(work: Work, example: Sequence[Tensor]) -> Work:
-    """Record what ``work`` launches on the GPU. It must have run before, so that libraries and kernels are loaded."""
+    """Record the launches of ``work`` on the GPU; it must have run before, so that libraries and kernels are loaded."""
     held = [tensor.clone() for tensor in example]
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
@@ -37,9 +37,11 @@ def cuda_graph(work: Work, example: Sequence[Tensor]) -> Work:
 
 
 class GraphedEngine(BatchedEngine):
-    """``BatchedEngine`` with the steps of whole chunks replayed; the first of them and the epoch's last run as written.
+    """``BatchedEngine`` that replays the steps of whole chunks.
 
-    Tests give another way to ``record`` where there is no GPU.
+    The first whole chunk and an epoch's shorter last chunk run unrecorded.
+
+    Tests replace ``record`` where there is no GPU.
     """
 
     record: Record = staticmethod(cuda_graph)
@@ -47,7 +49,7 @@ class GraphedEngine(BatchedEngine):
     _replay: Work | None = None
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
-        """Train through a chunk, after ``step`` optimiser steps; returns the summed training loss ``(K,)``."""
+        """Train on a chunk, after ``step`` optimiser steps, and return the summed training loss ``(K,)``."""
         if not (chunk.whole and self._warm):
             self._warm |= chunk.whole
             return super().train(chunk, step)
@@ -57,6 +59,6 @@ class GraphedEngine(BatchedEngine):
         return self._replay(*given)
 
     def _whole(self, like: Chunk, *tensors: Tensor) -> Tensor:
-        """The steps of a chunk as a function of every tensor that changes from one to the next."""
+        """Take the steps of a chunk, given every tensor that changes from one chunk to the next."""
         x, y, one_hot, noise, rates, corrections = tensors
         return self._steps(replace(like, x=x, y=y, one_hot=one_hot, noise=noise), rates, corrections)

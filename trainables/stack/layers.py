@@ -2,8 +2,8 @@
 
 Shape suffixes: ``K`` members of the stack, ``B`` rows of the batch, ``I`` inputs, ``O`` outputs of a layer.
 Every operation is a batched matrix product, an elementwise operation or a sum over one axis within a member,
-so that a member's numbers do not depend on how many others it is computed beside: to the bit, given columns
-padded to ``LANE`` (a last column block that is not full takes another path in the matrix product, one that
+so that a member's numbers do not depend on how many others are computed with it. This holds to the bit, given
+columns padded to ``LANE`` (a last column block that is not full takes another path in the matrix product, which
 was seen to depend on the alignment of the member's memory).
 """
 
@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 LANE = 8
-"""Columns of a layer are padded with zeros to a multiple of this many numbers."""
+"""Multiple to which the columns of a layer are padded with zeros."""
 
 EPSILON = 1e-5
-"""Added to a variance by batch normalisation."""
+"""Number that batch normalisation adds to a variance."""
 MOMENTUM = 0.1
 """Weight of the newest batch in batch normalisation's running statistics."""
 HUGE = 2.0**100
@@ -32,20 +32,20 @@ def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def constant(value: float, like: Tensor) -> Tensor:
-    """A number as a tensor without axes: a Python number would be converted anew, slowly, at every use."""
+    """Return a number as a tensor without axes; a Python number would be converted, slowly, at every use."""
     return _constant(value, like.dtype, like.device)
 
 
 def padded(width: int) -> int:
-    """``width`` rounded up to whole lanes."""
+    """Return ``width`` rounded up to whole lanes."""
     return -(-width // LANE) * LANE
 
 
 class BatchNorm:
     """Batch normalisation of ``z_KBO`` over its rows, as ``nn.BatchNorm1d`` with its defaults.
 
-    ``batch_mean_KO`` and ``batch_variance_KO`` are written by every forward pass; who holds them lets the
-    running statistics follow, for all layers at once.
+    Every forward pass writes ``batch_mean_KO`` and ``batch_variance_KO``; their holder updates the running
+    statistics from them, for all layers at once.
     """
 
     def __init__(self, gain_KO: Tensor, shift_KO: Tensor, batch_mean_KO: Tensor, batch_variance_KO: Tensor) -> None:
@@ -53,7 +53,7 @@ class BatchNorm:
         self._batch_mean, self._batch_variance = batch_mean_KO[:, None], batch_variance_KO[:, None]
 
     def forward(self, z_KBO: Tensor) -> Tensor:
-        """Normalise by the batch's own statistics; overwrites its input."""
+        """Normalise the input by the batch's own statistics; the input is overwritten."""
         rows = z_KBO.shape[1]
         mean = torch.mul(z_KBO.sum(1, keepdim=True), constant(1.0 / rows, z_KBO), out=self._batch_mean)
         self._centred = z_KBO.sub_(mean)
@@ -64,7 +64,7 @@ class BatchNorm:
         return torch.addcmul(self._shift, self._centred, self._slope)
 
     def backward(self, dy_KBO: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients for the input, the gain and the shift, from that for the output."""
+        """Return the gradients for the input, the gain and the shift, from that for the output."""
         rows = dy_KBO.shape[1]
         d_shift = dy_KBO.sum(1, keepdim=True)
         d_gain = torch.sum(dy_KBO * self._centred, 1, keepdim=True).mul_(self._inverse_std)
@@ -74,7 +74,7 @@ class BatchNorm:
         return dz, d_gain, d_shift
 
     def infer(self, z_KBO: Tensor, mean_KO: Tensor, variance_KO: Tensor) -> Tensor:
-        """Normalise by the running statistics."""
+        """Normalise the input by the running statistics."""
         slope = self._gain * (variance_KO[:, None] + EPSILON).rsqrt()
         return torch.addcmul(self._shift - mean_KO[:, None] * slope, z_KBO, slope)
 
@@ -93,17 +93,17 @@ class Dropout:
 
 
 class ReluDropout:
-    """ReLU then dropout in three elementwise passes.
+    """ReLU, then dropout, in three elementwise passes.
 
     ``min(y, HUGE * (noise - p))`` is ``y`` where the unit is kept and negative where it is not, so one ReLU
-    does for both; what is positive afterwards is what passes the gradient.
+    serves for both; the gradient passes where the output is positive.
     """
 
     def __init__(self, dropout: Dropout) -> None:
         self._dropout = dropout
 
     def forward(self, y_KBO: Tensor, noise_BO: Tensor) -> Tensor:
-        """Activations of the units kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
+        """Return the activations of the kept units, overwriting the input. ``noise_BO`` is scaled by ``HUGE``."""
         if not self._dropout.active:
             self._output = y_KBO.relu_()
             return self._output
@@ -112,24 +112,24 @@ class ReluDropout:
         return self._output
 
     def backward(self, da_KBO: Tensor) -> Tensor:
-        """Gradient for the input."""
+        """Return the gradient for the input."""
         dy = torch.ops.aten.threshold_backward(da_KBO, self._output, 0)
         return dy.mul_(self._dropout.scale_K11) if self._dropout.active else dy
 
     @staticmethod
     def infer(y_KBO: Tensor) -> Tensor:
-        """The activation alone; overwrites its input."""
+        """Apply the activation alone, overwriting the input."""
         return y_KBO.relu_()
 
 
 class TanhDropout:
-    """tanh then dropout."""
+    """Tanh, then dropout."""
 
     def __init__(self, dropout: Dropout) -> None:
         self._dropout = dropout
 
     def forward(self, y_KBO: Tensor, noise_BO: Tensor) -> Tensor:
-        """Activations of the units kept; overwrites its input. ``noise_BO`` is scaled by ``HUGE``."""
+        """Return the activations of the kept units, overwriting the input. ``noise_BO`` is scaled by ``HUGE``."""
         self._tanh = y_KBO.tanh_()
         if not self._dropout.active:
             return self._tanh
@@ -137,14 +137,14 @@ class TanhDropout:
         return self._tanh * self._mask
 
     def backward(self, da_KBO: Tensor) -> Tensor:
-        """Gradient for the input."""
+        """Return the gradient for the input."""
         if self._dropout.active:
             da_KBO = da_KBO * self._mask
         return torch.addcmul(da_KBO, da_KBO * self._tanh, self._tanh, value=-1)
 
     @staticmethod
     def infer(y_KBO: Tensor) -> Tensor:
-        """The activation alone; overwrites its input."""
+        """Apply the activation alone, overwriting the input."""
         return y_KBO.tanh_()
 
 
@@ -152,9 +152,9 @@ ACTIVATIONS: dict[str, type[ReluDropout] | type[TanhDropout]] = {"relu": ReluDro
 
 
 def scaled_noise(rows: int, width: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
-    """Uniform dropout noise ``(rows, width)`` in (0, 1], times ``HUGE``.
+    """Draw uniform dropout noise ``(rows, width)`` in (0, 1], times ``HUGE``.
 
-    The factor is a power of two, so that comparing with ``p * HUGE`` is comparing with ``p`` exactly.
+    The factor is a power of two, so that comparing with ``p * HUGE`` equals comparing with ``p`` exactly.
     """
     noise = torch.rand(rows, width, generator=generator, dtype=dtype, device=generator.device)
     return noise.neg_().add_(1.0).mul_(HUGE)
@@ -176,11 +176,11 @@ class CrossEntropy:
             self._spread = self._smoothing / classes * (self._mask == 0)
 
     def log_probabilities(self, logits_KBC: Tensor) -> Tensor:
-        """Log-probabilities, minus infinity in the padding; overwrites its input."""
+        """Return log-probabilities, minus infinity in the padding, overwriting the input."""
         return torch.log_softmax(logits_KBC.add_(self._mask), dim=-1)
 
     def backward(self, log_p_KBC: Tensor, one_hot_BC: Tensor) -> Tensor:
-        """Gradient for the logits of the mean over the rows; ``one_hot_BC`` is padded too."""
+        """Return the gradient for the logits of the mean over the rows; ``one_hot_BC`` is padded too."""
         rows = constant(1.0 / len(one_hot_BC), log_p_KBC)
         target = one_hot_BC
         if self._smoothing is not None:
@@ -188,7 +188,7 @@ class CrossEntropy:
         return log_p_KBC.exp().sub_(target).mul_(rows)
 
     def summed(self, log_p_KBC: Tensor, y_B: Tensor) -> Tensor:
-        """Cross-entropy ``(K,)`` float64, summed over the rows."""
+        """Return the cross-entropy ``(K,)`` float64, summed over the rows."""
         own = picked(log_p_KBC, y_B).sum(1, dtype=torch.float64)
         if self._smoothing is None:
             return -own
@@ -198,5 +198,5 @@ class CrossEntropy:
 
 
 def picked(log_p_KBC: Tensor, y_B: Tensor) -> Tensor:
-    """Log-probability ``(K, B)`` that each member gives to each row's own genre."""
+    """Return the log-probability ``(K, B)`` that each member gives to each row's own genre."""
     return log_p_KBC.gather(2, y_B.expand(len(log_p_KBC), -1)[..., None])[..., 0]

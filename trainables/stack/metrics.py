@@ -16,7 +16,7 @@ _CHUNK_ROWS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
-    """What one member did in one epoch; precision, recall and F1 are weighted averages, as the paper's."""
+    """Results of one member in one epoch; precision, recall and F1 are weighted averages, as in the paper."""
 
     epoch: int
     train_loss: float
@@ -29,12 +29,12 @@ class EpochMetrics:
     """Wall time of the stack's epoch, shared among its members."""
 
     def to_json(self) -> dict[str, float]:
-        """Plain values by name."""
+        """Return plain values by name."""
         return asdict(self)
 
 
 def weighted_scores(confusion_KCC: Tensor) -> dict[str, Tensor]:
-    """Accuracy and weighted precision, recall and F1 ``(K,)`` of confusion matrices (true, predicted genre).
+    """Return accuracy and weighted precision, recall and F1 ``(K,)`` of confusion matrices (true, predicted genre).
 
     A genre that is never predicted has precision 0, as scikit-learn's ``zero_division=0``.
     """
@@ -53,7 +53,7 @@ def weighted_scores(confusion_KCC: Tensor) -> dict[str, Tensor]:
 
 
 def evaluate(stack: StackedMLP, rows: Rows) -> dict[str, Tensor]:
-    """Mean cross-entropy ``val_loss`` and the weighted scores ``(K,)`` float64 of every member.
+    """Return the mean cross-entropy ``val_loss`` and the weighted scores ``(K,)`` float64 of every member.
 
     Members whose outputs are not finite get NaN throughout.
     """
@@ -70,7 +70,7 @@ def evaluate(stack: StackedMLP, rows: Rows) -> dict[str, Tensor]:
 
 
 def summarised(loss_K: Tensor, confusion_KCC: Tensor) -> dict[str, Tensor]:
-    """``val_loss``, the mean of summed losses, and the weighted scores, NaN where that is not finite."""
+    """Return ``val_loss``, the mean of summed losses, and the weighted scores, NaN where that is not finite."""
     loss = loss_K / confusion_KCC[0].sum()
     scores = weighted_scores(confusion_KCC)
     return {"val_loss": loss, **{name: score.where(loss.isfinite(), torch.nan) for name, score in scores.items()}}

@@ -1,6 +1,6 @@
-"""Gradient clipping and Adam, AdamW and SGD over the rows of a stack, each member with its own settings.
+"""Gradient clipping, Adam, AdamW and SGD over the rows of a stack, each member with its own settings.
 
-The same arithmetic as ``torch.nn.utils.clip_grad_norm_`` and ``torch.optim``, with vectors ``(K, 1)`` where
+The arithmetic is that of ``torch.nn.utils.clip_grad_norm_`` and ``torch.optim``, with vectors ``(K, 1)`` where
 those take one number.
 """
 
@@ -21,18 +21,18 @@ _CLIP_EPSILON = 1e-6
 
 
 def bias_corrections(taken: int, count: int) -> np.ndarray:
-    """Adam's corrections ``(count, 2)`` float64 of the steps after ``taken`` others: of epsilon, and of the rate."""
+    """Return Adam's corrections ``(count, 2)`` float64 of the steps after ``taken``: of epsilon and of the rate."""
     steps = np.arange(taken + 1, taken + count + 1, dtype=np.float64)
     root = np.sqrt(1.0 - _BETA2**steps)
     return np.stack([_EPSILON * root, root / (1.0 - _BETA1**steps)], axis=1)
 
 
 class StackedOptimiser:
-    """Clips and steps all members at once; its state is ``momentum_KP`` and ``variance_KP``.
+    """An optimiser that clips and steps all members at once; its state is ``momentum_KP`` and ``variance_KP``.
 
-    What changes from step to step comes in tensors, so that a step can be recorded once and replayed. The state is
-    Adam's moments; the first is the velocity of SGD with momentum. Members of one family should stand
-    together: each run of neighbours is one set of operations.
+    Values that change from step to step come in tensors, so that a step can be recorded once and replayed. The state
+    is Adam's moments; the first is also the velocity of SGD with momentum. Members of one family should be neighbours:
+    each run of neighbours is one set of operations.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class StackedOptimiser:
         ]
 
     def step(self, rates_K: Tensor, correction_2: Tensor) -> None:
-        """Clip, then one step of every member; overwrites the gradients. See ``bias_corrections``."""
+        """Clip the gradients and take one step of every member, overwriting the gradients. See ``bias_corrections``."""
         if self._clips:
             norm = torch.linalg.vector_norm(self._gradients, dim=1, keepdim=True)
             norm = norm.add_(constant(_CLIP_EPSILON, norm))

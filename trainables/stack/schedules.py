@@ -1,4 +1,4 @@
-"""The learning rate of every step, as ``torch.optim.lr_scheduler`` gives it; a pure function of the step."""
+"""Learning rates by step, as ``torch.optim.lr_scheduler`` gives them; pure functions of the step."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from spaces import Configuration
 
 _WARM_UP, _START, _END = 0.3, 1 / 25, 1 / 25e4
-"""Of a one-cycle: its rising share, and the rates at both ends as shares of the highest (PyTorch's defaults)."""
+"""One-cycle's rising share, and its rates at both ends as shares of the highest (PyTorch's defaults)."""
 
 
 class RateTable:
-    """The learning rates of every member of a stack, an epoch's steps at a time."""
+    """Learning rates of every member of a stack, an epoch's steps at a time."""
 
     def __init__(self, configurations: Sequence[Configuration], steps_per_epoch: int) -> None:
         self._configurations, self._steps_per_epoch = configurations, steps_per_epoch
         self._epoch = -1
 
     def rates(self, taken: int, count: int) -> np.ndarray:
-        """Rates ``(K, count)`` float64 of the steps after ``taken`` others, all of one epoch."""
+        """Return the rates ``(K, count)`` float64 of the steps after ``taken`` others, all of one epoch."""
         epoch, first = divmod(taken, self._steps_per_epoch)
         if epoch != self._epoch:
             before, steps = taken - first, self._steps_per_epoch
@@ -30,10 +30,10 @@ class RateTable:
 
 
 def learning_rates(configuration: Configuration, taken: int, count: int, steps_per_epoch: int) -> np.ndarray:
-    """Rates ``(count,)`` float64 of the steps after ``taken`` others.
+    """Return the rates ``(count,)`` float64 of the steps after ``taken`` others.
 
     ``cosine`` falls to zero as ``CosineAnnealingLR``, ``one_cycle`` rises and falls as ``OneCycleLR``, both stepped
-    after every batch over ``schedule_epochs``; then the rate stays where it ended.
+    after every batch over ``schedule_epochs``; then the rate keeps its last value.
     """
     steps = np.arange(taken, taken + count, dtype=np.float64)
     total = configuration.schedule_epochs * steps_per_epoch
@@ -57,5 +57,5 @@ def _one_cycle(steps: np.ndarray, total: int) -> np.ndarray:
 
 
 def _bend(start: float, end: float, progress: np.ndarray) -> np.ndarray:
-    """Half a cosine wave from ``start`` to ``end``."""
+    """Return half a cosine wave from ``start`` to ``end``."""
     return end + (start - end) / 2 * (1 + np.cos(np.pi * progress))

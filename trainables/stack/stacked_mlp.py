@@ -1,8 +1,8 @@
-"""``StackedMLP``: K networks of one architecture held as one and trained in lockstep.
+"""``StackedMLP``: K networks of one architecture, held as one and trained in lockstep.
 
-All parameters of a member stand in one row of a matrix ``(K, P)``, so that clipping and the optimisers are a
-few operations on that matrix; each layer's weights ``(K, in, out)`` are views of it. The backward pass is
-written out: what autograd would cost in bookkeeping is more than the arithmetic of networks this small.
+All parameters of a member are in one row of a matrix ``(K, P)``, so that clipping and the optimisers are a few
+operations on that matrix; each layer's weights ``(K, in, out)`` are views of it. The backward pass is written
+out: autograd's bookkeeping would cost more than the arithmetic of networks this small.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trainables.stack.layers import (
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one tensor of a member stands in its row, and how ``GenreMLP`` names and shapes it."""
+    """The place of one tensor in a member's row, and its name and shape in ``GenreMLP``."""
 
     name: str
     start: int
@@ -39,24 +39,24 @@ class Slot:
 
     @property
     def stop(self) -> int:
-        """End of the slot in the row."""
+        """The end of the slot in the row."""
         return self.start + torch.Size(self.shape).numel()
 
     def view(self, rows_KP: Tensor) -> Tensor:
-        """This tensor for every member, ``(K, *shape)``, sharing memory with the rows."""
+        """Return this tensor for every member, ``(K, *shape)``, sharing memory with the rows."""
         return rows_KP[:, self.start : self.stop].view(len(rows_KP), *self.shape)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The slots of one architecture: trained parameters, and running statistics of batch normalisation."""
+    """The slots of one architecture: trained parameters and running statistics of batch normalisation."""
 
     parameters: tuple[Slot, ...]
     statistics: tuple[Slot, ...]
 
     @classmethod
     def of(cls, architecture: Architecture) -> Layout:
-        """Slots in the order of the layers, from the input up."""
+        """Return the slots of an architecture in the order of the layers, from the input up."""
         parameters = _SlotList()
         statistics = _SlotList()
         *hidden, output = architecture.layer_sizes
@@ -85,7 +85,7 @@ class _SlotList:
 
 
 def pack(networks: Sequence[GenreMLP], layout: Layout) -> tuple[Tensor, Tensor]:
-    """Rows of parameters ``(K, P)`` and of running statistics ``(K, R)`` of plain networks."""
+    """Return the rows of parameters ``(K, P)`` and of running statistics ``(K, R)`` of plain networks."""
     states = [network.state_dict() for network in networks]
     dtype = next(iter(states[0].values())).dtype
     return _pack(states, layout.parameters, dtype), _pack(states, layout.statistics, dtype)
@@ -102,7 +102,7 @@ def _pack(states: Sequence[dict[str, Tensor]], slots: Sequence[Slot], dtype: tor
 
 
 def unpack(architecture: Architecture, parameters_P: Tensor, statistics_R: Tensor) -> dict[str, Tensor]:
-    """The ``state_dict`` of the ``GenreMLP`` that one row of parameters and one of statistics describe."""
+    """Return the ``state_dict`` of the ``GenreMLP`` that one row of parameters and one of statistics describe."""
     layout = Layout.of(architecture)
     state = GenreMLP.build(architecture, seed=0).to(parameters_P.dtype).state_dict()
     for slots, row in ((layout.parameters, parameters_P), (layout.statistics, statistics_R)):
@@ -147,11 +147,11 @@ class StackedMLP:
 
     @property
     def size(self) -> int:
-        """Number of members."""
+        """The number of members."""
         return len(self.parameters_KP)
 
     def compute_gradients(self, x_BI: Tensor, one_hot_BC: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        """One forward and backward pass of all members over the same batch.
+        """Run one forward and backward pass of all members over the same batch.
 
         ``noise`` holds ``(B, padded width)`` per hidden layer, as ``layers.scaled_noise`` draws it, and
         ``one_hot_BC`` has ``padded(C)`` columns. Writes ``gradients_KP`` (of the mean cross-entropy of each
@@ -167,7 +167,7 @@ class StackedMLP:
         return log_p
 
     def summed_loss(self, log_p_KBC: Tensor, y_B: Tensor) -> Tensor:
-        """Training loss ``(K,)`` float64 of rows with these log-probabilities, label smoothing included."""
+        """Return the training loss ``(K,)`` float64 of rows with these log-probabilities, label smoothing included."""
         return self._loss.summed(log_p_KBC, y_B)
 
     def _backward(self, gradient: Tensor) -> None:
@@ -181,14 +181,14 @@ class StackedMLP:
         torch.cat(pieces, dim=1, out=self.gradients_KP)
 
     def infer(self, x_BI: Tensor) -> Tensor:
-        """Log-probabilities ``(K, B, padded(C))`` without dropout, normalised by the running statistics."""
+        """Return log-probabilities ``(K, B, padded(C))`` without dropout, normalised by the running statistics."""
         a = x_BI.expand(self.size, *x_BI.shape)
         for layer in self._hidden:
             a = layer.infer(a)
         return self._loss.log_probabilities(self._output.forward(a))
 
     def member(self, index: int) -> GenreMLP:
-        """Member ``index`` as a plain network of its own."""
+        """Return member ``index`` as a separate plain network."""
         network = GenreMLP.build(self.architecture, seed=0).to(self.parameters_KP)
         state = unpack(self.architecture, self.parameters_KP[index], self.statistics_KR[index])
         network.load_state_dict(state)
@@ -210,7 +210,7 @@ class _Linear:
         return torch.baddbmm(self._bias, a_KBI, self._weight)
 
     def parameter_gradients(self, dz_KBO: Tensor) -> list[Tensor]:
-        """One piece ``(K, n)`` of the gradient per tensor, in the order of the layout."""
+        """Return one piece ``(K, n)`` of the gradient per tensor, in the order of the layout."""
         d_weight = torch.bmm(self._input.transpose(1, 2), dz_KBO).flatten(1)
         return [d_weight] if self._bias is None else [d_weight, dz_KBO.sum(1)]
 
@@ -219,7 +219,7 @@ class _Linear:
 
 
 class _HiddenLayer:
-    """Linear, batch normalisation where asked for, activation, dropout."""
+    """A hidden layer: linear, batch normalisation where configured, activation, dropout."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ class _HiddenLayer:
         return self._activation.forward(self._norm.forward(z) if self._norm else z, noise_BO)
 
     def parameter_gradients(self, da_KBO: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The gradient behind the linear layer, and the pieces for the parameters."""
+        """Return the gradient behind the linear layer, and the pieces for the parameters."""
         dz = self._activation.backward(da_KBO)
         if self._norm is None:
             return dz, self._linear.parameter_gradients(dz)

@@ -1,4 +1,4 @@
-"""``StackState``: all that K members need to go on training, the first axis of every tensor being K."""
+"""``StackState``: everything that K members need to continue training; the first axis of every tensor is K."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class StackState:
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
     ) -> StackState:
-        """The state before the first epoch of networks of one architecture."""
+        """Return the state before the first epoch of networks of one architecture."""
         layout = Layout.of(networks[0].architecture)
         parameters, statistics = (rows.to(device=device, dtype=dtype) for rows in pack(networks, layout))
         count = torch.zeros(len(networks), dtype=torch.int64, device=device)
@@ -85,24 +85,24 @@ class StackState:
     def initial(
         cls, architecture: Architecture, size: int, seed: int, *, dtype: torch.dtype = torch.float32
     ) -> StackState:
-        """``size`` members with the same initial weights, drawn from ``seed`` alone."""
+        """Return ``size`` members with the same initial weights, drawn from ``seed`` alone."""
         return cls.fresh([GenreMLP.build(architecture, seed)] * size, dtype=dtype)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors by name."""
+        """Return the tensors by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def select(self, members: Sequence[int]) -> StackState:
-        """A copy with these members, in this order."""
+        """Return a copy with these members, in this order."""
         index = torch.tensor(list(members), dtype=torch.int64, device=self.parameters.device)
         return StackState(**{name: tensor[index] for name, tensor in self.tensors().items()})
 
     def to(self, device: str | torch.device) -> StackState:
-        """The same state on another device."""
+        """Return the same state on another device."""
         return StackState(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
 
     @classmethod
     def concatenate(cls, states: Sequence[StackState]) -> StackState:
-        """All members of several states of one architecture."""
+        """Join all members of several states of one architecture."""
         names = [f.name for f in fields(cls)]
         return cls(**{name: torch.cat([getattr(state, name) for state in states]) for name in names})
