@@ -1,4 +1,4 @@
-"""Where commands write: results to standard output, everything else to standard error."""
+"""Output of commands: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _CONTROLS = dict.fromkeys((n for n in (*range(32), *range(127, 160)) if chr(n) n
 
 
 class NobodyReadsError(Exception):
-    """What reads standard output has ended, as ``head`` does: the command ends as the shell's own tools do."""
+    """Signal that the reader of standard output has ended, as ``head`` does: the command ends as shell tools do."""
 
 
 def settle_streams() -> None:
-    """Make the standard streams take whatever is written: closed ones on the null device, all in any encoding.
+    """Make the standard streams accept any text: closed ones go to the null device, and no encoding raises.
 
     A descriptor that is closed would be given to the next file that is opened, the record of a study for example, and
-    what others print would land there.
+    other output would land there.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         with suppress(OSError):
@@ -34,7 +34,7 @@ def settle_streams() -> None:
             if opened > number:
                 os.close(opened)
             else:
-                os.set_inheritable(opened, True)  # what is started has the same need
+                os.set_inheritable(opened, True)  # started processes have the same need
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):
@@ -42,31 +42,31 @@ def settle_streams() -> None:
 
 
 class _Console(Console):
-    """Names may hold what moves a terminal's cursor or clears its screen; it is shown as a mark."""
+    """Console that shows a mark for characters that move the cursor or clear the screen: names may hold them."""
 
     def render(self, renderable: Any, options: Any = None) -> Any:
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(segment.text.translate(_CONTROLS), segment.style)
 
     def on_broken_pipe(self) -> None:
-        """Hand the error on, which rich would make an exit with code 1."""
+        """Raise the error, which rich would turn into an exit with code 1."""
         raise
 
 
 class _Results(_Console):
-    """Standard output, on which results must arrive."""
+    """Standard output, where results must arrive."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print; raises as `writing_results` does."""
+        """Print, and raise as `writing_results` does."""
         with writing_results():
             super().print(*objects, **options)
 
 
 class _Messages(_Console):
-    """Standard error: work does not end because nobody reads what is said of it."""
+    """Standard error: work does not end because nobody reads its messages."""
 
     def on_broken_pipe(self) -> None:
-        """Say nothing from now on."""
+        """Print nothing from now on."""
         self.quiet = True
         _silence(sys.stderr)
 
@@ -78,7 +78,7 @@ class _Messages(_Console):
 
 @contextmanager
 def writing_results() -> Iterator[None]:
-    """Raise ``NobodyReadsError`` where standard output has no reader, ``InputError`` where it cannot be written."""
+    """Run the body; raise ``NobodyReadsError`` where standard output has no reader, ``InputError`` where unwritable."""
     try:
         yield
     except BrokenPipeError:
@@ -92,7 +92,7 @@ def writing_results() -> Iterator[None]:
 
 
 def _silence(stream: TextIO) -> None:
-    """Let what a stream still holds go to the null device: Python writes it once more as it ends."""
+    """Send a stream's remaining text to the null device: Python writes it once more as it ends."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

@@ -1,4 +1,4 @@
-"""What a command says when it is interrupted or fails: what was committed is kept, and how to go on."""
+"""Messages of a command that is interrupted or fails: committed work is kept, and how to go on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from search.scheduling.untrainable import UntrainableError
 
 @contextmanager
 def interruptible(study: Path) -> Iterator[None]:
-    """However a command ends before its work does: what was committed is kept, and the way on is shown."""
+    """Run the body; where it ends early, keep committed work and show how to go on."""
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -24,7 +24,7 @@ from search.cluster.environment import collect_rarely
 
 _WIDTH, _LINES = 800, 20
 _SIGPIPE = 128 + 13
-"""What shells report of a command whose reader has ended."""
+"""Exit code that shells report for a command whose reader has ended."""
 
 app = typer.Typer(
     add_completion=False,
@@ -96,7 +96,7 @@ for command in (
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     settle_streams()
     collect_rarely()
     code = run(sys.argv[1:])
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; returns its exit code."""
+    """Run one command line and return its exit code."""
     try:
         with warnings_shown():
             result = typer.main.get_command(app).main(arguments, prog_name="genresweep", standalone_mode=False)
@@ -133,7 +133,7 @@ def run(arguments: list[str]) -> int:
 
 @contextmanager
 def warnings_shown() -> Iterator[None]:
-    """Show every `InputWarning` of the body on standard error, each text once."""
+    """Run the body with every `InputWarning` shown on standard error, each text once."""
     said: set[str] = set()
     show_others = warnings.showwarning
 
@@ -160,7 +160,7 @@ def _fail(error: Exception, code: int, arguments: list[str]) -> int:
 
 
 def _cut(message: str) -> str:
-    """A message of a few lines, whatever text of the user's it quotes."""
+    """Return a message cut to a few lines, whatever text of the user's it quotes."""
     lines = [
         line if len(line) <= _WIDTH else f"{line[: _WIDTH - 200]} ... {line[-200:]}" for line in message.split("\n")
     ]

@@ -1,4 +1,4 @@
-"""What a person sees while a sweep runs, on standard error: standard output is for results."""
+"""Progress of a running sweep, on standard error: standard output is for results."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
 
 _FIRST_SECONDS, _MOST_SECONDS = 15.0, 600.0
-"""Between two lines where there is no terminal: each wait is twice the one before, so that logs stay short."""
+"""Seconds between two lines where there is no terminal: each wait is twice the one before, so that logs stay short."""
 
 
 class _Tally(Listener):
-    """Counts configurations that have ended and epochs trained, and keeps the best accuracy so far."""
+    """Counter of ended configurations and trained epochs, with the best accuracy so far."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -27,7 +27,7 @@ class _Tally(Listener):
         self._epochs = self._total = self._ended = 0
 
     def started(self, study: Study, slots: int) -> None:
-        """Begin with what the record holds."""
+        """Start the counts from the record."""
         trials = study.trials()
         self._ended = sum(trial.state.is_final for trial in trials)
         self._epochs = sum(trial.epoch for trial in trials)
@@ -35,7 +35,7 @@ class _Tally(Listener):
         self._total = study.settings.suggested or len(trials)
 
     def _words(self, coordinator: Coordinator, outcome: Outcome) -> str:
-        """How far it is after one more segment."""
+        """Return the progress after one more segment, in words."""
         self._ended = coordinator.ended
         self._epochs += len(outcome.curves)
         scores = [row["val_accuracy"] for _, row in outcome.curves if row["val_accuracy"] == row["val_accuracy"]]
@@ -45,16 +45,16 @@ class _Tally(Listener):
         return ", ".join(said)
 
     def stopping(self, in_flight: int) -> None:
-        """Say what is being waited for."""
+        """Say that the segments in flight are waited for."""
         self._console.print(f"finishing {in_flight} segments in flight (Ctrl-C again stops at once)")
 
     def stage_done(self, record: StageRecord) -> None:
-        """One line that stays."""
+        """Print a line that stays."""
         self._console.print(f"{record.stage}: {record.seconds:.0f} s", markup=False)
 
 
 class PlainProgress(_Tally):
-    """Now and then a line, for a log."""
+    """Progress as a line now and then, for a log."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(console)
@@ -62,17 +62,17 @@ class PlainProgress(_Tally):
         self._next = 0.0
 
     def started(self, study: Study, slots: int) -> None:
-        """Say with how many workers."""
+        """Print the number of workers."""
         super().started(study, slots)
         self._console.print(f"{_at_once(slots)}: {self._ended}/{self._total} ended")
         self._next = self._clock() + self._wait
 
     def resized(self, slots: int) -> None:
-        """Name the new number."""
+        """Show the new number of workers."""
         self._console.print(_at_once(slots))
 
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        """One line, where the last is not too new."""
+        """Print a line, where the last is not too recent."""
         words = self._words(coordinator, outcome)
         if self._clock() >= self._next:
             self._console.print(words)
@@ -85,7 +85,7 @@ class PlainProgress(_Tally):
 
 
 class LiveProgress(_Tally):
-    """One line that changes in its place."""
+    """Progress as one line that changes in its place."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -115,7 +115,7 @@ class LiveProgress(_Tally):
         self._task = self._progress.add_task(_at_once(slots), total=self._total, completed=self._ended, said=said)
 
     def resized(self, slots: int) -> None:
-        """Name the new number."""
+        """Show the new number of workers."""
         if self._task is not None:
             self._progress.update(self._task, description=_at_once(slots))
 

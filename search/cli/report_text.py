@@ -25,7 +25,7 @@ _BAR = 40
 
 
 def print_report(report: Report) -> None:
-    """Print the tables, and how they are to be read."""
+    """Print the tables, and notes on how to read them."""
     for table in report_tables(report):
         OUT.print(table)
     lines = [*transfer_notes(report), *([statistics_line(report.statistics)] if len(report.statistics) else [])]
@@ -34,12 +34,12 @@ def print_report(report: Report) -> None:
 
 
 def print_written(paths: Sequence[Path]) -> None:
-    """Print where the files are."""
+    """Print the paths of the written files."""
     OUT.print("written: " + ", ".join(str(path) for path in paths), markup=False)
 
 
 def report_tables(report: Report) -> list[Table]:
-    """The scorecard of each split, the splits side by side, transfer against scratch, and the hyperparameters."""
+    """Return each split's scorecard, the splits side by side, transfer against scratch, and the hyperparameters."""
     card = readable_scorecard(report.card)
     tables = [_scorecard_table(card[card["split"] == split], split) for split in report.splits]
     if len(report.splits) > 1:
@@ -61,7 +61,7 @@ def _scorecard_table(card: pd.DataFrame, split: str) -> Table:
 
 
 def _final(final: pd.DataFrame) -> pd.DataFrame:
-    """Spreads beside their means."""
+    """Return the final scores with spreads beside their means."""
     if final.empty:
         return final
     shown = final[["split", "variant"]].copy()
@@ -77,14 +77,14 @@ def _with_spread(mean: float, spread: float) -> str:
 
 
 def _once(frame: pd.DataFrame) -> pd.DataFrame:
-    """A model is named in the first of its rows."""
+    """Return the rows with each model named in the first of its rows only."""
     if "model" not in frame:
         return frame
     return frame.assign(model=frame["model"].where(frame["model"] != frame["model"].shift(), ""))
 
 
 def print_description(description: Description) -> None:
-    """Table 1, the genres with bars, Table 2 and how near the paper's it is, and the correlations."""
+    """Print Table 1, the genres with bars, Table 2 and its distance from the paper's, and the correlations."""
     OUT.print(frame_table(description.variables, "variables (Table 1)"))
     if len(description.genres):
         OUT.print(frame_table(genres_with_bars(description.genres), "genres"))
@@ -95,14 +95,14 @@ def print_description(description: Description) -> None:
 
 
 def genres_with_bars(genres: pd.DataFrame) -> pd.DataFrame:
-    """``Description.genres`` with its shares as bars, the longest for the largest."""
+    """Return ``Description.genres`` with its shares as bars, the longest for the largest."""
     largest = genres["share"].max()
     bars = ["█" * max(round(_BAR * share / largest), 1) for share in genres["share"]]
     return genres.assign(share=genres["share"].map("{:.1%}".format)).assign(**{"": bars})
 
 
 def correlation_triangle(correlations: pd.DataFrame) -> pd.DataFrame:
-    """The half below the diagonal, as text; columns have the numbers that stand before the names of the rows."""
+    """Return the half below the diagonal, as text; columns are headed by the numbers before the rows' names."""
     names = list(correlations["variable"])
     values = correlations[names].to_numpy()
     frame = pd.DataFrame({"variable": [f"{number} {name}" for number, name in enumerate(names, start=1)]})
@@ -112,5 +112,5 @@ def correlation_triangle(correlations: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cell(value: float) -> str:
-    """Two decimals without the zero before the point."""
+    """Return a number with two decimals, without the zero before the point."""
     return "–" if pd.isna(value) else f"{value:.2f}".replace("0.", ".", 1)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
-    """The best trials, or all, best first."""
+    """Return the best trials, or all, best first."""
     return ranked(trials) if count is None else ranked(trials).head(count)
 
 
 def agreement_line(agreement: pd.DataFrame) -> str:
-    """Whether the seeds rank alike, in one line."""
+    """Return one line on how alike the seeds rank."""
     spearman, kendall = agreement["spearman"].mean(), agreement["kendall"].mean()
     return (
         f"two seeds rank the configurations alike by {spearman:.2f} (Spearman) and {kendall:.2f} (Kendall), on average"
@@ -33,7 +33,7 @@ def agreement_line(agreement: pd.DataFrame) -> str:
 
 
 def incumbent_score(incumbent: Incumbent) -> str:
-    """How good the incumbent is; of several seeds, their mean and spread, too."""
+    """Return the incumbent's score as text; for several seeds, their mean and spread, too."""
     own = f"{incumbent.val_accuracy:.4f} at epoch {incumbent.epoch}"
     if math.isnan(incumbent.spread):
         return own
@@ -42,7 +42,7 @@ def incumbent_score(incumbent: Incumbent) -> str:
 
 
 def study_summary(directory: Path) -> dict[str, Any]:
-    """What ``genresweep status`` says of one study, as plain values."""
+    """Return the summary of a study for ``genresweep status``, as plain values."""
     with Study.open(directory) as study:
         trials, facts, settings = study.trials(), study.facts(), study.settings
         frame, answered = load_trials(study), len(study.answered())
@@ -75,7 +75,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
 
 
 def summary_lines(summary: dict[str, Any]) -> list[str]:
-    """A study's summary as a few lines."""
+    """Return a study's summary as a few lines."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(summary["states"].items()))
     lines = [
         f"{summary['study']}: {summary['ended']} of {summary['configurations']} configurations ended ({states})",
@@ -101,7 +101,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def studies_in(folder: Path) -> list[Path]:
-    """The studies of a folder, by name; ``InputError`` where there are none."""
+    """Return the studies of a folder, by name; ``InputError`` where there are none."""
     found = sorted(path.parent for path in folder.glob("[!.]*/manifest.json"))
     if not found:
         raise InputError(f"no studies in {folder}/: start one with `genresweep sweep --data FILE`, or name a directory")

@@ -1,4 +1,4 @@
-"""What a command that trains says at its end: the best, the counts, the incumbent, and after a run the scorecard."""
+"""Closing output of a command that trains: the best, the counts, the incumbent, and after a run the scorecard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def finish(result: SweepResult, as_json: bool) -> None:
-    """Say how a sweep ended; an interrupted one ends the command with code 130."""
+    """Print how a sweep ended; an interrupted one ends the command with code 130."""
     if as_json:
         print_json(_to_json(result))
     if not result.complete:
@@ -75,7 +75,7 @@ def _print_counts(result: SweepResult) -> None:
 
 
 def _print_stages(study: Path) -> None:
-    """After a whole run: what each stage took, and the scorecard, which is written beside the study's figures."""
+    """Print, after a whole run, each stage's costs and the scorecard, and write that beside the study's figures."""
     from results.paper.report import build_report, write_report
     from results.record.stage_records import load_stages
     from search.cli.report_text import print_report, print_written
@@ -85,6 +85,6 @@ def _print_stages(study: Path) -> None:
     if not stages.empty:
         OUT.print(stages_table(stages))
         report = build_report([study])
-        paths = write_report(report, study)  # first: whoever reads what is printed may have enough of it
+        paths = write_report(report, study)  # first: the reader of the printed text may end early
         print_report(report)
         print_written(paths)

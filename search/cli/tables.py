@@ -1,4 +1,4 @@
-"""Configurations as tables for the terminal: what tells them apart, and no id or result cut short."""
+"""Configurations as tables for the terminal: their differences, and no id or result cut short."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spaces.configuration import DEFAULTS
 
 
 def cell_text(value: Any) -> str:
-    """A value as a cell of a table."""
+    """Return a value as the text of a table's cell."""
     if pd.isna(value):
         return "-"
     if isinstance(value, bool):
@@ -26,7 +26,7 @@ def cell_text(value: Any) -> str:
 
 
 def frame_table(frame: pd.DataFrame, title: str, decimals: int | None = None) -> Table:
-    """A dataframe as a table; floats with four digits, or so many decimals; missing cells empty."""
+    """Return a dataframe as a table; floats with four digits, or with ``decimals``; missing cells empty."""
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
@@ -41,7 +41,7 @@ def _rounded(value: Any, decimals: int | None) -> str:
 
 
 def stages_table(stages: pd.DataFrame) -> Table:
-    """What each stage took."""
+    """Return a table of each stage's costs."""
     shown = stages.assign(seconds=stages["seconds"].round(1), peak_megabytes=stages["peak_megabytes"].round())
     return frame_table(shown.rename(columns={"peak_megabytes": "peak MB"}), "stages")
 
@@ -67,7 +67,7 @@ _OCCASIONAL = (
     *("activation", "weight_decay", "momentum", "label_smoothing", "schedule", "schedule_epochs", "patience"),
     "encoding",
 )
-"""Not worth a word where all are at their defaults: the paper's grid has one value of each."""
+"""Hyperparameters left out where all are at their defaults: the paper's grid has one value of each."""
 _OUTCOMES = {"seed": "seed", "state": "state", "epochs": "epochs", "best_epoch": "best", "val_accuracy": "accuracy"}
 _MEANS = {
     **{"scored": "scored", "mean": "mean", "spread": "spread", "lowest": "low", "highest": "high"},
@@ -79,18 +79,18 @@ _PLENTY = Console(width=10_000)
 
 
 def trials_table(trials: pd.DataFrame, title: str, width: int) -> Table:
-    """Rows of ``results.load_trials`` in so many letters; ``best`` is the epoch of the best accuracy."""
+    """Return ``results.load_trials`` as a table of ``width`` letters; ``best`` is the epoch of the best accuracy."""
     return _table(trials, _OUTCOMES, title, width)
 
 
 def repeats_table(repeats: pd.DataFrame, title: str, width: int) -> Table:
-    """Rows of ``results.load_repeats`` in so many letters."""
+    """Return rows of ``results.load_repeats`` as a table of ``width`` letters."""
     rounded = repeats.round({name: 1 if "rank" in name else 4 for name in _MEANS})
     return _table(rounded, _MEANS, title, width)
 
 
 def _table(frame: pd.DataFrame, outcomes: dict[str, str], title: str, width: int) -> Table:
-    """What is the same in all rows stands beneath; hyperparameters that are too wide side by side share a column."""
+    """Return a table with values common to all rows beneath it; hyperparameters too wide for columns share one."""
     headings = {"config_id": "configuration", **_HYPERPARAMETERS, **outcomes}
     cells = {name: [cell_text(value) for value in frame[name]] for name in headings}
     shared = [name for name in headings if name not in _ALWAYS and len(frame) > 1 and len(set(cells[name])) == 1]
@@ -112,7 +112,7 @@ def _table(frame: pd.DataFrame, outcomes: dict[str, str], title: str, width: int
 
 
 def _drawn(columns: dict[str, list[str]], right: Collection[str], title: str, caption: str | None) -> Table:
-    """A table in which ``_TOGETHER`` alone wraps."""
+    """Return a table in which ``_TOGETHER`` alone wraps."""
     table = Table(title=title, caption=caption, box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
     table.title_justify = table.caption_justify = "left"
     for heading, cells in columns.items():
@@ -131,7 +131,7 @@ def _drawn(columns: dict[str, list[str]], right: Collection[str], title: str, ca
 
 
 def replay_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns of text for ``frame_table``; a star marks what no other setting beats in both epochs and regret."""
+    """Return columns of text for ``frame_table``; a star marks settings unbeaten in both epochs and regret."""
     return pd.DataFrame(
         {
             "scheduler": table["scheduler"],
@@ -149,7 +149,7 @@ def replay_text(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged_text(table: pd.DataFrame) -> pd.DataFrame:
-    """As ``replay_text``, of `replay.judged`: each figure on the studies chosen on, then on those judged on."""
+    """Return `replay.judged` as text: each figure on the studies chosen on, then on those judged on."""
     text = {
         "scheduler": table["scheduler"],
         "factor": table["reduction_factor"].astype("string"),
@@ -167,7 +167,7 @@ def judged_text(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def arms_text(arms: pd.DataFrame) -> pd.DataFrame:
-    """Columns of text for ``frame_table``; to 1%: until within 1% of the exhaustive best, and how many came there.
+    """Return columns of text for ``frame_table``; to 1%: until within 1% of the exhaustive best, and how many did.
 
     Where configurations have repeats, their means are compared, and the heading says so.
     """

@@ -203,7 +203,7 @@ def resume(
 
 
 def _fetched(study: str, out: Path | None) -> Path:
-    """A study's directory on this machine; one in a storage is fetched first."""
+    """Return a study's directory on this machine; one in a storage is fetched first."""
     from data.storage import base_name, checked_location, is_uri
     from search.storage.snapshots import fetch, is_storage
 

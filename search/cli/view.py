@@ -108,7 +108,7 @@ def describe(
 
 @contextmanager
 def written_first(write: Callable[[], Sequence[Path]], option: str, what: str) -> Iterator[Sequence[Path]]:
-    """Write files before the body prints, whose reader may end; where they cannot be written it prints all the same.
+    """Run the body after writing files, even where that fails: the reader of what it prints may end.
 
     Raises the ``InputError`` of ``write`` in the end, with the option that gives ``what`` is written another place.
     """
@@ -125,7 +125,7 @@ def written_first(write: Callable[[], Sequence[Path]], option: str, what: str) -
 
 
 def _stem(data: str) -> str:
-    """A table's name without its folder and suffix, as the name of a folder."""
+    """Return a table's name without its folder and suffix, as the name of a folder."""
     return re.sub(r"[^\w-]+", "-", Path(data).stem).strip("-") or "table"
 
 

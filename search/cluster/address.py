@@ -53,9 +53,9 @@ def cluster_address(option: str | None) -> str:
 
 
 def _check_variable_beside_auto(variable: str) -> None:
-    """Raise ``InputError`` where the variable, preferred to ``auto`` by Ray 2.60 (``_private/services.py``), names none.
+    """Raise ``InputError`` where the variable names no cluster, given ``auto`` as the option.
 
-    Ray would otherwise start one of its own silently, or become a client.
+    Ray 2.60 prefers the variable (``_private/services.py``), and would start its own Ray silently, or become a client.
     """
     _refuse_other_protocols(variable, f"{VARIABLE}={variable}")
     if variable == LOCAL:

@@ -29,7 +29,7 @@ Environment = Mapping[str, str]
 
 
 def environment(root: Path | None = None) -> Environment:
-    """Return the facts that fix a learning curve: the hash of the packages in ``root``, versions of Python and libraries."""
+    """Return what fixes a learning curve: the hash of the packages in ``root``, versions of Python and libraries."""
     return {
         CODE: _hash(root or Path(__file__).resolve().parents[2]),
         PYTHON: ".".join(platform.python_version_tuple()[:2]),
@@ -81,7 +81,7 @@ class Probe:
             self._waiting[task.options(scheduling_strategy=there).remote()] = node
 
     def complaints(self, patience: float = _PATIENCE, node: str | None = None) -> list[str]:
-        """Return a line for each node that answered otherwise than expected, or, where ``patience`` is given, not at all.
+        """Return a line for each node that answered otherwise than expected, or, with ``patience``, not at all.
 
         With ``node``, an id, only that one is waited for.
         """

@@ -44,8 +44,8 @@ def settle() -> None:
 def settle_access(address: str) -> None:
     """Set a token for a Ray on this machine before ``ray.init``, since other users of the machine reach loopback.
 
-    Ray asks for a token wherever it starts by itself, unless ``RAY_AUTH_MODE`` says otherwise, and would write its own to
-    the user's home. A cluster has its own way, which Ray finds out or the user sets.
+    Ray asks for a token wherever it starts by itself, unless ``RAY_AUTH_MODE`` says otherwise, and would write its own
+    to the user's home. A cluster has its own way, which Ray finds out or the user sets.
     """
     if address == "local" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

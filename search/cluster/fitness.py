@@ -194,7 +194,7 @@ def memory_limit() -> int | None:
 def object_store_bytes() -> int:
     """Return the bytes that Ray 2.60 reserves for objects (``_private/utils.py``, ``resolve_object_store_memory``).
 
-    The least of a share of the free memory, of 200 GB, and of the size of ``/dev/shm`` (or 10 GB, if that is more).
+    The least of a share of the free memory, of 200 GB, and of what ``/dev/shm`` has free (or 10 GB, if that is more).
     """
     shared = 0
     with suppress(OSError):  # where there is none, another check says so

@@ -48,9 +48,9 @@ def leftover_sessions() -> LeftoverSessions:
 
 
 def _ended_in_usual_folders() -> list[Path]:
-    """Return the sessions that no process here has in its command line, that are not written, and that no socket serves.
+    """Return the sessions that are in no process's command line here, are not written to, and have no served socket.
 
-    The last two conditions detect those of another namespace of processes (a container that shares ``/tmp``): a raylet writes
+    The last two show those in use in another namespace of processes (a container that shares ``/tmp``): a raylet writes
     ``logs/debug_state.txt`` every 10 seconds, and connecting to a socket needs no more than its file.
     """
     sessions = [path for base in temporary_bases() for path in _own_sessions(base.path / "ray")]

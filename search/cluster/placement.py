@@ -72,7 +72,7 @@ def slots_here(asked: int | None) -> int:
 
 
 def parse_resources(text: str | None) -> dict[str, float]:
-    """Parse ``--resources-per-segment``, written as for ``ray start --resources``: a JSON object of names and amounts."""
+    """Parse ``--resources-per-segment``, a JSON object of names and amounts as for ``ray start --resources``."""
     try:
         found = json.loads(text or "{}")
     except json.JSONDecodeError:
@@ -175,7 +175,8 @@ class Places:
     """The slots of a cluster, looked up anew as it changes; ``look`` returns its nodes.
 
     ``trust`` takes a node's id, and raises where that node would not train the same as this one; it returns False
-    where that cannot be known, since the node has left. ``warn`` is told what is missing where no node has come for a minute.
+    where that cannot be known, since the node has left. ``warn`` is called with what is missing where no node has come
+    for a minute.
     """
 
     def __init__(

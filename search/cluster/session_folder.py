@@ -33,16 +33,16 @@ _USUAL = ("/tmp", "/var/tmp")
 
 @dataclass(frozen=True)
 class Base:
-    """A folder in which Ray's could be made."""
+    """A folder in which Ray's folder could be made."""
 
     path: Path
     said: str
-    """As a message names it: ``TMPDIR=/scratch`` or ``/tmp``."""
+    """Name in messages: ``TMPDIR=/scratch`` or ``/tmp``."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A folder in which Ray's cannot be made, and why."""
+    """A folder in which Ray's folder cannot be made, and the reason."""
 
     base: Base
     reason: str
@@ -50,7 +50,7 @@ class Refused:
 
 @contextmanager
 def session_folder() -> Iterator[Path]:
-    """Make a folder for one Ray, yield it, and delete it; what killed commands have left is deleted, too.
+    """Run the body with a folder for one Ray, deleted in the end; leftovers of killed commands are deleted, too.
 
     Where Ray dies, the process ends here and now, and the folder stays for its logs until the next command. Raises
     ``InputError``, which names the cause for each folder that was tried.
@@ -64,7 +64,7 @@ def session_folder() -> Iterator[Path]:
 
 
 def check_session_folder() -> Path:
-    """Return the folder in which Ray's can be made; ``InputError`` where there is none. Nothing is left there.
+    """Return the folder in which Ray's can be made, and leave nothing there; ``InputError`` where there is none.
 
     It is tried out under a name that no session has: a Ray of this process may be at work in the one it will get.
     """
@@ -105,14 +105,14 @@ def temporary_bases() -> list[Base]:
 
 
 def is_own(path: Path) -> bool:
-    """Tell whether a file or folder is there and is this user's; a link counts for itself."""
+    """Return True where a file or folder exists and is this user's; a link counts for itself."""
     with suppress(OSError):
         return path.lstat().st_uid == os.geteuid()
     return False
 
 
 def _in_first_place(make: Callable[[Path], Path]) -> Path:
-    """What ``make`` returns for the first base of which it raises no ``OSError``; ``InputError`` for none."""
+    """Return the result of ``make`` for the first base where it raises no ``OSError``; ``InputError`` for none."""
     refused: list[Refused] = []
     for base in temporary_bases():
         try:
@@ -127,7 +127,7 @@ def _in_first_place(make: Callable[[Path], Path]) -> Path:
 
 
 def _made(base: Path) -> Path:
-    """Ray's folder in ``base``, tried out; ``OSError`` with the reason in words where that cannot hold it."""
+    """Make Ray's folder in ``base`` and try it out; raise ``OSError`` with the reason where ``base`` cannot hold it."""
     folder = _check_room(base)
     _remove(folder)  # of an earlier Ray of this process, or of one that had its number
     if os.path.lexists(folder):
@@ -138,14 +138,14 @@ def _made(base: Path) -> Path:
 
 
 def _tried_out(base: Path) -> Path:
-    """A folder like Ray's in ``base``, under a name of its own, which counts as abandoned where this process dies."""
+    """Try out a folder in ``base`` under a name of its own, which counts as abandoned where this process dies."""
     folder = Path(tempfile.mkdtemp(prefix=f"{_check_room(base).name}-", dir=base))
     _try_out(folder)
     return folder
 
 
 def _check_room(base: Path) -> Path:
-    """The path of Ray's folder in ``base``; ``OSError`` where it is too long, or where little room is left."""
+    """Return the path of Ray's folder in ``base``; ``OSError`` where it is too long, or where little room is left."""
     folder = base / f"{_PREFIX}{_host()}-{os.getpid()}"
     # both processes' numbers are this one's: Ray's session is called after the process that starts it
     sockets = folder / f"session_2000-01-01_00-00-00_000000_{os.getpid()}" / "sockets"
@@ -194,7 +194,7 @@ def _remove(folder: Path) -> None:
 
 @functools.cache
 def _host() -> str:
-    """Five letters for this machine, and for this process's view of its processes, which containers do not share."""
+    """Return five letters for this machine and this process's namespace of processes, which containers do not share."""
     view = ""
     with suppress(OSError):
         view = os.readlink("/proc/self/ns/pid")

@@ -1,4 +1,4 @@
-"""Whether every node of a cluster reads and writes the folder that a study's checkpoints go to."""
+"""Check that every node of a cluster reads and writes the folder of a study's checkpoints."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PATIENCE = 120.0
 
 
 class Reached:
-    """Trusts the nodes that ``trust`` does and that reach a folder: those that join later are asked at their first
+    """Trust in the nodes that ``trust`` accepts and that reach a folder: those that join later are asked at their first
     report.
 
-    Making one asks those that there are, as ``check_reach`` does.
+    The constructor asks the present nodes, as ``check_reach`` does.
     """
 
     def __init__(self, folder: str, trust: Callable[[str], bool]) -> None:
@@ -31,7 +31,7 @@ class Reached:
         self._reached = check_reach(folder)
 
     def __call__(self, node: str) -> bool:
-        """False where the node has left; ``StudyError`` where it cannot be trusted."""
+        """Return True for a trusted node, False where it has left; ``StudyError`` where it cannot be trusted."""
         if not self._trust(node):
             return False
         if node not in self._reached:
@@ -43,7 +43,7 @@ class Reached:
 
 
 def check_reach(folder: str, joined: str | None = None) -> set[str]:
-    """``InputError`` where another node of the cluster cannot read what was written here, or the reverse.
+    """Raise ``InputError`` where another node of the cluster cannot read files written here, or the reverse.
 
     Nodes without CPUs train nothing, and are not asked; with ``joined``, an id, only that one is. Returns the ids of
     the nodes that reach it, this one among them.
@@ -83,7 +83,7 @@ def _refuse(folder: str, reasons: Mapping[str, str]) -> None:
 
 
 def _ask(folder: str, token: str, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """What keeps each node, by its id, from the folder; a node that went away meanwhile is not among them."""
+    """Return each node's obstacle to reaching the folder, by its id, without the nodes that left meanwhile."""
     task = ray.remote(num_cpus=0)(probe)
     calls = {
         node["NodeID"]: task.options(
@@ -103,7 +103,7 @@ def _ask(folder: str, token: str, nodes: Sequence[Mapping[str, Any]]) -> dict[st
 
 
 def probe(folder: str, token: str, node: str) -> str | None:
-    """On a node: read what the driver wrote, and write an answer beside it; returns what keeps it from that."""
+    """Read the driver's file on a node and write an answer beside it; return the obstacle, or ``None``."""
     try:
         if read_file(join(folder, _probe_name(token))).decode() != token:
             return "finds another file there"

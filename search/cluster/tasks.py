@@ -22,17 +22,17 @@ from trainables.baselines import Point, fold_score, refit_and_score
 from trainables.stages import Variant, VariantResult, train_variants
 
 _LOOK_SECONDS = 1.0
-"""Between two looks at the places, which may have become more."""
+"""Seconds between two looks at the places, which may have become more."""
 
 
 def map_remote(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places) -> list[Any]:
-    """The results of many calls in their order, each in a segment's place; the first failure is raised as it is."""
+    """Return the results of many calls in their order, each in a segment's place; raise the first failure as it is."""
     found = dict(_as_they_end(function, calls, places))
     return [found[number] for number in range(len(calls))]
 
 
 def remote_encoder(places: Places) -> Encoder:
-    """An ``Encoder`` of ``data.titles.embeddings`` that spreads the shards over these places."""
+    """Return an ``Encoder`` of ``data.titles.embeddings`` that spreads the shards over these places."""
 
     def encode_remotely(shards: list[list[str]], folder: Path) -> Iterator[tuple[int, np.ndarray]]:
         sha256 = model_hash(folder)
@@ -44,7 +44,7 @@ def remote_encoder(places: Places) -> Encoder:
 def _as_they_end(
     function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places
 ) -> Iterator[tuple[int, Any]]:
-    """Number and result of each call, of nodes that are trusted alone; never more calls at once than places."""
+    """Yield the number and result of each call, from trusted nodes alone; never run more calls at once than places."""
     # Ray ends the workers of tasks on GPUs, which else keep memory there, only where it is told so beforehand
     remote = ray.remote(max_calls=1) if "GPU" in places.needs else ray.remote
     task = remote(_located).options(name=function.__name__, **_options(places.needs))
@@ -64,7 +64,7 @@ def _as_they_end(
 
 
 def _result(reference: Any) -> Any:
-    """What a task returned; what it raised, without Ray's traceback around it."""
+    """Return a task's result, or raise its error without Ray's traceback around it."""
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
@@ -77,7 +77,7 @@ def _options(needs: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _located(function: Callable[..., Any], call: tuple[Any, ...]) -> tuple[str, Any]:
-    """The node that did the work, and the result."""
+    """Return the node that did the work, and the result."""
     return ray.get_runtime_context().get_node_id(), function(*call)
 
 
@@ -94,19 +94,19 @@ _hash_here = functools.lru_cache(maxsize=8)(model_hash)
 
 
 def remote_fold(handle: FeatureHandle, kind: str, point: dict[str, Any], fold: int, seed: int) -> float:
-    """``fold_score`` on the training rows behind a handle."""
+    """Return ``fold_score`` on the training rows behind a handle."""
     features = get_features(handle)
     return fold_score(kind, point, fold, features.x_train, features.y_train, seed)
 
 
 def remote_refit(handle: FeatureHandle, kind: str, point: Point, seed: int) -> dict[str, Any]:
-    """``refit_and_score`` on the features behind a handle, as plain values."""
+    """Return ``refit_and_score`` on the features behind a handle, as plain values."""
     return refit_and_score(kind, dict(point), get_features(handle), seed).to_json()
 
 
 def remote_variants(
     handle: FeatureHandle, variants: Sequence[Variant], seed: int, epochs: int, device: str = "cpu"
 ) -> list[VariantResult]:
-    """``train_variants`` on the features behind a handle."""
+    """Return ``train_variants`` on the features behind a handle."""
     features: Features = get_features(handle)
     return train_variants(variants, features, seed=seed, epochs=epochs, device=device)

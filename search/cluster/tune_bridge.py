@@ -27,15 +27,15 @@ from search.scheduling.segments import Segment
 from trainables.sweep_trainable import PAUSE, SegmentTrainable
 
 _ANY_NUMBER = 1_000_000
-"""Of trials that Tune may keep pending: the searcher hands out no more than there are places for."""
+"""Trials that Tune may keep pending: the searcher hands out no more than there are places for."""
 _DEATHS = 4
-"""Of segments with their workers, for each place, that are believed to be the configurations' own fault."""
+"""Worker deaths tolerated per slot before the machine is blamed, not the configurations."""
 _IDLE_SECONDS = 60.0
-"""With too little work for so long, an autoscaling cluster's idle workers are let go, and their nodes with them."""
+"""Seconds with too little work after which an autoscaling cluster's idle workers, and their nodes, are let go."""
 
 
 class SegmentSearcher(Searcher):
-    """Suggests segments to Tune and commits what comes of them.
+    """Searcher that suggests segments to Tune and commits their outcomes.
 
     Tune pickles its searcher now and then; a pickle of this one is empty, since nothing is ever restored from it.
     """
@@ -61,7 +61,7 @@ class SegmentSearcher(Searcher):
         self.failure: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        """The next segment, a pause, nothing for now, or the end.
+        """Return the next segment, a pause, nothing for now, or the end.
 
         One segment more than there are workers is handed out, so that none waits for the driver. A worker for which
         there is nothing yet gets a short pause: Tune would end it, and at the next rung start another for seconds.
@@ -88,11 +88,11 @@ class SegmentSearcher(Searcher):
 
     @property
     def _lets_go(self) -> bool:
-        """Whether there has been too little work for all places of a cluster that shrinks for long."""
+        """True where a cluster that can shrink has had too little work for all its places for long."""
         return self._slots.grows and time.monotonic() - self._busy > _IDLE_SECONDS
 
     def _follow(self, slots: Slots) -> None:
-        """Spread the work over the places that there are now."""
+        """Spread the work over the present places."""
         if slots != self._slots:
             self._slots = slots
             self._coordinator.spread_over(slots.wanted)
@@ -134,7 +134,7 @@ class SegmentSearcher(Searcher):
         self._show(self._listener.segment, self._coordinator, outcome)
 
     def _count_deaths(self, report: Mapping[str, Any]) -> None:
-        """``StudyError`` where so many workers have died since a segment was trained that it is the machine's fault."""
+        """Raise ``StudyError`` where so many workers died since a segment was trained that the machine is to blame."""
         if "error" not in report:
             self._deaths = 0
         elif report["error"].startswith(WORKER_DIED):
@@ -153,13 +153,13 @@ class SegmentSearcher(Searcher):
             logging.getLogger("genresweep").exception("the display failed; training goes on")
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the record."""
+        """Do nothing: the study is the record."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the record."""
+        """Do nothing: the study is the record."""
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-        """Nothing: the study is the record."""
+        """Do nothing: the study is the record."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -185,7 +185,7 @@ def run_segments(
     device: str,
     needs: Mapping[str, float],
 ) -> None:
-    """Run Tune until the searcher has nothing left; raises the cause where the record could not be written.
+    """Run Tune until the searcher has nothing left; raise the cause where the record could not be written.
 
     ``needs`` are the resources of one segment, by Ray's names.
     """
@@ -222,9 +222,9 @@ def run_segments(
 
 @contextlib.contextmanager
 def _silenced() -> Any:
-    """What Tune prints goes to the study's log; its trials are segments, and nobody should have to read them.
+    """Run the body with Tune's output sent to the study's log: its trials are segments, of no interest to users.
 
-    So do its errors: where the disk of the temporary files is full, it shows a traceback, and goes on.
+    Its errors go there, too: where the disk of the temporary files is full, it shows a traceback, and goes on.
     """
     captured = io.StringIO()
     tunes, ours = logging.getLogger("ray.tune"), logging.getLogger("genresweep")

@@ -1,4 +1,4 @@
-"""Watches that Ray lives: ``Tuner.fit()`` was seen hanging for minutes after its raylet had been killed."""
+"""Watchdog of Ray's life: ``Tuner.fit()`` was seen hanging for minutes after its raylet had been killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = logging.getLogger("genresweep")
 
 @dataclass(frozen=True)
 class Vital:
-    """What must live: how to tell by name, and how many seconds of the contrary are believed.
+    """Parts that must live: how to check each by name, and the seconds for which one may seem dead.
 
     In that time Tune may end by itself, or a network come back.
     """
@@ -37,13 +37,13 @@ class Vital:
     grace: float
 
     def dead(self) -> list[str]:
-        """The names of those that do not live."""
+        """Return the names of the parts that do not live."""
         return [name for name, lives in self.alive.items() if not lives()]
 
 
 @contextmanager
 def watching(last_words: Callable[[str], None] | None) -> Iterator[None]:
-    """While the body runs, end this process with code 1 if its Ray dies; ``last_words`` is called with the cause first.
+    """Run the body, and end this process with code 1 if its Ray dies, after a call of ``last_words`` with the cause.
 
     A Ray that this process started is watched by its processes, another one by its ports.
     """
@@ -62,7 +62,7 @@ def watching(last_words: Callable[[str], None] | None) -> Iterator[None]:
 
 
 def scratch_prefix() -> str:
-    """What the names of this process's temporary folders begin with."""
+    """Return the prefix of the names of this process's temporary folders."""
     return f"{_SCRATCH}{own_mark()}-"
 
 
@@ -113,7 +113,7 @@ def _look(
 
 
 def _logs() -> str:
-    """Where a Ray that this process started has written what it did; the next command deletes its folder."""
+    """Return a note on where a Ray started by this process has its logs; the next command deletes their folder."""
     node = ray._private.worker._global_node
     if node is None or not node.is_head():
         return ""
@@ -143,7 +143,7 @@ def _listens(address: tuple[str, int]) -> bool:
 
 
 def _end(children: set[psutil.Process]) -> None:
-    """No orphans: end whatever this process has started."""
+    """End all processes that this one has started, so that none is orphaned."""
     for child in children:
         with contextlib.suppress(psutil.NoSuchProcess):
             child.terminate()

@@ -24,13 +24,13 @@ class RecordedSweep:
     positions: dict[TrialKey, int]
     budgets: dict[TrialKey, int]
     lengths: np.ndarray
-    """``(n,)`` integers: epochs until each ended, by its budget or by itself."""
+    """Epochs until each configuration ended, by its budget or by itself: ``(n,)`` integers."""
     accuracy: np.ndarray
-    """``(n, e)`` validation accuracies, NaN where there is none."""
+    """Validation accuracies, ``(n, e)``; NaN where there is none."""
     seconds: np.ndarray
-    """``(n, e)``, 0 where there is no epoch."""
+    """Seconds of each epoch, ``(n, e)``; 0 where there is no epoch."""
     weights: np.ndarray
-    """``(n,)``: the size of each network."""
+    """Size of each network, ``(n,)``."""
 
     def __post_init__(self) -> None:
         n, shape = len(self.keys), self.accuracy.shape
@@ -39,7 +39,7 @@ class RecordedSweep:
 
     @classmethod
     def load(cls, directory: str | Path) -> RecordedSweep:
-        """The curves of a study; ``InputError`` where it stopped anyone, or is not complete."""
+        """Load the curves of a study; ``InputError`` where it stopped any configuration early, or is not complete."""
         with Study.open(directory) as study:
             _check_exhaustive(study)
             records = {trial.key: trial for trial in study.trials() if trial.epoch > 0}
@@ -65,12 +65,12 @@ class RecordedSweep:
 
     @cached_property
     def best(self) -> np.ndarray:
-        """``(n, e)``: the best accuracy up to each epoch; -inf before the first number."""
+        """Best accuracy up to each epoch, ``(n, e)``; -inf before the first number."""
         return np.maximum.accumulate(np.nan_to_num(self.accuracy, nan=-np.inf), axis=1)
 
     @cached_property
     def places(self) -> np.ndarray:
-        """``(n, e)``: configurations stopped at an epoch, as the product ranks incumbents; the lowest is the best.
+        """Places of configurations stopped at an epoch, ``(n, e)``, ranked as the product's incumbents; lowest is best.
 
         Ties go to the earlier epoch, then to the smaller network, then to the order of the search space.
         """
@@ -84,12 +84,12 @@ class RecordedSweep:
 
     @cached_property
     def ranks(self) -> np.ndarray:
-        """``(n,)``: 1 for the configuration that the exhaustive study itself promotes."""
+        """Ranks of the configurations, ``(n,)``: 1 for the one that the exhaustive study itself promotes."""
         return np.argsort(np.argsort(self.places[np.arange(len(self.keys)), self.lengths - 1])) + 1
 
 
 def _first_of_best(best: np.ndarray) -> np.ndarray:
-    """For each epoch, the first one at which its best accuracy stood."""
+    """Return, for each epoch, the first one with the best accuracy up to then."""
     rises = best[:, 1:] > best[:, :-1]
     firsts = np.where(rises, np.arange(1, best.shape[1]), 0)
     return np.maximum.accumulate(np.pad(firsts, ((0, 0), (1, 0))), axis=1)

@@ -1,8 +1,8 @@
 """Schedulers replayed on the recorded curves of exhaustive studies, in simulated time, without training.
 
-A worker takes a stack of those that have trained the fewest epochs, in the order in which they arrived, up to the next
-rung; an epoch of a configuration takes the seconds that the study recorded for it. Which configurations arrive first,
-and share a stack, is drawn anew for each order.
+A worker takes a stack of the configurations that have trained the fewest epochs, in their order of arrival, up to the
+next rung; an epoch of a configuration takes the seconds that the study recorded for it. The order of arrival, and with
+it the stacks, is drawn anew each time.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from search.scheduling.rungs import Rungs, make_rungs
 SCHEDULERS = ("asha", "halving", "median", "hyperband", "none")
 _REDUCTION_FACTORS = (2, 3, 4)
 _WORTH_PROCESSES = 200_000
-"""Replayed configurations, at about 20,000 a second."""
+"""Number of replayed configurations that is worth starting processes, at about 20,000 a second."""
 _SETTING = ["scheduler", "reduction_factor", "grace_period"]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A scheduler to replay; ``None`` for a number that it has not."""
+    """A scheduler to replay; ``None`` for a number that it does not have."""
 
     scheduler: str
     reduction_factor: int | None = None
@@ -41,14 +41,14 @@ class Setting:
 
     @classmethod
     def of(cls, scheduler: str, reduction_factor: int, grace_period: int) -> Setting:
-        """The setting with the numbers that this scheduler knows."""
+        """Return the setting with the numbers that this scheduler has."""
         knows_factor = scheduler in ("asha", "halving", "hyperband")
         knows_grace = scheduler in ("asha", "halving", "median")
         return cls(scheduler, reduction_factor if knows_factor else None, grace_period if knows_grace else None)
 
 
 def usual_settings(epochs: int) -> tuple[Setting, ...]:
-    """Every scheduler with the reduction factors 2, 3 and 4 and the grace periods 1, 2, 4, ... below ``epochs``."""
+    """Return every scheduler with reduction factors 2, 3 and 4 and grace periods 1, 2, 4, ... below ``epochs``."""
     grace_periods = [2**power for power in range(epochs.bit_length()) if 2**power < epochs] or [1]
     found = [
         Setting.of(scheduler, factor, grace_period)
@@ -60,7 +60,7 @@ def usual_settings(epochs: int) -> tuple[Setting, ...]:
 
 
 class ReplayedSweep:
-    """One sweep over recorded curves: how far each configuration has come, and who goes on."""
+    """One sweep over recorded curves: the epochs of each configuration, and the decisions of the rungs."""
 
     def __init__(self, recorded: RecordedSweep, rungs: Rungs) -> None:
         self.epochs = np.zeros(len(recorded.keys), dtype=int)
@@ -70,7 +70,7 @@ class ReplayedSweep:
         self._lengths: list[int] = recorded.lengths.tolist()
 
     def train(self, stack: Sequence[int], epoch: int) -> list[int]:
-        """Take the rows of a stack to an epoch; returns the rows that can now go on, of this stack or of others."""
+        """Take the rows of a stack to an epoch, and return the rows that can now go on, of this stack or of others."""
         keys, scores = self._recorded.keys, self._recorded.accuracy[stack, epoch - 1].tolist()
         going, ended = {}, []
         for row, score in zip(stack, scores, strict=True):
@@ -89,14 +89,14 @@ class ReplayedSweep:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """What a replayed sweep comes to: epochs of each row, and the simulated seconds until the last ended."""
+    """The outcome of a replayed sweep: epochs of each row, and the simulated seconds until the last ended."""
 
     epochs: np.ndarray
     seconds: float
 
 
 def simulate(recorded: RecordedSweep, rungs: Rungs, order: Sequence[int], workers: int, stack_size: int) -> Ended:
-    """A whole sweep with rows arriving in this order."""
+    """Simulate a whole sweep with rows arriving in this order."""
     sweep = ReplayedSweep(recorded, rungs)
     levels = [*rungs.levels, recorded.accuracy.shape[1]]
     following = {epoch: next(level for level in levels if level > epoch) for epoch in (0, *levels[:-1])}
@@ -143,7 +143,7 @@ def replay(
     workers: int = 2,
     stack_size: int = 16,
 ) -> pd.DataFrame:
-    """One row per study, setting and order of arrival; without settings, the usual ones.
+    """Return one row per study, setting and order of arrival; without settings, the usual ones are replayed.
 
     Without ``orders`` there are 200 of one setting, and 50 of each of several. Many are spread over all cores; the rows
     are the same.
@@ -163,12 +163,12 @@ def replay(
 
 
 def usual_orders(settings: Sequence[Setting]) -> int:
-    """Orders of arrival where nobody has said how many."""
+    """Return the default number of orders of arrival."""
     return 200 if len(settings) == 1 else 50
 
 
 def _spread_over_cores(tasks: list[tuple[Any, ...]], trainings: int) -> Iterable[list[dict[str, object]]]:
-    """The rows of each task; processes are started where they save more than their start takes."""
+    """Return the rows of each task; processes are started where they save more time than their start takes."""
     if trainings < _WORTH_PROCESSES:
         return itertools.starmap(_replayed, tasks)
     from joblib import Parallel, delayed
@@ -209,7 +209,7 @@ def _in_each_order(
 
 
 def summarise(replayed: pd.DataFrame) -> pd.DataFrame:
-    """One row per setting, over all studies and orders of `replay`, the fewest epochs first.
+    """Return one row per setting, over all studies and orders of `replay`, the fewest epochs first.
 
     Columns: the setting; ``epochs`` (mean), ``saved``, ``regret``, ``regret_spread`` (standard deviation), ``rank``,
     ``found`` (share that chose the exhaustive best), ``seconds``, ``seconds_spread``; ``best_trade``: no other setting
@@ -237,7 +237,7 @@ def _spread(values: pd.Series) -> float:
 
 
 def recommended(table: pd.DataFrame, tolerance: float) -> pd.Series:
-    """The setting with the fewest epochs among those that lose at most ``tolerance`` of accuracy on average.
+    """Return the setting with the fewest epochs among those that lose at most ``tolerance`` of accuracy on average.
 
     ``InputError`` where none does.
     """
@@ -248,7 +248,7 @@ def recommended(table: pd.DataFrame, tolerance: float) -> pd.Series:
 
 
 def judged(chosen_on: pd.DataFrame, judged_on: pd.DataFrame) -> pd.DataFrame:
-    """Two tables of `summarise` side by side, in the order of the first: chosen on some studies, judged on others.
+    """Join two tables of `summarise`, in the order of the first: chosen on some studies, judged on others.
 
     Columns: the setting, ``best_trade`` of the first, and of each ``epochs``, ``saved``, ``regret``, ``rank`` and
     ``found``, with their spreads; those of the second end in ``_judged``.
@@ -259,7 +259,7 @@ def judged(chosen_on: pd.DataFrame, judged_on: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_options(setting: pd.Series) -> str:
-    """A row of `summarise` as one would type it."""
+    """Return a row of `summarise` as command-line options."""
     words = [f"--scheduler {setting['scheduler']}"]
     for name in _SETTING[1:]:
         if pd.notna(setting[name]):

@@ -13,7 +13,7 @@ from results.record.records import Decision, TrialKey
 from search.scheduling.rungs import rankable
 
 MIN_SAMPLES = 3
-"""Others that median stopping compares with at least; the default of Tune's ``MedianStoppingRule``."""
+"""Least number of others that median stopping compares with; the default of Tune's ``MedianStoppingRule``."""
 
 
 class MedianStopping:
@@ -36,7 +36,10 @@ class MedianStopping:
         return [self._judge(key, epoch, score, averages[key]) for key, score in scores.items()]
 
     def _record(self, epoch: int, key: TrialKey, score: float | None) -> float:
-        """The running average of this configuration; NaN before the grace period, or where a score is no number."""
+        """Record a score and return the configuration's running average.
+
+        It is NaN before the grace period, or where a score is no number.
+        """
         self._best[key] = max(self._best.get(key, -math.inf), rankable(score))
         if epoch < self._grace_period:
             return math.nan
@@ -58,11 +61,11 @@ class MedianStopping:
         return Decision(key=key, epoch=epoch, score=score, cutoff=cutoff, promoted=promoted)
 
     def withdraw(self, key: TrialKey) -> list[Decision]:
-        """Nobody waits for anybody; what ended by itself is still compared with."""
+        """Return no decisions: none waits; a configuration that ended by itself is still compared with."""
         return []
 
     def restore(self, decisions: Sequence[Decision]) -> None:
-        """A replay is never resumed."""
+        """Raise ``NotImplementedError``: a replay is never resumed."""
         raise NotImplementedError
 
 
@@ -70,7 +73,7 @@ class HyperBand:
     """HyperBand (Li et al., 2018, Algorithm 1): synchronous halving in brackets of different grace periods.
 
     Brackets are filled in the order of arrival, the one with the shortest grace period first, round after round until
-    everyone has a place; ``r`` is rounded down to whole epochs. Ties go to the earlier arrival.
+    every configuration has a place; ``r`` is rounded down to whole epochs. Ties go to the earlier arrival.
     """
 
     def __init__(self, reduction_factor: int, epochs: int, arrivals: Sequence[TrialKey]) -> None:
@@ -97,11 +100,11 @@ class HyperBand:
         return found
 
     def withdraw(self, key: TrialKey) -> list[Decision]:
-        """A bracket no longer waits for a configuration that ended by itself."""
+        """Stop waiting for a configuration that ended by itself, and return the decisions that waited for it."""
         return self._of[key].leave(key)
 
     def restore(self, decisions: Sequence[Decision]) -> None:
-        """A replay is never resumed."""
+        """Raise ``NotImplementedError``: a replay is never resumed."""
         raise NotImplementedError
 
 
@@ -125,7 +128,7 @@ class _Bracket:
         return self._decide()
 
     def _decide(self) -> list[Decision]:
-        """The decisions of a round, once all who are left have arrived."""
+        """Return the decisions of a round, once all remaining configurations have arrived."""
         if not self._alive or len(self._arrived) < len(self._alive):
             return []
         epoch, arrived = self.milestones[self._round], self._arrived
@@ -140,7 +143,7 @@ class _Bracket:
 
 
 def brackets(reduction_factor: int, epochs: int) -> list[tuple[int, tuple[int, ...]]]:
-    """How many configurations a bracket takes, and after which epochs it compares them, in whole numbers.
+    """Return, for each bracket, its number of configurations and the epochs after which it compares them.
 
     >>> brackets(3, 9)
     [(9, (1, 3)), (5, (3,)), (3, ())]

@@ -127,7 +127,7 @@ _READ_OTHERWISE = (
 def reopened(
     out: str | Path, epochs: int | None = None, sources: Sources | None = None
 ) -> Iterator[tuple[Study, Prepared]]:
-    """Run the body with a study to go on with, its data checked to be those it began with, its checkpoints to be whole."""
+    """Run the body with a study to go on with, its data checked to be as before, its checkpoints to be whole."""
     from search.studies.recovery import clear_leftovers, revive, rewind
 
     with Study.open_for_writing(out) as study, logging_to(study.directory / "log.txt"):
