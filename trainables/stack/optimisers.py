@@ -21,7 +21,7 @@ _CLIP_EPSILON = 1e-6
 
 
 def bias_corrections(taken: int, count: int) -> np.ndarray:
-    """Return Adam's corrections ``(count, 2)`` float64 of the steps after ``taken``: of epsilon and of the rate."""
+    """Return Adam's corrections ``(count, 2)`` float64, of epsilon and rate, of the steps after ``taken`` others."""
     steps = np.arange(taken + 1, taken + count + 1, dtype=np.float64)
     root = np.sqrt(1.0 - _BETA2**steps)
     return np.stack([_EPSILON * root, root / (1.0 - _BETA1**steps)], axis=1)
