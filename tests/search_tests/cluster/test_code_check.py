@@ -25,12 +25,13 @@ def test_the_staged_code_is_this_code(staged: Path) -> None:
     assert environment(staged) == environment()
     (staged / "search" / "__pycache__").mkdir()
     (staged / "search" / "__pycache__" / "probe.cpython-311.pyc").write_bytes(b"compiled")
+    (staged / "search" / "README.md").write_text("no code")
     assert environment(staged) == environment()
 
 
 @pytest.mark.parametrize("change", ["edited", "added", "removed", "renamed"])
 def test_any_change_of_the_code_is_seen(change: str, staged: Path) -> None:
-    target = staged / "trainables" / "kernels.py"
+    target = staged / "trainables" / "kernels" / "training.py"
     if change == "edited":
         target.write_text(target.read_text() + "\n")
     elif change == "added":
@@ -38,7 +39,7 @@ def test_any_change_of_the_code_is_seen(change: str, staged: Path) -> None:
     elif change == "removed":
         target.unlink()
     else:
-        shutil.move(target, staged / "trainables" / "kernels2.py")
+        shutil.move(target, staged / "trainables" / "kernels" / "training2.py")
     found, here = environment(staged), environment()
     assert [name for name in here if found[name] != here[name]] == [CODE]
 

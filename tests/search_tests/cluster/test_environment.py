@@ -28,8 +28,8 @@ def test_what_hides_a_package_is_named(tmp_path: Path, name: str) -> None:
 def test_workers_get_the_packages_and_nothing_else(tmp_path: Path) -> None:
     stage_code(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PACKAGES)
-    assert not list(tmp_path.rglob("__pycache__"))
-    assert (tmp_path / "data" / "synthetic_twin.json").is_file()
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".py", ".json"}
+    assert (tmp_path / "data" / "tables" / "synthetic_twin.json").is_file()
 
 
 @pytest.mark.parametrize("address", ["local", "auto", "127.0.0.1:6379"])
