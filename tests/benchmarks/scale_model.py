@@ -70,7 +70,7 @@ class _Queue:
     """Ready configurations, counted by how many epochs they have and by kind."""
 
     def __init__(self, search: Search, epoch_seconds: float, places: int) -> None:
-        self._rungs, self._epochs, self._factor = search.scheduling.rungs, search.epochs, search.reduction_factor
+        self._rungs, self._epochs, self._factor = search.rungs, search.epochs, search.reduction_factor
         self._seconds, self._places = epoch_seconds, places
         each, more = divmod(search.configurations, search.kinds)
         self._ready = {(0, kind): each + (kind < more) for kind in range(search.kinds) if each + (kind < more)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import search.studies.sweep
+import search.studies.draft
 from data.errors import InputError
 from data.storage import join, write_file
 from results.record.study import Study
@@ -64,7 +64,7 @@ def test_a_study_that_cannot_be_made_leaves_its_name_free(tmp_path: Path, monkey
     with pytest.raises(InputError, match="no room"):
         draft.create(draft.prepare())
     check_vacant(storage)
-    reserve(storage, search.studies.sweep._manifest(draft.settings, draft.prepare()))
+    reserve(storage, search.studies.draft._manifest(draft.settings, draft.prepare()))
 
 
 @pytest.mark.parametrize("command", ["sweep", "run"])
