@@ -13,6 +13,9 @@ from rich.table import Table
 from results.rendering.exports import plain_number
 from spaces.configuration import DEFAULTS
 
+_LONGEST = 200
+"""Letters that a cell shows: a longer text is no name, and takes a terminal minutes to lay out."""
+
 
 def cell_text(value: Any) -> str:
     """Return a value as the text of a table's cell."""
@@ -22,7 +25,8 @@ def cell_text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def frame_table(frame: pd.DataFrame, title: str, decimals: int | None = None) -> Table:

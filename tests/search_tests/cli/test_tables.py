@@ -12,7 +12,7 @@ from rich.console import Console
 
 from results.tables.frames import load_trials
 from results.tables.repeats import load_repeats
-from search.cli.tables import repeats_table, trials_table
+from search.cli.tables import cell_text, repeats_table, trials_table
 from spaces import load_space
 from tests.support.simulated import World, create_study, paper_trials, train_in, trial
 
@@ -72,3 +72,9 @@ def test_repeats_are_told_apart_by_their_seeds(tmp_path: Path) -> None:
     with create_study(tmp_path / "s", rows, repeats=2) as study:
         trials = load_trials(study)
     assert "seed" in printed(trials_table(trials, "t", 100), 100)[2]
+
+
+def test_a_cell_that_is_no_name_is_cut() -> None:
+    """Rich would lay out ten million letters for a minute."""
+    assert cell_text("x" * 10_000_000) == "x" * 197 + "..."
+    assert cell_text("x" * 200) == "x" * 200
