@@ -276,8 +276,19 @@ def _comments(left_out: Mapping[str, str]) -> list[str]:
     """Return one comment line for each reason to leave names out."""
     names: dict[str, list[str]] = {}
     for name, why in left_out.items():
-        names.setdefault(why, []).append(name)
-    return [_one_line(f"# left out: {', '.join(sorted(some))}: {why}") for why, some in names.items()]
+        names.setdefault(_without_own_name(name, why), []).append(name)
+    return [_one_line(_comment(sorted(some), why, left_out)) for why, some in names.items()]
+
+
+def _comment(names: list[str], why: str, left_out: Mapping[str, str]) -> str:
+    reason = left_out[names[0]] if len(names) == 1 else why
+    return f"# left out: {', '.join(names)}: {reason}"
+
+
+def _without_own_name(name: str, why: str) -> str:
+    """Return a reason that columns of different names share, where each has the name that is wanted."""
+    own = f"{name!r} "
+    return f"each {why.removeprefix(own)}" if why.startswith(own) else why
 
 
 def _key(name: str) -> str:

@@ -22,7 +22,8 @@ from search.cli import compare, train, view
 from search.cli.console import ERR, OUT, NobodyReadsError, settle_streams, writing_results
 from search.cluster.environment import collect_rarely
 
-_WIDTH, _LINES = 800, 20
+_WIDTH, _LINES, _FEWEST = 800, 24, 8
+"""Letters of a line; lines of an error with its notes, and of an error whose notes are many, at most."""
 _SIGPIPE = 128 + 13
 """Exit code that shells report for a command whose reader has ended."""
 
@@ -154,14 +155,16 @@ def _fail(error: Exception, code: int, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exception(error)
     message = str(error) if isinstance(error, InputError | FailureError) else f"{type(error).__name__}: {error}"
-    lines = [f"genresweep: {_cut(message)}", *getattr(error, "__notes__", [])]
+    notes = getattr(error, "__notes__", [])
+    whole = sum(note.count("\n") + 1 for note in notes)  # such as a proposed mapping: half of one is of no use
+    lines = [f"genresweep: {_cut(message, max(_FEWEST, _LINES - whole))}", *notes]
     ERR.print("\n".join(lines), highlight=False, markup=False)
     return code
 
 
-def _cut(message: str) -> str:
-    """Return a message cut to a few lines, whatever text of the user's it quotes."""
+def _cut(message: str, most: int) -> str:
+    """Return a message of ``most`` lines, whatever text of the user's it quotes."""
     lines = [
         line if len(line) <= _WIDTH else f"{line[: _WIDTH - 200]} ... {line[-200:]}" for line in message.split("\n")
     ]
-    return "\n".join(lines if len(lines) <= _LINES else [*lines[: _LINES - 2], "  ...", lines[-1]])
+    return "\n".join(lines if len(lines) <= most else [*lines[: most - 2], "  ...", lines[-1]])

@@ -16,7 +16,7 @@ from data.tables.aliases import ALIASES
 from data.tables.columns import GIVEAWAYS, PAPER_NUMBERS, ColumnMapping, read_mapping
 from data.tables.proposals import Proposal
 from data.tables.tracks import load_tracks
-from tests.support.tables import edited, table
+from tests.support.tables import edited, table, write_csv
 
 SPELLINGS = {
     "dots": lambda name: name.replace("_", "."),
@@ -151,7 +151,7 @@ def test_cells_that_do_not_fit_are_left_out_with_a_reason():
     mapping = loaded(frame, toml)
     assert not {"tempo", "mode", "key"} & {*mapping.numbers} and mapping.numbers["energy"] == "nrgy"
     assert "# left out: mode: 'mode' holds other cells than 0 and 1" in toml
-    assert "# left out: tempo: 'tempo' holds other cells than finite numbers" in toml
+    assert "# left out: key, tempo: each holds other cells than finite numbers" in toml
 
 
 @pytest.mark.parametrize(
@@ -236,3 +236,13 @@ def test_beside_a_genre_a_label_is_a_record_label(genre):
 def test_where_nothing_else_is_called_a_genre_a_label_is_one():
     frame = table().rename(columns={"playlist_genre": "label"})
     assert loaded(frame, proposed(frame)).label == "label"
+
+
+def test_columns_that_do_not_fit_for_one_reason_share_a_line(tmp_path: Path) -> None:
+    """Nine lines of them hid what the message began with."""
+    empty = dict.fromkeys(("loudness", "valence", "tempo", "liveness"), "")
+    frame = table(40).drop(columns="track_name").assign(**empty)
+    with pytest.raises(InputError) as caught:
+        load_tracks(write_csv(frame, tmp_path / "t.csv"))
+    (note,) = (note for note in caught.value.__notes__ if "left out" in note)
+    assert "# left out: liveness, loudness, tempo, valence: each holds other cells than finite numbers" in note
