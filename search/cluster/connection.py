@@ -20,7 +20,6 @@ from data.errors import InputError
 from data.machine.cache_folder import CACHE_VARIABLE, cache_dir
 from results.record.study import StudyError
 from search.cluster.address import LOCAL, Address, find_address
-from search.cluster.address import cluster_address as cluster_address
 from search.cluster.code_check import Probe, environment, refusal
 from search.cluster.environment import CODE_SUFFIXES, PACKAGES, settle_access
 from search.cluster.fitness import refuse_unfit_machine

@@ -20,7 +20,8 @@ from data.storage import is_uri
 from data.tables.tracks import Source
 from results.record.records import State, TrialRecord
 from results.record.study import Study
-from search.cluster.connection import cluster_address, connected
+from search.cluster.address import cluster_address
+from search.cluster.connection import connected
 from search.cluster.fitness import refuse_unfit_machine
 from search.cluster.placement import Resources
 from search.cluster.storage_check import Reached

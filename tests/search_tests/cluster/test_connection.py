@@ -16,7 +16,7 @@ import ray
 
 from data.errors import InputError
 from search.cluster import connection as cluster
-from search.cluster.connection import cluster_address
+from search.cluster.address import cluster_address
 from search.storage.local_disk import shared_disk, warning
 
 
