@@ -12,8 +12,9 @@ from torch import Tensor
 from data.inputs.features import Features
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
+from trainables.segment_protocol import EpochMetrics
 from trainables.stack.batches import Rows, TrainingData
-from trainables.stack.metrics import EpochMetrics, evaluate
+from trainables.stack.metrics import evaluate
 from trainables.stack.stacked_mlp import Layout, StackedMLP, unpack
 from trainables.stack.state import StackState
 from trainables.training import train_segment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
@@ -20,25 +19,31 @@ from ray import tune
 from data.errors import InputError
 from data.feature_store import FeatureHandle, get_features
 from data.storage import is_uri, join
-from spaces import Configuration
 from trainables.checkpoint import CheckpointError, MemberSource, read_members, write_segment
 from trainables.mlp import Architecture
+from trainables.segment_protocol import (
+    Failed,
+    FailureKind,
+    Fatal,
+    Member,
+    Pause,
+    Report,
+    SegmentTask,
+    Trained,
+    task_from_json,
+    to_json,
+)
 from trainables.stack.batches import TrainingData
 from trainables.stack.state import StackState
 from trainables.training import SegmentResult, train_segment
 
-PAUSE = ""
-"""Stands in place of a segment when there is nothing to train for a moment."""
-
-_PAUSE_SECONDS = 0.2
-
 
 class SegmentTrainable(tune.Trainable):
-    """A trainable for the segment in ``config["segment"]`` (JSON), from its input checkpoints to one output checkpoint.
+    """A trainable for the task in ``config["segment"]`` (JSON), from its input checkpoints to one output checkpoint.
 
     ``features`` are the handles of the arrays in the object store, by encoding; ``checkpoints`` is the folder of the
-    study's segment checkpoints, a path or a URI. The only result holds ``report`` (JSON) with every member's metrics
-    of every epoch.
+    study's segment checkpoints, a path or a URI. The only result holds the ``report`` (JSON); after a pause it is
+    empty.
     """
 
     def setup(  # type: ignore[override]
@@ -63,74 +68,71 @@ class SegmentTrainable(tune.Trainable):
         The driver searches for a member whose training raises. A disk that cannot be written to, a damaged checkpoint,
         or a missing GPU or library is no member's fault and stops the study.
         """
-        if self.config["segment"] == PAUSE:
-            time.sleep(_PAUSE_SECONDS)
+        task = task_from_json(self.config["segment"])
+        if isinstance(task, Pause):
+            time.sleep(task.seconds)
             return {"done": True}
-        segment = json.loads(self.config["segment"])
+        report: Report
         try:
-            report = self._train_and_save(segment)
+            report = self._train_and_save(task)
         except (OSError, CheckpointError) as error:
-            report = {"stop": f"a segment's checkpoint cannot be read or written: {error}"}
+            report = Fatal(f"a segment's checkpoint cannot be read or written: {error}")
         except InputError as error:
-            report = {"stop": str(error)}
+            report = Fatal(str(error))
         except ImportError as error:
-            report = {"stop": f"{socket.gethostname()} cannot import what training needs: {error}"}
-        except Exception:
-            report = {"error": traceback.format_exc()}
+            report = Fatal(f"{socket.gethostname()} cannot import what training needs: {error}")
+        except Exception as error:
+            report = Failed(_failure_kind(error), traceback.format_exc())
             if self._device == "cuda":
                 torch.cuda.synchronize()  # raises where the GPU is lost to this process: Tune then starts another
-        return {"report": json.dumps(report), "done": True}
+        return {"report": to_json(report), "done": True}
 
-    def _train_and_save(self, segment: dict[str, Any]) -> dict[str, Any]:
+    def _train_and_save(self, task: SegmentTask) -> Trained:
         started, clock = time.time(), time.perf_counter()
         if not is_uri(self._checkpoints) and not Path(self._checkpoints).is_dir():
             # writing would make it, on a node that does not see the others' folder
             raise FileNotFoundError(f"{socket.gethostname()} has no folder {self._checkpoints}")
-        results = self._train(segment)
-        members = [member["config_id"] for member in segment["members"]]
+        results = self._train(task)
+        members = [member.config_id for member in task.members]
         # each attempt has its own file: a worker that outlives its driver must not overwrite a later one's
-        file = f"{segment['segment_id']}-{secrets.token_hex(4)}.safetensors"
+        file = f"{task.segment_id}-{secrets.token_hex(4)}.safetensors"
         states = [result.state for result in results]
-        sha256 = write_segment(join(self._checkpoints, file), states, members, segment["last_epoch"])
-        return {
-            "node": ray.get_runtime_context().get_node_id(),
-            "host": f"{socket.gethostname()}:{os.getpid()}",
-            "started": started,
-            "seconds": time.perf_counter() - clock,
-            "checkpoint": file,
-            "sha256": sha256,
-            "members": [
-                {"ending": member.ending, "epochs": [epoch.to_json() for epoch in member.epochs]}
-                for result in results
-                for member in result.members
-            ],
-        }
+        sha256 = write_segment(join(self._checkpoints, file), states, members, task.last_epoch)
+        return Trained(
+            members=tuple(member for result in results for member in result.members),
+            checkpoint=file,
+            sha256=sha256,
+            seconds=time.perf_counter() - clock,
+            started=started,
+            node=ray.get_runtime_context().get_node_id(),
+            host=f"{socket.gethostname()}:{os.getpid()}",
+        )
 
-    def _train(self, segment: dict[str, Any]) -> list[SegmentResult]:
+    def _train(self, task: SegmentTask) -> list[SegmentResult]:
         """Train the stacks of the segment: neighbours of one architecture and encoding."""
-        configurations = [Configuration.from_json(member["configuration"]) for member in segment["members"]]
-        sources = [member["source"] for member in segment["members"]]
-        members = zip(configurations, sources, strict=True)
-        return [self._train_stack(list(stack), segment) for _, stack in groupby(members, key=_kind)]
+        return [self._train_stack(list(stack), task) for _, stack in groupby(task.members, key=_kind)]
 
-    def _train_stack(self, stack: Sequence[_Member], segment: dict[str, Any]) -> SegmentResult:
-        configurations = [configuration for configuration, _ in stack]
+    def _train_stack(self, stack: Sequence[Member], task: SegmentTask) -> SegmentResult:
+        configurations = [member.configuration for member in stack]
         data = self._data(configurations[0].encoding)
-        if segment["first_epoch"] == 1:
+        if task.first_epoch == 1:
             architecture = Architecture.of(configurations[0], data.train.x.shape[1], data.classes)
-            state = StackState.initial(architecture, len(stack), segment["seed"])
+            state = StackState.initial(architecture, len(stack), task.seed)
         else:
-            state = read_members(
-                [MemberSource(join(self._checkpoints, s["file"]), s["sha256"], s["row"]) for _, s in stack]
-            )
+            state = read_members([self._source(member) for member in stack])
         return train_segment(
             configurations,
             state.to(self._device),
             data,
-            seed=segment["seed"],
-            first_epoch=segment["first_epoch"],
-            last_epoch=segment["last_epoch"],
+            seed=task.seed,
+            first_epoch=task.first_epoch,
+            last_epoch=task.last_epoch,
         )
+
+    def _source(self, member: Member) -> MemberSource:
+        source = member.source
+        assert source is not None, "the task has checked that"
+        return MemberSource(join(self._checkpoints, source.file), source.sha256, source.row)
 
     def _data(self, encoding: str) -> TrainingData:
         if encoding not in self._encoded:
@@ -144,11 +146,16 @@ class SegmentTrainable(tune.Trainable):
         """Do nothing, since a retried segment starts from its input checkpoints."""
 
 
-_Member = tuple[Configuration, dict[str, Any]]
-"""A configuration and the place of its newest state."""
+_ALLOCATORS_WORDS = "can't allocate memory"
+"""Words of the plain ``RuntimeError`` that PyTorch 2 raises where a CPU's memory is at its end."""
 
 
-def _kind(member: _Member) -> tuple[object, ...]:
+def _failure_kind(error: Exception) -> FailureKind:
+    starved = isinstance(error, MemoryError | torch.OutOfMemoryError) or _ALLOCATORS_WORDS in str(error)
+    return FailureKind.OUT_OF_MEMORY if starved else FailureKind.RAISED
+
+
+def _kind(member: Member) -> tuple[object, ...]:
     """Return the settings in which members of a segment may differ but those of a stack may not."""
-    configuration = member[0]
+    configuration = member.configuration
     return configuration.encoding, configuration.activation, configuration.batch_norm

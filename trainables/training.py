@@ -11,23 +11,12 @@ import torch
 
 from spaces import Configuration
 from trainables.mlp import Architecture
+from trainables.segment_protocol import Ending, EpochMetrics, MemberResult
 from trainables.stack.batches import TrainingData, batch_count, epoch_chunks
 from trainables.stack.engines import CompiledEngine
 from trainables.stack.graphs import GraphedEngine
-from trainables.stack.metrics import EpochMetrics
 from trainables.stack.stacked_mlp import StackedMLP
 from trainables.stack.state import StackState
-
-EARLY_STOPPED = "early_stopped"
-DIVERGED = "diverged"
-
-
-@dataclass(frozen=True)
-class MemberResult:
-    """One member's results in a segment: its epochs, and the reason why it ended before the segment (or ``None``)."""
-
-    epochs: tuple[EpochMetrics, ...]
-    ending: str | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ def train_segment(
     train. Writes the tensors of ``state`` in place.
     """
     epochs: list[list[EpochMetrics]] = [[] for _ in configurations]
-    endings: list[str | None] = [None] * len(configurations)
+    endings: list[Ending | None] = [None] * len(configurations)
     left: dict[int, StackState] = {}
     work = _Work(configurations, data, seed, frozen or [0] * len(configurations))
     stack = _Stack(list(range(len(configurations))), work, state)
@@ -144,15 +133,15 @@ class _Stack:
         state.lowest_loss[lower] = loss[lower]
         self._diverged = (~loss.isfinite()).tolist()
 
-    def stopped(self) -> dict[int, str]:
+    def stopped(self) -> dict[int, Ending]:
         """Return the positions of the members that end after this epoch, and their reasons."""
         waited = self.state.waited.tolist()
         found = {}
         for position, configuration in enumerate(self._configurations):
             if self._diverged[position]:
-                found[position] = DIVERGED
+                found[position] = Ending.DIVERGED
             elif waited[position] >= (configuration.patience or math.inf):
-                found[position] = EARLY_STOPPED
+                found[position] = Ending.EARLY_STOPPED
         return found
 
 

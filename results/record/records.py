@@ -104,6 +104,21 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CurveRow:
+    """One epoch of one configuration; precision, recall and F1 are weighted averages over the genres."""
+
+    key: TrialKey
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    val_precision: float
+    val_recall: float
+    val_f1: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmentRecord:
     """One segment that was trained or failed: its members, first and last epoch, place and duration."""
 

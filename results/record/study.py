@@ -23,7 +23,7 @@ from data.files import clear_abandoned, flush_names, own_mark, user_path, write_
 from data.storage import join
 from results.record.database import connect, lock, refuse_links
 from results.record.manifest import Manifest
-from results.record.records import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
+from results.record.records import CurveRow, Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
 from results.record.schema import METRICS, condition, create_database, decision_of, insert_trials, trial_of
 
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
@@ -272,11 +272,11 @@ class Study:
             [(*condition(trial), trial.key.config_id, trial.key.seed) for trial in trials],
         )
 
-    def add_curves(self, rows: Iterable[tuple[TrialKey, Mapping[str, Any]]]) -> None:
+    def add_curves(self, rows: Iterable[CurveRow]) -> None:
         """Append epochs, inside a transaction; an epoch that exists already is an error."""
         self._connection.executemany(
             f"INSERT INTO curves VALUES ({', '.join('?' * (3 + len(METRICS)))})",
-            [(key.config_id, key.seed, row["epoch"], *(row[metric] for metric in METRICS)) for key, row in rows],
+            [(row.key.config_id, row.key.seed, row.epoch, *(getattr(row, name) for name in METRICS)) for row in rows],
         )
 
     def forget_epochs(self, kept: Mapping[TrialKey, int]) -> None:

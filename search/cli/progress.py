@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import isnan
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -38,7 +39,7 @@ class _Tally(Listener):
         """Return the progress after one more segment, in words."""
         self._ended = coordinator.ended
         self._epochs += len(outcome.curves)
-        scores = [row["val_accuracy"] for _, row in outcome.curves if row["val_accuracy"] == row["val_accuracy"]]
+        scores = [row.val_accuracy for row in outcome.curves if not isnan(row.val_accuracy)]
         self._best = max([*scores, self._best], key=lambda score: -1.0 if score != score else score)
         lost = [f"{coordinator.states[s]} {s}" for s in (State.DIVERGED, State.FAILED) if coordinator.states[s]]
         said = [f"{self._ended}/{self._total} ended", *lost, f"{self._epochs:,} epochs", f"best {self._best:.4f}"]

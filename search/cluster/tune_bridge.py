@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import os
 import shutil
@@ -21,10 +20,12 @@ from data.feature_store import FeatureHandle
 from results.record.study import Study, StudyError
 from search.cluster.placement import Slots, trust_all
 from search.cluster.watchdog import scratch_prefix
-from search.scheduling.coordinator import WORKER_DIED, Coordinator, Outcome
+from search.scheduling.coordinator import Coordinator, Outcome
+from search.scheduling.failures import worker_died
 from search.scheduling.listener import Listener
 from search.scheduling.segments import Segment
-from trainables.sweep_trainable import PAUSE, SegmentTrainable
+from trainables.segment_protocol import Failed, FailureKind, Fatal, Pause, Trained, report_from_json, to_json
+from trainables.sweep_trainable import SegmentTrainable
 
 _ANY_NUMBER = 1_000_000
 """Trials that Tune may keep pending: the searcher hands out no more than there are places for."""
@@ -80,10 +81,10 @@ class SegmentSearcher(Searcher):
             return Searcher.FINISHED
         if segment is not None:
             self._segments[trial_id] = segment
-            return {"segment": segment.to_json()}
+            return {"segment": to_json(segment.task)}
         if self._coordinator.in_flight + len(self._parked) < self._slots.now and not self._lets_go:
             self._parked.add(trial_id)
-            return {"segment": PAUSE}
+            return {"segment": to_json(Pause())}
         return None
 
     @property
@@ -116,13 +117,13 @@ class SegmentSearcher(Searcher):
         if segment is None or self.failure is not None:
             return
         try:
-            report = json.loads(result["report"]) if result and not error else {"error": WORKER_DIED}
-            if "stop" in report:
-                raise StudyError(report["stop"])
-            if "error" not in report and not self._trust(report["node"]):
-                report = {"error": f"{WORKER_DIED}: its node left before it could be asked what it runs"}
-            if "error" in report:
-                outcome = self._coordinator.fail(segment, report["error"])
+            report = report_from_json(result["report"]) if result and not error else worker_died()
+            if isinstance(report, Fatal):
+                raise StudyError(report.error)
+            if isinstance(report, Trained) and not self._trust(report.node):
+                report = worker_died("its node left before it could be asked what it runs")
+            if isinstance(report, Failed):
+                outcome = self._coordinator.fail(segment, report)
             else:
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
@@ -133,11 +134,11 @@ class SegmentSearcher(Searcher):
             return
         self._show(self._listener.segment, self._coordinator, outcome)
 
-    def _count_deaths(self, report: Mapping[str, Any]) -> None:
+    def _count_deaths(self, report: Trained | Failed) -> None:
         """Raise ``StudyError`` where so many workers died since a segment was trained that the machine is to blame."""
-        if "error" not in report:
+        if isinstance(report, Trained):
             self._deaths = 0
-        elif report["error"].startswith(WORKER_DIED):
+        elif report.kind is FailureKind.WORKER_DIED:
             self._deaths += 1
         if self._deaths > _DEATHS * max(_DEATHS, self._slots.now):
             raise StudyError(

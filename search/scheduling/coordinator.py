@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from results.record.records import CheckpointRef, Decision, SegmentRecord, State, TrialKey, TrialRecord
+from results.record.records import CheckpointRef, CurveRow, Decision, SegmentRecord, State, TrialKey, TrialRecord
+from search.scheduling.failures import reason_of
 from search.scheduling.rungs import Rungs
 from search.scheduling.segments import Segment, SegmentQueue
+from trainables.segment_protocol import Ending, Failed, MemberResult, Trained
 
 
 @dataclass
@@ -20,22 +21,12 @@ class Outcome:
     """Changes that one segment makes to the record, to be committed in one transaction."""
 
     segment: SegmentRecord | None = None
-    curves: list[tuple[TrialKey, Mapping[str, Any]]] = field(default_factory=list)
+    curves: list[CurveRow] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     trials: dict[TrialKey, TrialRecord] = field(default_factory=dict)
     suggested: list[TrialRecord] = field(default_factory=list)
     """New configurations."""
     facts: dict[str, str] = field(default_factory=dict)
-
-
-WORKER_DIED = "its worker died twice"
-"""Error of a segment that ended without a report."""
-
-
-def is_machines_fault(reason: str | None) -> bool:
-    """Return True where a training that failed for this reason may succeed on a sound machine, or with more memory."""
-    kind = (reason or "").partition(":")[0]
-    return kind == WORKER_DIED or "MemoryError" in kind or "can't allocate memory" in (reason or "")
 
 
 class Coordinator:
@@ -109,20 +100,20 @@ class Coordinator:
             self._in_flight[segment.segment_id] = segment
         return segment
 
-    def complete(self, segment: Segment, report: Mapping[str, Any]) -> Outcome:
+    def complete(self, segment: Segment, report: Trained) -> Outcome:
         """Take up the report of a segment that was trained."""
         del self._in_flight[segment.segment_id]
-        self._queue.observe(segment, report["seconds"])
+        self._queue.observe(segment, report.seconds)
         outcome = Outcome(segment=_segment_record(segment, report))
         at_rung: dict[TrialKey, float | None] = {}
         ended = []
-        for row, (key, member) in enumerate(zip(segment.keys, report["members"], strict=True)):
-            outcome.curves += [(key, epoch) for epoch in member["epochs"]]
+        for row, (key, member) in enumerate(zip(segment.keys, report.members, strict=True)):
+            outcome.curves += [CurveRow(key=key, **vars(epoch)) for epoch in member.epochs]
             trial = self._trained(key, row, member, report)
             if trial.state.is_final:
                 ended.append(key)
             elif trial.epoch in self._rungs.levels and (key, trial.epoch) not in self._decided:
-                at_rung[key] = member["epochs"][-1]["val_accuracy"]
+                at_rung[key] = member.epochs[-1].val_accuracy
             elif (earlier := self._decided.get((key, trial.epoch))) is not None and not earlier.promoted:
                 # trained again, since its checkpoint was lost: its scores are the same, and so is the verdict
                 trial = replace(trial, state=State.STOPPED, reason=_stop_reason(earlier))
@@ -135,11 +126,11 @@ class Coordinator:
             self._take(outcome, self._rungs.withdraw(key))
         return outcome
 
-    def fail(self, segment: Segment, error: str) -> Outcome:
-        """Take up a segment that raised or whose worker died."""
+    def fail(self, segment: Segment, failure: Failed) -> Outcome:
+        """Take up the failure of a segment that raised or whose worker died."""
         del self._in_flight[segment.segment_id]
         trials = [self.trials[key] for key in segment.keys]
-        outcome = Outcome(segment=_failed_record(segment, error))
+        outcome = Outcome(segment=_failed_record(segment, failure.error))
         attempt = segment.keys, segment.first_epoch
         if attempt not in self._failed_once:
             self._failed_once.add(attempt)
@@ -148,22 +139,21 @@ class Coordinator:
             middle = len(trials) // 2
             self._queue.add_stacks([trials[:middle], trials[middle:]])
         else:
-            reason = error.strip().splitlines()[-1] if error.strip() else "unknown"
-            self._set(outcome, replace(trials[0], state=State.FAILED, reason=reason))
+            self._set(outcome, replace(trials[0], state=State.FAILED, reason=reason_of(failure)))
             self._take(outcome, self._rungs.withdraw(trials[0].key))
             return outcome
         for trial in trials:
             self._set(outcome, replace(trial, state=State.PENDING))
         return outcome
 
-    def _trained(self, key: TrialKey, row: int, member: Mapping[str, Any], report: Mapping[str, Any]) -> TrialRecord:
+    def _trained(self, key: TrialKey, row: int, member: MemberResult, report: Trained) -> TrialRecord:
         """Return the configuration as it is after its segment, before any rung has judged it."""
         trial = self.trials[key]
-        epoch = member["epochs"][-1]["epoch"]
-        checkpoint = CheckpointRef(file=report["checkpoint"], sha256=report["sha256"], row=row, epoch=epoch)
+        epoch = member.epochs[-1].epoch
+        checkpoint = CheckpointRef(file=report.checkpoint, sha256=report.sha256, row=row, epoch=epoch)
         state, reason = State.PENDING, None
-        if member["ending"] is not None:
-            state, reason = State(member["ending"]), _REASONS[member["ending"]].format(epoch=epoch)
+        if member.ending is not None:
+            state, reason = State(member.ending), _REASONS[member.ending].format(epoch=epoch)
         elif epoch >= trial.budget:
             state = State.FINISHED
         return replace(trial, state=state, reason=reason, epoch=epoch, checkpoint=checkpoint)
@@ -185,8 +175,8 @@ class Coordinator:
 
 
 _REASONS = {
-    "early_stopped": "the validation loss has not fallen for its patience, at epoch {epoch}",
-    "diverged": "the loss is not a finite number at epoch {epoch}",
+    Ending.EARLY_STOPPED: "the validation loss has not fallen for its patience, at epoch {epoch}",
+    Ending.DIVERGED: "the loss is not a finite number at epoch {epoch}",
 }
 
 
@@ -195,17 +185,17 @@ def _stop_reason(decision: Decision) -> str:
     return f"rung {decision.epoch}: {score}, the cutoff was {decision.cutoff or 0.0:.4f}"
 
 
-def _segment_record(segment: Segment, report: Mapping[str, Any]) -> SegmentRecord:
+def _segment_record(segment: Segment, report: Trained) -> SegmentRecord:
     return SegmentRecord(
         segment_id=segment.segment_id,
         keys=segment.keys,
         first_epoch=segment.first_epoch,
         last_epoch=segment.last_epoch,
-        seconds=report["seconds"],
-        host=report["host"],
-        started=report["started"],
-        checkpoint=report["checkpoint"],
-        sha256=report["sha256"],
+        seconds=report.seconds,
+        host=report.host,
+        started=report.started,
+        checkpoint=report.checkpoint,
+        sha256=report.sha256,
     )
 
 

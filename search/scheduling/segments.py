@@ -7,7 +7,6 @@ same key form stacks; the queue hands out the dearest stack first, up to the nex
 from __future__ import annotations
 
 import heapq
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from results.record.records import CheckpointRef, TrialKey, TrialRecord
 from search.scheduling.cost_model import CostModel
 from spaces import Configuration
+from trainables.segment_protocol import Member, MemberCheckpoint, SegmentTask
 
 _LARGEST_STACK = {"cpu": 32, "cuda": 256}
 """Default for the members of a stack. On a CPU more would save little, and all of them would be lost with a worker; on
@@ -58,25 +58,22 @@ class Segment:
     last_epoch: int
     seed: int
 
-    def to_json(self) -> str:
-        """Return the segment as JSON, to be sent to a worker."""
-        members = [
-            {
-                "config_id": key.config_id,
-                "configuration": configuration.to_json(),
-                "source": None if source is None else vars(source),
-            }
-            for key, configuration, source in zip(self.keys, self.configurations, self.sources, strict=True)
-        ]
-        return json.dumps(
-            {
-                "segment_id": self.segment_id,
-                "members": members,
-                "first_epoch": self.first_epoch,
-                "last_epoch": self.last_epoch,
-                "seed": self.seed,
-            }
+    @property
+    def task(self) -> SegmentTask:
+        """The order to a worker."""
+        members = zip(self.keys, self.configurations, self.sources, strict=True)
+        return SegmentTask(
+            segment_id=self.segment_id,
+            members=tuple(_member(key, configuration, source) for key, configuration, source in members),
+            first_epoch=self.first_epoch,
+            last_epoch=self.last_epoch,
+            seed=self.seed,
         )
+
+
+def _member(key: TrialKey, configuration: Configuration, source: CheckpointRef | None) -> Member:
+    place = None if source is None else MemberCheckpoint(file=source.file, sha256=source.sha256, row=source.row)
+    return Member(config_id=key.config_id, configuration=configuration, source=place)
 
 
 class _Ready:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from results.record.records import TrialRecord
 from results.record.study import StudyError
-from search.scheduling.coordinator import is_machines_fault
+from search.scheduling.failures import may_be_revived
 
 
 class UntrainableError(StudyError):
@@ -19,7 +19,7 @@ def why_untrainable(trials: Sequence[TrialRecord]) -> str | None:
 
     Those that failed with their worker, or for want of memory, are tried again by ``genresweep resume``.
     """
-    if not trials or any(not trial.state.is_final or is_machines_fault(trial.reason) for trial in trials):
+    if not trials or any(not trial.state.is_final or may_be_revived(trial) for trial in trials):
         return None
     ends = Counter((str(trial.state), trial.reason) for trial in trials)
     listed = [

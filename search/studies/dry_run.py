@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from search.scheduling.rungs import make_rungs
 from search.scheduling.segments import Segment, SegmentQueue
 from spaces import Configuration
 from trainables.mlp import Architecture
+from trainables.segment_protocol import EpochMetrics, MemberResult, Trained
 from trainables.stack.stacked_mlp import Layout
 
 SECONDS_PER_SEGMENT = 0.15
@@ -85,13 +85,15 @@ def estimate(
     )
 
 
-def _made_up_report(segment: Segment, quality: dict[TrialKey, float]) -> dict[str, Any]:
-    epochs = range(segment.first_epoch, segment.last_epoch + 1)
-    members = [
-        {"ending": None, "epochs": [{"epoch": epoch, "val_accuracy": quality[key]} for epoch in epochs]}
-        for key in segment.keys
-    ]
-    return {"members": members, "checkpoint": "", "sha256": "", "seconds": 0.0, "host": "", "started": 0.0}
+def _made_up_report(segment: Segment, quality: dict[TrialKey, float]) -> Trained:
+    """Return a report with each member's last epoch alone: nobody reads the others."""
+    members = tuple(MemberResult((_made_up_epoch(segment.last_epoch, quality[key]),), None) for key in segment.keys)
+    return Trained(members=members, checkpoint="", sha256="", seconds=0.0, started=0.0, node="", host="")
+
+
+def _made_up_epoch(epoch: int, accuracy: float) -> EpochMetrics:
+    others = dict.fromkeys(("train_loss", "val_loss", "val_precision", "val_recall", "val_f1", "seconds"), 0.0)
+    return EpochMetrics(epoch=epoch, val_accuracy=accuracy, **others)
 
 
 def _megabytes(configuration: Configuration, inputs: int, outputs: int) -> float:

@@ -9,7 +9,7 @@ from data.storage import delete_file, join
 from results.record.records import State
 from results.record.study import Study
 from results.tables.frames import load_trials
-from search.scheduling.coordinator import is_machines_fault
+from search.scheduling.failures import may_be_revived
 from search.storage.snapshots import check_owner
 from search.studies.promotion import choose_incumbent
 from search.studies.recovery import checkpoint_files
@@ -42,7 +42,7 @@ def prune(directory: Path, *, keep_finished: bool = True) -> Pruned:
             and (
                 not trial.state.is_final
                 or (keep_finished and trial.state is State.FINISHED)
-                or (trial.state is State.FAILED and is_machines_fault(trial.reason))
+                or may_be_revived(trial)
                 or trial.key.config_id == best_id
             )
         }

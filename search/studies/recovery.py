@@ -12,7 +12,7 @@ from data.storage import delete_file, join, list_files
 from results.record.records import CheckpointRef, State, TrialKey, TrialRecord
 from results.record.study import Study
 from results.tables.frames import load_trials
-from search.scheduling.coordinator import is_machines_fault
+from search.scheduling.failures import may_be_revived
 from search.storage.snapshots import check_owner
 from search.studies.promotion import choose_incumbent
 from trainables.checkpoint import CheckpointError, verify
@@ -34,7 +34,7 @@ def revive(study: Study) -> list[TrialRecord]:
     Decisions of the rungs stand; a configuration that comes late to one is judged by its cutoff. Stages after the
     sweep are done again only if it then has another incumbent. Returns the revived rows.
     """
-    failed = [trial for trial in study.trials() if trial.state is State.FAILED and is_machines_fault(trial.reason)]
+    failed = [trial for trial in study.trials() if may_be_revived(trial)]
     revived = [replace(trial, state=State.PENDING, reason=None) for trial in failed]
     if revived:
         with study.transaction():

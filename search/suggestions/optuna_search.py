@@ -10,13 +10,14 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from statistics import fmean
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from results.record.records import State, StudySettings, TrialKey, TrialRecord
+from results.record.records import CurveRow, State, StudySettings, TrialKey, TrialRecord
 from search.planning.trials import rows_of
 from search.suggestions.optuna_space import OptunaSpace, Samplers, shared_trial
 from spaces import Configuration, SearchSpace
@@ -123,11 +124,11 @@ class OptunaSearch:
         size = self._space.size
         return len(self._rows) < self._count and (self._ran_out or (size is not None and len(self._rows) >= size))
 
-    def observe(self, scores: Iterable[tuple[TrialKey, Mapping[str, Any]]], trials: Iterable[TrialRecord]) -> None:
+    def observe(self, curves: Iterable[CurveRow], trials: Iterable[TrialRecord]) -> None:
         """Take up epochs that were trained and rows that have changed."""
-        for key, row in scores:
-            if row["val_accuracy"] is not None and row["val_accuracy"] == row["val_accuracy"]:
-                self._curves[key][row["epoch"]] = row["val_accuracy"]
+        for row in curves:
+            if not isnan(row.val_accuracy):
+                self._curves[row.key][row.epoch] = row.val_accuracy
         for trial in trials:
             self._rows[trial.key.config_id][trial.key] = trial
             self._judge(trial.key.config_id)

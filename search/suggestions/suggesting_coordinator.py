@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from results.record.records import Decision, TrialKey, TrialRecord
 from results.record.study import ANSWERED, Study
@@ -12,6 +11,7 @@ from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.rungs import Rungs
 from search.scheduling.segments import Segment, SegmentQueue
 from search.suggestions.optuna_search import OptunaSearch
+from trainables.segment_protocol import Failed, Trained
 
 RAN_OUT = "ran_out"
 """Name of the fact, not empty, of a search that ended for want of points, with fewer configurations than asked for."""
@@ -45,13 +45,13 @@ class SuggestingCoordinator(Coordinator):
         facts = {ANSWERED: json.dumps(self._search.answered)} | ({RAN_OUT: "yes"} if self._search.ran_out else {})
         return Outcome(suggested=suggested, facts=facts)
 
-    def complete(self, segment: Segment, report: Mapping[str, Any]) -> Outcome:
+    def complete(self, segment: Segment, report: Trained) -> Outcome:
         """Take up a report as ``Coordinator.complete`` does, and tell the search."""
         return self._observed(super().complete(segment, report))
 
-    def fail(self, segment: Segment, error: str) -> Outcome:
+    def fail(self, segment: Segment, failure: Failed) -> Outcome:
         """Take up a failure as ``Coordinator.fail`` does, and tell the search."""
-        return self._observed(super().fail(segment, error))
+        return self._observed(super().fail(segment, failure))
 
     def _observed(self, outcome: Outcome) -> Outcome:
         self._search.observe(outcome.curves, outcome.trials.values())

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
+from results.record.schema import METRICS
+from trainables.segment_protocol import (
+    EpochMetrics,
+    Member,
+    MemberResult,
+    Pause,
+    SegmentTask,
+    Trained,
+    task_from_json,
+    to_json,
+)
 
 
 class EmptySegment(tune.Trainable):
@@ -27,10 +36,11 @@ class EmptySegment(tune.Trainable):
         while not self._all_there:
             self._all_there = len(list(self._barrier.iterdir())) >= self._workers
             time.sleep(0 if self._all_there else 0.2)
-        if not self.config["segment"]:
-            time.sleep(0.2)
+        task = task_from_json(self.config["segment"])
+        if isinstance(task, Pause):
+            time.sleep(task.seconds)
             return {"done": True}
-        return {"report": json.dumps(report(json.loads(self.config["segment"]))), "done": True}
+        return {"report": to_json(report(task)), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         pass
@@ -39,26 +49,20 @@ class EmptySegment(tune.Trainable):
         pass
 
 
-def report(segment: dict[str, Any]) -> dict[str, Any]:
+def report(task: SegmentTask) -> Trained:
     """What a segment would report; half of the configurations are better than the other half."""
-    epochs = range(segment["first_epoch"], segment["last_epoch"] + 1)
-    members = [
-        {
-            "ending": None,
-            "epochs": [
-                dict.fromkeys(METRICS, 0.5) | {"epoch": epoch, "val_accuracy": int(member["config_id"], 16) % 100 / 100}
-                for epoch in epochs
-            ],
-        }
-        for member in segment["members"]
-    ]
-    name = f"{segment['segment_id']}.safetensors"
-    return {
-        "members": members,
-        "checkpoint": name,
-        "sha256": "00" * 32,
-        "seconds": 1.0,
-        "node": "empty",
-        "host": "empty:1",
-        "started": time.time(),
-    }
+    epochs = range(task.first_epoch, task.last_epoch + 1)
+    return Trained(
+        members=tuple(MemberResult(tuple(_epoch(each, member) for each in epochs), None) for member in task.members),
+        checkpoint=f"{task.segment_id}.safetensors",
+        sha256="00" * 32,
+        seconds=1.0,
+        started=time.time(),
+        node="empty",
+        host="empty:1",
+    )
+
+
+def _epoch(epoch: int, member: Member) -> EpochMetrics:
+    accuracy = int(member.config_id, 16) % 100 / 100
+    return EpochMetrics(epoch=epoch, **{**dict.fromkeys(METRICS, 0.5), "val_accuracy": accuracy})

@@ -12,10 +12,11 @@ import torch
 from spaces import Configuration, load_space
 from trainables import training
 from trainables.mlp import Architecture
+from trainables.segment_protocol import MemberResult
 from trainables.stack.batches import TrainingData
 from trainables.stack.engines import BatchedEngine, CompiledEngine
 from trainables.stack.state import StackState
-from trainables.training import MemberResult, SegmentResult, train_segment
+from trainables.training import SegmentResult, train_segment
 
 ENGINES = {"compiled": CompiledEngine, "batched": BatchedEngine}
 """The CPU's way to train, and the GPU's, which these tests run on the CPU."""

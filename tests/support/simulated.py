@@ -22,11 +22,10 @@ from search.storage.snapshots import reserve
 from spaces import Configuration, load_space
 from spaces.configuration import ENCODINGS
 from trainables import SEMANTICS_VERSION
+from trainables.segment_protocol import Ending, EpochMetrics, Failed, FailureKind, MemberResult, Trained
 
 ROWS = 200_000
 """So many that a stack's share of five seconds is a few epochs: segments end between the rungs, too."""
-
-Ending = tuple[int, str]
 
 
 def made_up_score(key: TrialKey, epoch: int) -> float:
@@ -56,40 +55,42 @@ class World:
     """What would happen to each configuration if it were trained."""
 
     score: Callable[[TrialKey, int], float] = made_up_score
-    endings: Mapping[TrialKey, Ending] = field(default_factory=dict)
+    endings: Mapping[TrialKey, tuple[int, str]] = field(default_factory=dict)
     """Members that end by themselves: at which epoch, and as what."""
     failing: Mapping[TrialKey, int] = field(default_factory=dict)
     """Members whose training raises: in which epoch."""
     seconds: float = 1.0
     """Of a segment; 0 where nothing may depend on time."""
 
-    def error(self, segment: Segment) -> str | None:
+    def failure(self, segment: Segment) -> Failed | None:
         for key in segment.keys:
             if segment.first_epoch <= self.failing.get(key, 0) <= segment.last_epoch:
-                return f"Traceback (most recent call last):\n  ...\nRuntimeError: {key.config_id} cannot be trained"
+                error = f"Traceback (most recent call last):\n  ...\nRuntimeError: {key.config_id} cannot be trained"
+                return Failed(FailureKind.RAISED, error)
         return None
 
-    def report(self, segment: Segment) -> dict[str, Any]:
-        return {
-            "members": [self._member(key, segment) for key in segment.keys],
-            "checkpoint": f"{segment.segment_id}.safetensors",
-            "sha256": "00" * 32,
-            "seconds": self.seconds,
-            "node": "nowhere",
-            "host": "nowhere:1",
-            "started": 0.0,
-        }
+    def report(self, segment: Segment) -> Trained:
+        return Trained(
+            members=tuple(self._member(key, segment) for key in segment.keys),
+            checkpoint=f"{segment.segment_id}.safetensors",
+            sha256="00" * 32,
+            seconds=self.seconds,
+            started=0.0,
+            node="nowhere",
+            host="nowhere:1",
+        )
 
-    def _member(self, key: TrialKey, segment: Segment) -> dict[str, Any]:
+    def _member(self, key: TrialKey, segment: Segment) -> MemberResult:
         last, ending = self.endings.get(key, (10**9, None))
         epochs = range(segment.first_epoch, min(segment.last_epoch, last) + 1)
         ended = segment.first_epoch <= last <= segment.last_epoch
-        return {"ending": ending if ended else None, "epochs": [self.epoch(key, epoch) for epoch in epochs]}
+        results = tuple(self.epoch(key, epoch) for epoch in epochs)
+        return MemberResult(results, Ending(ending) if ended and ending else None)
 
-    def epoch(self, key: TrialKey, epoch: int) -> dict[str, float]:
+    def epoch(self, key: TrialKey, epoch: int) -> EpochMetrics:
         last, ending = self.endings.get(key, (10**9, None))
         score = float("nan") if ending == "diverged" and epoch == last else self.score(key, epoch)
-        return {**dict.fromkeys(METRICS, 1.0), "val_accuracy": score, "epoch": epoch}
+        return EpochMetrics(epoch=epoch, **{**dict.fromkeys(METRICS, 1.0), "val_accuracy": score})
 
 
 class Driver:
@@ -132,9 +133,9 @@ class Driver:
             self._in_flight.append(segment)
 
     def _complete(self, segment: Segment) -> None:
-        error = self.world.error(segment)
-        if error:
-            self._commit(self.coordinator.fail(segment, error))
+        failure = self.world.failure(segment)
+        if failure:
+            self._commit(self.coordinator.fail(segment, failure))
         else:
             self.trained.append(segment)
             self._commit(self.coordinator.complete(segment, self.world.report(segment)))
@@ -182,8 +183,8 @@ def simulate(
     history = History({}, {t.key: [] for t in trials}, [], [])
 
     def take(outcome: Outcome) -> None:
-        for key, row in outcome.curves:
-            history.curves[key].append(row["epoch"])
+        for row in outcome.curves:
+            history.curves[row.key].append(row.epoch)
         history.decisions += outcome.decisions
 
     take(coordinator.start([], {}))

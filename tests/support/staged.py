@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from results.record.records import StageSettings
-from results.record.schema import SCORES
+from results.record.schema import METRICS, SCORES
 from results.record.stage_records import StageRecord, commit_stage
 from results.record.study import Study
 from spaces import load_space
-from tests.results_tests.record.test_study import manifest, row, some_trials
+from tests.results_tests.record.test_study import manifest, some_trials
 
 DATA = {"source": "/tables/train.csv", "rows": 100, "genres": ["a", "b"], "synthetic": False}
 
@@ -23,7 +23,8 @@ def four(accuracy: float) -> dict[str, float]:
 
 
 def _row(epoch: int, accuracy: float) -> dict[str, float]:
-    return {**row(epoch, accuracy), "train_loss": 1 / epoch, "val_loss": 1 + 1 / epoch}
+    others = dict.fromkeys(METRICS, 1.0)
+    return {**others, "epoch": epoch, "val_accuracy": accuracy, "train_loss": 1 / epoch, "val_loss": 1 + 1 / epoch}
 
 
 def staged(

@@ -16,10 +16,11 @@ from spaces import Configuration
 from tests.support.made_up import curve, same_state, train, training_data
 from trainables.checkpoint import MemberSource, read_members, write_segment
 from trainables.mlp import Architecture, GenreMLP
+from trainables.segment_protocol import Ending
 from trainables.stack.engines import CompiledEngine
 from trainables.stack.metrics import evaluate
 from trainables.stack.stacked_mlp import StackedMLP, unpack
-from trainables.training import DIVERGED, EARLY_STOPPED, SegmentResult
+from trainables.training import SegmentResult
 
 _RESTLESS = Configuration(hidden_layers=(32,), dropout=0.0, learning_rate=0.03, batch_size=16)
 """Overfits within a few epochs."""
@@ -43,7 +44,7 @@ def test_patience_cuts_the_curve_where_the_law_says(patience: int) -> None:
     assert stop is not None
     assert stop < _EPOCHS
     result = train([replace(_RESTLESS, patience=patience)], data, _EPOCHS)
-    assert result.members[0].ending == EARLY_STOPPED
+    assert result.members[0].ending == Ending.EARLY_STOPPED
     assert curve(result.members[0]) == curve(free)[:stop]
 
 
@@ -56,7 +57,7 @@ def test_patience_is_counted_across_segments(tmp_path: Path) -> None:
     sha256 = write_segment(tmp_path / "first", [first.state], [patient.config_id], last - 1)
     state = read_members([MemberSource(str(tmp_path / "first"), sha256, 0)])
     second = train([patient], data, _EPOCHS, first_epoch=last, state=state)
-    assert second.members[0].ending == EARLY_STOPPED
+    assert second.members[0].ending == Ending.EARLY_STOPPED
     assert curve(first.members[0]) + curve(second.members[0]) == curve(whole.members[0])
     assert same_state(second.state, 0, whole.state, 0)
 
@@ -93,7 +94,7 @@ def test_any_validation_losses(script: list[tuple[float, float]], patience: int 
     numbers = losses[: broken - 1] if broken else losses
     stopped = _stop_epoch(numbers, patience) if patience else None
     member = result.members[0]
-    assert member.ending == (EARLY_STOPPED if stopped else DIVERGED if broken else None)
+    assert member.ending == (Ending.EARLY_STOPPED if stopped else Ending.DIVERGED if broken else None)
     trained = stopped or broken or len(losses)
     assert [epoch.epoch for epoch in member.epochs] == list(range(1, trained + 1))
     scored = accuracies[: min(trained, len(numbers))]
@@ -116,7 +117,7 @@ def test_a_diverging_member_ends_alone(batch_norm: bool, optimizer: str) -> None
         assert curve(company.members[row]) == curve(alone.members[0])
         assert same_state(company.state, row, alone.state, 0)
     diverged = company.members[1]
-    assert diverged.ending == DIVERGED
+    assert diverged.ending == Ending.DIVERGED
     last = diverged.epochs[-1]
     assert not math.isfinite(last.val_loss)
     assert all(math.isnan(v) for v in (last.val_accuracy, last.val_precision, last.val_recall, last.val_f1))
@@ -126,7 +127,7 @@ def test_a_diverging_member_ends_alone(batch_norm: bool, optimizer: str) -> None
 def test_all_members_may_leave_early() -> None:
     wild = replace(_RESTLESS, learning_rate=1e30)
     result = train([wild, replace(_RESTLESS, patience=1)], training_data(200), 50)
-    assert [member.ending for member in result.members] == [DIVERGED, EARLY_STOPPED]
+    assert [member.ending for member in result.members] == [Ending.DIVERGED, Ending.EARLY_STOPPED]
     assert len(result.state) == 2
 
 

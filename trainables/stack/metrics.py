@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 import torch
 from torch import Tensor
 
@@ -12,25 +10,6 @@ from trainables.stack.layers import picked
 from trainables.stack.stacked_mlp import StackedMLP
 
 _CHUNK_ROWS = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochMetrics:
-    """Results of one member in one epoch; precision, recall and F1 are weighted averages, as in the paper."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    val_precision: float
-    val_recall: float
-    val_f1: float
-    seconds: float
-    """Wall time of the stack's epoch, shared among its members."""
-
-    def to_json(self) -> dict[str, float]:
-        """Return plain values by name."""
-        return asdict(self)
 
 
 def weighted_scores(confusion_KCC: Tensor) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ def write(
     with Study.create(directory, about, trials) as study, study.transaction():
         for number, (member, first, accuracies, began, seconds) in enumerate(segments, start=1):
             key = trials[member].key
-            study.add_curves((key, row(first + step, accuracy)) for step, accuracy in enumerate(accuracies))
+            study.add_curves(row(key, first + step, accuracy) for step, accuracy in enumerate(accuracies))
             study.add_segment(
                 SegmentRecord(
                     segment_id=f"{number:06d}",

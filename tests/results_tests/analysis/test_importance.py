@@ -57,7 +57,7 @@ def write(
         for trial in trials:
             epochs = range(1, trial.epoch + 1)
             apart = 0.01 * (trial.key.seed - 42)
-            study.add_curves((trial.key, row(epoch, score(trial.configuration, epoch) + apart)) for epoch in epochs)
+            study.add_curves(row(trial.key, epoch, score(trial.configuration, epoch) + apart) for epoch in epochs)
     return directory
 
 

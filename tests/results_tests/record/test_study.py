@@ -17,7 +17,16 @@ import pytest
 
 from data.errors import InputError
 from results.record.manifest import Manifest
-from results.record.records import CheckpointRef, Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
+from results.record.records import (
+    CheckpointRef,
+    CurveRow,
+    Decision,
+    SegmentRecord,
+    State,
+    StudySettings,
+    TrialKey,
+    TrialRecord,
+)
 from results.record.schema import METRICS, create_database
 from results.record.study import Study, StudyError
 from results.tables.frames import load_curves, load_trials
@@ -48,8 +57,8 @@ def new_study(directory: Path, count: int = 3) -> Study:
     return Study.create(directory, manifest(), some_trials(count))
 
 
-def row(epoch: int, accuracy: float = 0.5) -> dict[str, float]:
-    return {**dict.fromkeys(METRICS, 1.0), "epoch": epoch, "val_accuracy": accuracy}
+def row(key: TrialKey, epoch: int, accuracy: float = 0.5) -> CurveRow:
+    return CurveRow(key=key, epoch=epoch, **{**dict.fromkeys(METRICS, 1.0), "val_accuracy": accuracy})
 
 
 def segment(number: int, keys: tuple[TrialKey, ...]) -> SegmentRecord:
@@ -159,7 +168,7 @@ class TestTransaction:
             with study.transaction():
                 study.add_segment(segment(1, (first.key,)))
             with pytest.raises(StudyError, match="cannot be written"), study.transaction():
-                study.add_curves([(first.key, row(1))])
+                study.add_curves([row(first.key, 1)])
                 study.add_decisions([Decision(key=first.key, epoch=1, score=0.5, cutoff=None, promoted=True)])
                 study.update_trials([replace(first, epoch=1)])
                 study.add_segment(segment(1, (first.key,)))
@@ -171,9 +180,9 @@ class TestTransaction:
         key = some_trials()[0].key
         with new_study(tmp_path / "s") as study:
             with study.transaction():
-                study.add_curves([(key, row(1))])
+                study.add_curves([row(key, 1)])
             with pytest.raises(StudyError), study.transaction():
-                study.add_curves([(key, row(1))])
+                study.add_curves([row(key, 1)])
 
     def test_every_field_of_a_trial_and_of_a_decision_survives(self, tmp_path: Path) -> None:
         trial = replace(
@@ -248,7 +257,7 @@ class TestOneDriver:
             for epoch, key in ((1, first.key), (1, second.key), (2, first.key)):
                 seen = len(load_curves(reader))
                 with study.transaction():
-                    study.add_curves([(key, row(epoch))])
+                    study.add_curves([row(key, epoch)])
                     assert len(load_curves(reader)) == seen, "what is not committed is not seen"
                 assert len(load_curves(reader)) == seen + 1
             study.mark_running([first.key])
@@ -258,7 +267,7 @@ class TestOneDriver:
 class TestClosing:
     def test_leaves_one_file_that_opens_from_a_read_only_place(self, tmp_path: Path) -> None:
         with new_study(tmp_path / "s") as study, study.transaction():
-            study.add_curves([(some_trials()[0].key, row(1))])
+            study.add_curves([row(some_trials()[0].key, 1)])
         assert sorted(p.name for p in (tmp_path / "s").iterdir()) == ["checkpoints", "manifest.json", "study.db"]
         elsewhere = shutil.copytree(tmp_path / "s", tmp_path / "copy")
         for path in (elsewhere / "study.db", elsewhere):
@@ -282,9 +291,9 @@ class TestClosing:
         code = (
             "import os, signal, sys; from pathlib import Path; from tests.results_tests.record.test_study import *\n"
             "study = new_study(Path(sys.argv[1])); key = some_trials()[0].key\n"
-            "with study.transaction(): study.add_curves([(key, row(1))])\n"
+            "with study.transaction(): study.add_curves([row(key, 1)])\n"
             "with study.transaction():\n"
-            "    study.add_curves([(key, row(2))]); os.kill(os.getpid(), signal.SIGKILL)"
+            "    study.add_curves([row(key, 2)]); os.kill(os.getpid(), signal.SIGKILL)"
         )
         process = subprocess.run([sys.executable, "-c", code, str(tmp_path / "s")], cwd=ROOT, check=False)
         assert process.returncode == -9

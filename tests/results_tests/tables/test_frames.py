@@ -55,8 +55,8 @@ def write(study: Study, curves: dict[TrialKey, Iterable[float]]) -> None:
     by_key = {trial.key: trial for trial in study.trials()}
     with study.transaction():
         for key, accuracies in curves.items():
-            rows = [row(epoch, accuracy) for epoch, accuracy in enumerate(accuracies, start=1)]
-            study.add_curves([(key, values) for values in rows])
+            rows = [row(key, epoch, accuracy) for epoch, accuracy in enumerate(accuracies, start=1)]
+            study.add_curves(rows)
             study.update_trials([replace(by_key[key], epoch=len(rows))])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from results.record.records import CurveRow
+from results.record.schema import METRICS
 from search.cli.console import _Console
 from search.cli.progress import PlainProgress
 from search.scheduling.coordinator import Coordinator, Outcome
@@ -30,7 +32,8 @@ def test_ever_fewer_lines_that_count_on_from_the_record(tmp_path: Path) -> None:
     told.started(study, 2)
     for second in range(1, 3601):
         clock.now = float(second)
-        told.segment(coordinator, Outcome(curves=[(key, {"val_accuracy": 0.3 if second == 7 else float("nan")})]))
+        scores = {**dict.fromkeys(METRICS, 1.0), "val_accuracy": 0.3 if second == 7 else float("nan")}
+        told.segment(coordinator, Outcome(curves=[CurveRow(key=key, epoch=1, **scores)]))
     first, *lines = said.getvalue().splitlines()
     assert first == "training, 2 at once: 0/4 ended"
     assert lines[0] == "0/4 ended, 15 epochs, best 0.3000"

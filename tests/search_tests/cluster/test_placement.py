@@ -22,7 +22,7 @@ from search.scheduling.rungs import NoRungs
 from search.scheduling.segments import SegmentQueue
 from spaces import Configuration
 from tests.support.simulated import create_study, paper_trials, trial
-from trainables.sweep_trainable import PAUSE
+from trainables.segment_protocol import Pause, to_json
 
 CPU = {"CPU": 1.0}
 
@@ -176,7 +176,7 @@ class TestSearcher:
         """Segments and pauses until there is nothing for now."""
         found = []
         while isinstance(suggestion := searcher.suggest(f"{prefix}{len(found)}"), dict):
-            found.append("pause" if suggestion["segment"] == PAUSE else "segment")
+            found.append("pause" if suggestion["segment"] == to_json(Pause()) else "segment")
             assert len(found) < 100
         assert suggestion is None
         return found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
+import torch
 from ray.tune.search import Searcher
 
 from data.errors import InputError
@@ -17,14 +18,25 @@ from results.record.records import State
 from results.record.study import Study, StudyError
 from search.cluster.placement import Slots, trust_all
 from search.cluster.tune_bridge import SegmentSearcher
-from search.scheduling.coordinator import WORKER_DIED, Coordinator
+from search.scheduling.coordinator import Coordinator
 from search.scheduling.cost_model import CostModel
+from search.scheduling.failures import WORKER_DIED, kind_of, reason_of
 from search.scheduling.listener import Listener
 from search.scheduling.rungs import NoRungs
 from search.scheduling.segments import SegmentQueue
 from search.studies.promotion import promote
 from tests.support.simulated import World, create_study, paper_trials
-from trainables.sweep_trainable import PAUSE, SegmentTrainable
+from trainables.segment_protocol import (
+    Failed,
+    FailureKind,
+    Fatal,
+    Pause,
+    SegmentTask,
+    report_from_json,
+    task_from_json,
+    to_json,
+)
+from trainables.sweep_trainable import SegmentTrainable, _failure_kind
 
 
 def _searcher(tmp_path: Path, configurations: int, trust: Callable[[str], bool] = trust_all) -> SegmentSearcher:
@@ -37,20 +49,26 @@ def _searcher(tmp_path: Path, configurations: int, trust: Callable[[str], bool] 
 def test_one_segment_more_than_workers_is_handed_out(tmp_path: Path) -> None:
     searcher = _searcher(tmp_path, configurations=6)
     found = [searcher.suggest(str(trial)) for trial in range(5)]
-    segments = [json.loads(suggestion["segment"]) for suggestion in found if isinstance(suggestion, dict)]
-    assert len(segments) == 3
+    tasks = [_task(suggestion) for suggestion in found[:3]]
     assert found[3:] == [None, None]
-    assert len({member["config_id"] for segment in segments for member in segment["members"]}) == 3
+    assert len({member.config_id for task in tasks for member in task.members}) == 3
+
+
+def _task(suggestion: object) -> SegmentTask:
+    assert isinstance(suggestion, dict)
+    task = task_from_json(suggestion["segment"])
+    assert isinstance(task, SegmentTask)
+    return task
 
 
 def test_a_worker_with_nothing_to_do_is_parked_and_not_let_go(tmp_path: Path) -> None:
     searcher = _searcher(tmp_path, configurations=1)
     first, second, third = (searcher.suggest(trial) for trial in "abc")
-    assert isinstance(first, dict) and json.loads(first["segment"])["members"]
-    assert second == {"segment": PAUSE}
+    assert _task(first).members
+    assert second == {"segment": to_json(Pause())}
     assert third is None
     searcher.on_trial_complete("b", {"done": True})
-    assert searcher.suggest("d") == {"segment": PAUSE}
+    assert searcher.suggest("d") == {"segment": to_json(Pause())}
 
 
 def test_the_first_failure_ends_the_run_and_is_not_raised_into_tune(tmp_path: Path) -> None:
@@ -58,9 +76,9 @@ def test_the_first_failure_ends_the_run_and_is_not_raised_into_tune(tmp_path: Pa
     searcher = _searcher(tmp_path, configurations=3)
     for trial in "ab":
         assert isinstance(searcher.suggest(trial), dict)
-    searcher.on_trial_complete("a", {"report": json.dumps({"stop": "no space left"})})
+    searcher.on_trial_complete("a", {"report": to_json(Fatal("no space left"))})
     searcher.on_trial_complete("a", error=True)
-    searcher.on_trial_complete("b", {"report": json.dumps({"stop": "another"})})
+    searcher.on_trial_complete("b", {"report": to_json(Fatal("another"))})
     assert isinstance(searcher.failure, StudyError) and "no space left" in str(searcher.failure)
     assert searcher.suggest("c") == Searcher.FINISHED
 
@@ -89,8 +107,13 @@ def test_a_segment_that_is_trained_shows_that_the_machine_is_sound(tmp_path: Pat
         for number in range(12):
             _die(searcher, f"{turn}-{number}")
         assert isinstance(searcher.suggest("sound"), dict)
-        searcher.on_trial_complete("sound", {"report": json.dumps(world.report(searcher._segments["sound"]))})
+        searcher.on_trial_complete("sound", {"report": to_json(world.report(searcher._segments["sound"]))})
     assert searcher.failure is None
+
+
+def _trained_by(node: str, searcher: SegmentSearcher) -> dict[str, str]:
+    (segment,) = searcher._segments.values()
+    return {"report": to_json(replace(World().report(segment), node=node))}
 
 
 def test_what_an_unknown_node_has_trained_is_not_committed(tmp_path: Path) -> None:
@@ -99,7 +122,7 @@ def test_what_an_unknown_node_has_trained_is_not_committed(tmp_path: Path) -> No
 
     searcher, study = _searcher(tmp_path, 2, trust), Study.open(tmp_path / "s")
     assert isinstance(searcher.suggest("a"), dict)
-    searcher.on_trial_complete("a", {"report": json.dumps({"node": "stranger"})})
+    searcher.on_trial_complete("a", _trained_by("stranger", searcher))
     assert str(searcher.failure) == "stranger runs other code"
     assert searcher.suggest("b") == Searcher.FINISHED and study.last_segment_number() == 0
     study.close()
@@ -109,12 +132,11 @@ def test_what_a_node_has_trained_that_left_before_its_answer_is_trained_again(tm
     searcher, study = _searcher(tmp_path, 1, lambda node: False), Study.open(tmp_path / "s")
     first = searcher.suggest("a")
     assert isinstance(first, dict)
-    searcher.on_trial_complete("a", {"report": json.dumps({"node": "gone"})})
+    searcher.on_trial_complete("a", _trained_by("gone", searcher))
     assert searcher.failure is None
     again = searcher.suggest("b")
     assert isinstance(again, dict)
-    before, after = (json.loads(each["segment"])["members"] for each in (first, again))
-    assert before == after
+    assert _task(first).members == _task(again).members
     assert [trial.epoch for trial in study.trials()] == [0]
     study.close()
 
@@ -138,26 +160,51 @@ def test_nothing_of_the_study_goes_into_tunes_pickle(tmp_path: Path) -> None:
     [
         (
             ImportError("libgomp.so.1: cannot open shared object file"),
-            "stop",
+            Fatal,
             "cannot import what training needs: libgomp",
         ),
-        (OSError("No space left on device"), "stop", "No space left"),
-        (InputError("--device cuda: PyTorch finds no GPU"), "stop", "finds no GPU"),
-        (ValueError("a member's own"), "error", "a member's own"),
+        (OSError("No space left on device"), Fatal, "No space left"),
+        (InputError("--device cuda: PyTorch finds no GPU"), Fatal, "finds no GPU"),
+        (ValueError("a member's own"), Failed, "a member's own"),
     ],
 )
 def test_what_is_no_members_fault_stops_the_study(
-    raised: Exception, kind: str, said: str, monkeypatch: pytest.MonkeyPatch
+    raised: Exception, kind: type[Fatal | Failed], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report = json.loads(_one_that_raises(raised, "cpu", monkeypatch).step()["report"])
-    assert list(report) == [kind] and said in report[kind]
+    report = report_from_json(_one_that_raises(raised, "cpu", monkeypatch).step()["report"])
+    assert isinstance(report, kind) and said in report.error
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (ValueError("a member's own"), FailureKind.RAISED),
+        (MemoryError(), FailureKind.OUT_OF_MEMORY),
+        (np._core._exceptions._ArrayMemoryError((10**9,), np.dtype(float)), FailureKind.OUT_OF_MEMORY),
+        (torch.OutOfMemoryError("CUDA out of memory.\nIn some words more"), FailureKind.OUT_OF_MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), FailureKind.OUT_OF_MEMORY),
+    ],
+)
+def test_the_kind_of_a_failure_is_that_of_its_exception_and_survives_the_record(
+    raised: Exception, kind: FailureKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_from_json(_one_that_raises(raised, "cpu", monkeypatch).step()["report"])
+    assert isinstance(report, Failed)
+    assert report.kind is kind_of(reason_of(report)) is kind
+
+
+def test_pytorchs_allocator_still_says_what_we_know_it_by() -> None:
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**55)
+    assert _failure_kind(raised.value) is FailureKind.OUT_OF_MEMORY
 
 
 def test_a_worker_that_has_lost_its_gpu_dies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would fail every segment that it gets from now on, whoever its members are."""
     trainable = _one_that_raises(RuntimeError("an illegal memory access was encountered"), "cuda", monkeypatch)
     monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
-    assert "illegal memory access" in json.loads(trainable.step()["report"])["error"]
+    report = report_from_json(trainable.step()["report"])
+    assert isinstance(report, Failed) and "illegal memory access" in report.error
     monkeypatch.setattr("torch.cuda.synchronize", Mock(side_effect=RuntimeError("and still")))
     with pytest.raises(RuntimeError, match="and still"):
         trainable.step()
@@ -169,7 +216,8 @@ def _one_that_raises(raised: Exception, device: str, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(SegmentTrainable, "_train_and_save", fail)
     trainable = SegmentTrainable.__new__(SegmentTrainable)
-    trainable.config, trainable._device = {"segment": "{}"}, device
+    task = SegmentTask(segment_id="000001", members=(), first_epoch=1, last_epoch=1, seed=0)
+    trainable.config, trainable._device = {"segment": to_json(task)}, device
     return trainable
 
 

@@ -25,6 +25,7 @@ from tests.support.simulated import (
     train_in,
     trial,
 )
+from trainables.segment_protocol import Failed
 
 SCHEDULERS = ("asha", "halving", "none")
 sizes = st.sampled_from([1, 2, 3, 5, 16])
@@ -130,11 +131,11 @@ class TestFailures:
         calls: list[tuple[TrialKey, ...]] = []
 
         class Once(World):
-            def error(self, segment: Any) -> str | None:
-                error = None if any(trials[0].key in keys for keys in calls) else world.error(segment)
-                if error:
+            def failure(self, segment: Any) -> Failed | None:
+                failure = None if any(trials[0].key in keys for keys in calls) else world.failure(segment)
+                if failure:
                     calls.append(segment.keys)
-                return error
+                return failure
 
         history = simulate(trials, Once(), stack_size=16)
         assert len(calls) == 1

@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 from data.files import write_atomically
-from results.record.records import CheckpointRef, State, TrialKey
+from results.record.records import CheckpointRef, CurveRow, State, TrialKey
 from results.record.schema import METRICS
 from results.record.study import Study
 from results.tables.frames import load_trials
-from search.scheduling.coordinator import WORKER_DIED
+from search.scheduling.failures import WORKER_DIED, kind_of
 from search.scheduling.segments import Segment
 from search.studies.promotion import choose_incumbent
 from search.studies.pruning import prune
 from search.studies.recovery import clear_leftovers, revive, rewind, rewind_incumbent
 from tests.support.simulated import World, create_study, curves_of, die, made_up_score, paper_trials, train_in
+from trainables.segment_protocol import Failed
 
 
 class Written(World):
@@ -33,7 +34,7 @@ class Written(World):
     def report(self, segment):  # type: ignore[no-untyped-def]
         file = f"{segment.segment_id}.safetensors"
         sha256 = write_atomically(self._checkpoints / file, segment.segment_id.encode())
-        return {**super().report(segment), "checkpoint": file, "sha256": sha256}
+        return replace(super().report(segment), checkpoint=file, sha256=sha256)
 
 
 def begun(directory: Path, segments: int, **settings: object) -> Study:
@@ -141,8 +142,9 @@ class Starved(Written):
     starved: Collection[TrialKey] = ()
     reason = WORKER_DIED
 
-    def error(self, segment: Segment) -> str | None:
-        return self.reason if set(segment.keys) & set(self.starved) else None
+    def failure(self, segment: Segment) -> Failed | None:
+        failed = Failed(kind_of(self.reason), f"Traceback\n  ...\n{self.reason}")
+        return failed if set(segment.keys) & set(self.starved) else None
 
 
 class TestRevive:
@@ -155,7 +157,7 @@ class TestRevive:
             pass
         with begun(tmp_path / "s", 0, scheduler=scheduler) as study:
             world = Starved(study)
-            world.starved, world.reason = [trial.key for trial in study.trials()], f"Traceback\n  ...\n{reason}"
+            world.starved, world.reason = [trial.key for trial in study.trials()], reason
             train_in(study, world)
             assert {(t.state, t.reason) for t in study.trials()} == {(State.FAILED, reason)}
             assert {t.key for t in revive(study)} == set(world.starved)
@@ -230,10 +232,10 @@ class TestIncumbentLost:
 
 
 def make_best(study: Study, key: TrialKey, epoch: int) -> None:
-    row = {**dict.fromkeys(METRICS, 1.0), "epoch": epoch, "val_accuracy": 2.0}
+    row = CurveRow(key=key, epoch=epoch, **{**dict.fromkeys(METRICS, 1.0), "val_accuracy": 2.0})
     with study.transaction():
         study.forget_epochs({key: epoch - 1})
-        study.add_curves([(key, row)])
+        study.add_curves([row])
     assert choose_incumbent(load_trials(study)) == key
 
 
@@ -244,9 +246,9 @@ class TestPrune:
             trials = study.trials()
             stopped = next(t for t in trials if t.state is State.STOPPED)
             with study.transaction():
-                row = {**dict.fromkeys(METRICS, 1.0), "epoch": stopped.epoch, "val_accuracy": 1.0}
+                row = CurveRow(key=stopped.key, epoch=stopped.epoch, **dict.fromkeys(METRICS, 1.0))
                 study.forget_epochs({stopped.key: stopped.epoch - 1})
-                study.add_curves([(stopped.key, row)])
+                study.add_curves([row])
             assert choose_incumbent(load_trials(study)) == stopped.key
             files = len(list(Path(study.checkpoints).iterdir()))
         pruned = prune(tmp_path / "s")

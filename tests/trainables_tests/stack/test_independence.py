@@ -25,8 +25,9 @@ from tests.support.made_up import (
     training_data,
 )
 from trainables.checkpoint import MemberSource, read_members, write_segment
+from trainables.segment_protocol import Ending
 from trainables.stack.batches import TrainingData
-from trainables.training import DIVERGED, EARLY_STOPPED, SegmentResult
+from trainables.training import SegmentResult
 
 _STACKS = paper_stacks()
 _SHORT, _LONG = 2, 20
@@ -134,8 +135,8 @@ def test_members_that_leave_do_not_disturb_the_others(key: StackKey) -> None:
         row = company.index(configuration)
         _assert_same(mixed, row, train([configuration], _data(), epochs), 0)
     endings = [member.ending for member in mixed.members]
-    assert DIVERGED in endings
-    assert EARLY_STOPPED in endings
+    assert Ending.DIVERGED in endings
+    assert Ending.EARLY_STOPPED in endings
 
 
 @pytest.mark.parametrize("rows", _SINGLE_LEFT)
