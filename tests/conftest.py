@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.examples import load_profiles
 from tests.support.s3 import S3, s3_server, use_test_credentials
 
 use_test_credentials()
+load_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

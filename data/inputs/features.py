@@ -88,9 +88,12 @@ class FeatureScaler:
         """Fit the mean and the (population) standard deviation of each column of ``matrix`` ``(n, d)``.
 
         ``binary`` columns pass through; a column that is constant to 1e-12 of its size has scale 1.
+        Raises ``InputError`` for columns of numbers so large that their squares overflow.
         """
         values = np.asarray(matrix, dtype=np.float64)
-        mean, scale = values.mean(axis=0), values.std(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, scale = values.mean(axis=0), values.std(axis=0)
+        _check_sizes(names, np.isfinite(mean) & np.isfinite(scale))
         size = np.abs(values).max(axis=0)
         scale[scale <= np.maximum(_CONSTANT_RELATIVE * size, _CONSTANT_ABSOLUTE)] = 1.0
         passed = np.isin(names, binary)
@@ -111,6 +114,13 @@ class FeatureScaler:
     def from_json(cls, values: dict[str, Any]) -> FeatureScaler:
         """Restore a scaler from `to_json`."""
         return cls(names=tuple(values["names"]), mean=values["mean"], scale=values["scale"])
+
+
+def _check_sizes(names: tuple[str, ...], fine: np.ndarray) -> None:
+    """Raise ``InputError`` where the mean or the spread of a column is no finite number."""
+    if not fine.all():
+        wild = a_few([repr(name) for name, ok in zip(names, fine, strict=True) if not ok])
+        raise InputError(f"{wild}: numbers too large to be standardised (their squares overflow): correct such rows")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import data.storage
@@ -23,6 +23,7 @@ from data.storage import (
     read_file,
     write_file,
 )
+from tests.support.examples import examples
 from tests.support.s3 import CREDENTIALS, S3
 
 SECRET = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
@@ -133,7 +134,7 @@ def test_what_a_store_says_is_passed_on_without_secrets(monkeypatch: pytest.Monk
     assert failure.value.__suppress_context__
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=100))
 def test_local_files_are_as_ever(tmp_path: Path, content: bytes) -> None:
     write_file(tmp_path / "x", content)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import settings
 
 from search import run_sweep
 from search.cluster.connection import connected
@@ -24,9 +23,6 @@ GONE_WITHIN = 120.0
 """Seconds that Ray's processes have to notice that their driver is gone."""
 
 torch.set_num_threads(1)
-
-settings.register_profile("search", deadline=None, max_examples=40)
-settings.load_profile("search")
 
 
 @pytest.fixture(scope="session")

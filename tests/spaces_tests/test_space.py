@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
 from spaces import Choice, SearchSpace, Uniform, load_space
+from tests.support.examples import examples
 
 _SMALL = st.floats(1e-5, 0.9)
 _UNIFORM = st.tuples(_SMALL, _SMALL, st.booleans()).map(lambda t: Uniform(min(t[:2]), max(t[:2]), t[2]))
@@ -188,7 +189,7 @@ def test_more_points_than_an_index_can_count_are_sampled_too() -> None:
     assert len(set(space.sample(50, seed=1))) == 50
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(space=_SPACES, count=st.integers(1, 40), seed=st.integers(0, 2**32))
 def test_samples_differ_lie_in_the_space_and_depend_on_the_seed(space: SearchSpace, count: int, seed: int) -> None:
     ranges = [p for p in space.parameters.values() if isinstance(p, Uniform) and p.low < p.high]

@@ -4,9 +4,10 @@ import doctest
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from trainables import mlp
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stack.stacked_mlp import Layout, StackedMLP, pack, unpack
@@ -64,7 +65,7 @@ def test_an_architecture_checks_itself(wrong: dict) -> None:
         Architecture(**(right | wrong))
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(architecture=_ARCHITECTURES, seed=st.integers(0, 2**31))
 def test_a_network_survives_the_way_into_a_stack_and_out(architecture: Architecture, seed: int) -> None:
     networks = [GenreMLP.build(architecture, seed + k) for k in range(3)]
@@ -76,7 +77,7 @@ def test_a_network_survives_the_way_into_a_stack_and_out(architecture: Architect
         assert all(torch.equal(state[name], tensor) for name, tensor in network.state_dict().items())
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(architecture=_ARCHITECTURES, seed=st.integers(0, 99))
 @torch.no_grad()
 def test_a_stack_infers_what_its_members_do(architecture: Architecture, seed: int) -> None:

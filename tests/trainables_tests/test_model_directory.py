@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
 from spaces import Configuration
+from tests.support.examples import examples
 from tests.support.made_up import flipped, train, training_data
 from trainables.checkpoint import (
     ModelCard,
@@ -260,7 +261,7 @@ def _model_files() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
-@settings(max_examples=300)
+@examples(80)
 @given(path=st.sampled_from(_PATHS), value=_ANY_JSON, remove=st.booleans())
 def test_a_hostile_description_raises_input_error_and_nothing_else(
     path: tuple[str, ...], value: Any, remove: bool

@@ -8,13 +8,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.inputs.splits import check_rare_genres, split_tracks
 from data.tables.genres import a_few, least_rows, rare_genres
 from data.tables.tracks import Tracks, load_tracks
+from tests.support.examples import examples
 from tests.support.tables import table
 
 
@@ -111,7 +112,7 @@ def test_a_table_that_is_one_album():
     st.sampled_from([0.0, 0.1, 0.2, 0.5]),
     st.sampled_from([0.2, 0.1, 0.5]),
 )
-@settings(max_examples=100, deadline=None)
+@examples(30)
 def test_so_many_rows_always_do(extra, seed, holdout, fraction):
     least = least_rows(fraction, holdout)
     genres = np.repeat([f"g{n}" for n in range(len(extra))], [least - 1 + more for more in extra])

@@ -3,13 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from data.errors import InputError
 from data.inputs.splits import Split, extend_split, group_rows, split_tracks
 from data.tables.tracks import Tracks, join_tracks, load_tracks
+from tests.support.examples import examples
 from tests.support.tables import table, tracks_of
 
 
@@ -67,7 +68,7 @@ def test_random_is_the_papers_split(tmp_path, seed):
     assert split.train.dtype == split.val.dtype == split.holdout.dtype == np.int64
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(tables(), st.sampled_from(["track", "album"]), st.sampled_from([0.0, 0.2]), st.integers(0, 99))
 def test_grouped_sides_share_no_key(tracks, kind, holdout, seed):
     try:
@@ -157,7 +158,7 @@ def test_split_checks_itself():
         split.train[0] = 9
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(
     tables(),
     tables(genres="r", min_rows=80),

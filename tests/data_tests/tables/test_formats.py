@@ -14,11 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
 from data.tables.tracks import Tracks, load_tracks, read_source
+from tests.support.examples import examples
 from tests.support.tables import edited, table, write_csv
 
 TITLES = ("track_name", "track_album_name", "playlist_genre")
@@ -96,7 +97,7 @@ def arrow_tables(draw: st.DrawFn) -> tuple[pa.Table, pd.DataFrame]:
 
 
 @given(arrow_tables(), st.sampled_from(["plain", "arrow", "nullable"]))
-@settings(max_examples=30, deadline=None)
+@examples(10)
 def test_csv_tsv_parquet_and_frames_give_one_table(tables, frames) -> None:
     typed, plain = tables
     types = {"plain": None, "arrow": _arrow, "nullable": _nullable.get}[frames]

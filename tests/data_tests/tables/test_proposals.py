@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
@@ -16,6 +16,7 @@ from data.tables.aliases import ALIASES
 from data.tables.columns import GIVEAWAYS, PAPER_NUMBERS, ColumnMapping, read_mapping
 from data.tables.proposals import Proposal
 from data.tables.tracks import load_tracks
+from tests.support.examples import examples
 from tests.support.tables import edited, table, write_csv
 
 SPELLINGS = {
@@ -64,7 +65,7 @@ def strangers(draw: st.DrawFn) -> tuple[pd.DataFrame, bool]:
 
 
 @given(strangers())
-@settings(max_examples=60, deadline=None)
+@examples(20)
 def test_the_proposed_lines_load_the_table(stranger) -> None:
     frame, _ = stranger
     try:
@@ -85,7 +86,7 @@ def test_the_proposed_lines_load_the_table(stranger) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(MAPPED), st.text(min_size=1, max_size=8), min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None)
+@examples(15)
 def test_any_names_at_all_give_lines_that_are_toml(names) -> None:
     frame = table(12).rename(columns=names)
     toml = Proposal(frame, ColumnMapping(), True).toml

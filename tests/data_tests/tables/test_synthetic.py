@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
@@ -20,6 +20,7 @@ from data.tables.synthetic import (
     synthetic_frame,
 )
 from data.tables.synthetic_fit import MINIMUM_CLUSTER, fit_twin, words_of
+from tests.support.examples import examples
 
 GENRES = ["edm", "latin", "pop", "r&b", "rap", "rock"]
 TRACK = ["track_name", "track_album_name", "duration_ms"]
@@ -43,7 +44,7 @@ def test_same_rows_and_seed_give_the_same_table():
     assert not first.equals(synthetic_frame(2000, seed=4))
 
 
-@settings(max_examples=5, deadline=None)
+@examples(5)
 @given(st.integers(MINIMUM_ROWS, 3000))
 def test_any_number_of_rows_keeps_the_genre_shares(rows):
     counts = synthetic_frame(rows).playlist_genre.value_counts()

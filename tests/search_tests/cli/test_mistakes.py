@@ -76,6 +76,12 @@ WRONG = [
     ),
     Wrong("NaN", SWEEP, ("'valence'", "row 2: 'nan'"), _table(lambda frame: edited(frame, valence={1: "nan"}))),
     Wrong("infinity", SWEEP, ("'valence'", "row 2: 'inf'"), _table(lambda frame: edited(frame, valence={1: "inf"}))),
+    Wrong(
+        "a number without a square",
+        SWEEP,
+        ("'tempo'", "too large to be standardised"),
+        _table(lambda frame: frame.assign(tempo=["1e200", "-1e200"] * 60)),
+    ),
     Wrong("an empty number", SWEEP, ("'tempo'", "row 1: empty"), _table(lambda frame: edited(frame, tempo={0: ""}))),
     Wrong("one genre", SWEEP, ("1 genre", "at least 2"), _table(lambda frame: frame.assign(playlist_genre="pop"))),
     Wrong("fewer rows than a batch", SWEEP, ("batch of 32", "24", "smaller batches"), _table(lambda f: f, rows=30)),

@@ -36,7 +36,7 @@ def command(*arguments: object, folder: Path, **options: Any) -> subprocess.Comp
     return subprocess.run(words, text=True, cwd=folder, env=variables, check=False, **options)
 
 
-@pytest.mark.parametrize("numbers", [(1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("numbers", [(1,), pytest.param((2,), marks=pytest.mark.slow), (0, 1, 2)])
 def test_closed_streams_are_no_reason_to_fail(tmp_path: Path, numbers: Sequence[int]) -> None:
     """Nor may a file that is opened get a closed stream's number: what is printed would land in it."""
     table = tmp_path / "trials.csv"
@@ -92,7 +92,7 @@ def test_files_are_written_whoever_reads(tmp_path: Path) -> None:
     assert ended.returncode == 141 and len(list((tmp_path / "here").iterdir())) == 6
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow), "utf-8"])
 def test_letters_that_an_encoding_lacks_are_replaced_and_files_hold_them(tmp_path: Path, encoding: str) -> None:
     options = {"variables": {"PYTHONIOENCODING": encoding}, "encoding": encoding}
     ended = command("describe", "--data", "synthetic:300", "--to", "here", folder=tmp_path, **options)

@@ -23,7 +23,8 @@ from tests.support.tables import table, write_csv
 from tests.support.wrong_inputs import BASES, CELLS, command_lines, mappings, options, spaces, tables
 
 MANY = 10_600
-FEW = 240
+SOME = 960
+FEW = 120
 SMALL_SPACE = "[parameters]\nhidden_layers = [[8]]\nbatch_size = 8\n"
 MEMORY = 3 * 2**30
 """Bytes that may be taken beyond what the tests themselves have; more raises, and is found as code 1."""
@@ -31,7 +32,12 @@ SECONDS = 30.0
 """Of the processor, whatever else it does meanwhile, that one command may take."""
 
 counts = pytest.mark.parametrize(
-    "count", [FEW, pytest.param(MANY, marks=[pytest.mark.faults, pytest.mark.timeout(10_000)])]
+    "count",
+    [
+        FEW,
+        pytest.param(SOME, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(MANY, marks=[pytest.mark.faults, pytest.mark.timeout(10_000)]),
+    ],
 )
 
 

@@ -66,7 +66,7 @@ def check_against(study: Path, scheduler: str, sweep: Sweep, *, lost: bool = Fal
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("scheduler", ["halving", "asha"])
+@pytest.mark.parametrize("scheduler", ["halving", pytest.param("asha", marks=pytest.mark.slow)])
 def test_killed_inside_a_commit_then_interrupted(
     scheduler: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
 ) -> None:

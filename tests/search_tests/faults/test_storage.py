@@ -211,7 +211,7 @@ def test_lost_checkpoints_in_the_middle(damage: str, launch: Launch, sweep: Swee
     check_same(study, sweep(**HALVING, stack_size=16), lost=True)
 
 
-@pytest.mark.parametrize("content", ["zeros", "noise"])
+@pytest.mark.parametrize("content", ["noise", pytest.param("zeros", marks=pytest.mark.slow)])
 def test_a_damaged_page_of_the_database_is_noticed(
     content: str, sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
@@ -25,6 +25,7 @@ from data.titles.embeddings import embed_titles
 from data.titles.text_model import find_text_model
 from search.cli.main import run
 from tests.search_tests.conftest import Sweep
+from tests.support.examples import examples
 from tests.support.golden_study import write_sql
 from tests.support.processes import ROOT
 from trainables.checkpoint import CheckpointError, MemberSource, load_model, read_members
@@ -211,7 +212,7 @@ def _file(header: dict[str, object], rest: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + rest
 
 
-@settings(max_examples=200)
+@examples(50)
 @given(_HEADERS)
 def test_any_bytes_for_a_checkpoint_are_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
@@ -227,7 +228,7 @@ def model(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(sweep(stack_size=16) / "best", tmp_path_factory.mktemp("hostile") / "model"))
 
 
-@settings(max_examples=200)
+@examples(50)
 @given(_HEADERS)
 def test_any_bytes_for_a_models_weights_are_refused_in_words(model: Path, content: bytes) -> None:
     """The card names their hash: whoever made the one made the other."""

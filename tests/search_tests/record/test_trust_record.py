@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
@@ -21,6 +21,7 @@ from search.cli.main import run
 from search.studies.pruning import prune
 from search.studies.sweep import reopened
 from search.suggestions.suggesting_coordinator import restored_search
+from tests.support.examples import examples
 from tests.support.golden_study import GOLDEN, write_sql
 from trainables.checkpoint import load_model
 
@@ -194,7 +195,7 @@ def found_study(folder: Path, edit: Callable[[dict[str, Any]], object] = lambda 
     return study
 
 
-@settings(max_examples=60, deadline=None)
+@examples(20)
 @given(
     command=_COMMANDS, table=st.sampled_from(_TABLES), column=st.integers(0, 11), value=_VALUES, as_text=st.booleans()
 )
@@ -221,7 +222,7 @@ _JSON = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(15)
 @given(command=_COMMANDS, place=st.sampled_from(["", "settings", "data"]), which=st.integers(0, 30), value=_JSON)
 def test_any_value_in_a_manifest_is_read_or_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, command: str, place: str, which: int, value: object

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from results.record.records import State, TrialKey, TrialRecord
 from results.record.study import Study
 from search.scheduling.rungs import ladder
 from search.scheduling.segments import StackKey
+from tests.support.examples import examples
 from tests.support.simulated import (
     History,
     World,
@@ -250,7 +251,7 @@ def killed_and_resumed(
 
 
 class TestKillsChangeNothing:
-    @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+    @examples(8, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.data(),
         st.sampled_from(["halving", "none"]),
@@ -270,7 +271,7 @@ class TestKillsChangeNothing:
                     record["states"][key], record["curves"][key] = (state, 0), []
         assert killed == whole
 
-    @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+    @examples(6, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(st.integers(0, 9), min_size=1, max_size=3), st.randoms(use_true_random=False))
     def test_asha_never_judges_twice_and_loses_no_epoch(self, kills: list[int], random: Any) -> None:
         trials = paper_trials(12)

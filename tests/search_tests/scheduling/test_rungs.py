@@ -6,13 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.schedulers import ASHAScheduler
 
 from data.errors import InputError
 from results.record.records import Decision, TrialKey
 from search.scheduling.rungs import Asha, Halving, Rungs, ladder, make_rungs
+from tests.support.examples import examples
 
 NAN = float("nan")
 
@@ -248,7 +249,7 @@ def run_race(
 
 
 class TestHalvingLaws:
-    @settings(max_examples=60)
+    @examples(25)
     @given(races(), st.randoms(use_true_random=False), st.randoms(use_true_random=False))
     def test_neither_order_nor_company_matters_and_nobody_waits_for_ever(
         self, race: tuple[int, list[list[float]], dict[int, int]], one: Any, another: Any
@@ -257,7 +258,7 @@ class TestHalvingLaws:
         assert not waiting
         assert run_race(*race, another) == (decisions, waiting)
 
-    @settings(max_examples=60)
+    @examples(25)
     @given(races(), st.integers(0, 40))
     def test_restored_rungs_go_on_as_those_that_lived_through_it(
         self, race: tuple[int, list[list[float]], dict[int, int]], cut: int

@@ -12,7 +12,7 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
@@ -25,6 +25,7 @@ from search.scheduling.segments import StackKey
 from search.suggestions.optuna_search import GROUP, OptunaSearch, Told, judged
 from search.suggestions.suggesting_coordinator import restored_search
 from spaces import Choice, Configuration, SearchSpace, Uniform, load_space
+from tests.support.examples import examples
 from tests.support.simulated import World, create_study, curves_of, die, train_in
 
 TINY = SearchSpace(
@@ -218,7 +219,7 @@ class TestSuggestions:
 
 
 class TestResume:
-    @settings(max_examples=8)
+    @examples(6)
     @given(
         st.sampled_from(["paper", "wide", "tiny"]),
         st.sampled_from(["asha", "none"]),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
 
+from tests.support.examples import examples
 from tests.support.made_up import arrays
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stack.batches import Rows
@@ -35,7 +36,7 @@ def test_weighted_scores_are_scikit_learns(classes: int, pairs: list[tuple[int, 
         assert found[name].tolist() == pytest.approx([value], abs=1e-12)
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(rows=st.integers(1, 700), members=st.integers(1, 4), batch_norm=st.booleans(), seed=st.integers(0, 99))
 def test_evaluate_scores_each_member_as_scikit_learn_does(rows: int, members: int, batch_norm: bool, seed: int) -> None:
     architecture = Architecture(input_size=14, hidden_layers=(9,), output_size=5, batch_norm=batch_norm)
