@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Container, Iterator
@@ -42,6 +43,10 @@ HOMES = {
     "numba": ("trainables/kernels/",),
 }
 """The only places in which a library is imported."""
+SQL = ("results/record/", "data/titles/embedding_cache.py")
+"""The only places that hold SQL: the record of a study, and the cache of the titles' embeddings."""
+STATEMENT = r"(?i)\s*(select\s.+\sfrom|insert\s.*into|delete\s+from|update\s+\w+\s+set|create\s+table|pragma)\s"
+"""The beginning of a statement in SQL, as a pattern."""
 MOST_FILES = 14
 """That a folder of the house may hold: more cannot be taken in at a glance."""
 TOP = {"search", "trainables", "spaces", "data", "results", "tests", "findings"} | {
@@ -132,6 +137,29 @@ def test_libraries_have_homes(path: Path) -> None:
     found = {module.split(".")[0] for module in imports(path)}
     for library, homes in HOMES.items():
         assert library not in found or name(path).startswith(homes), f"{name(path)} imports {library}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_sql_stands_in_the_record_alone(path: Path) -> None:
+    if not name(path).startswith(SQL):
+        assert "sqlite3" not in set(imports(path)), f"{name(path)} imports sqlite3"
+        found = [text for text in strings(path) if re.match(STATEMENT, text)]
+        assert not found, f"{name(path)} holds SQL: {found[0]!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sql"),
+    [("SELECT a FROM b", True), ("  insert or replace into t values", True), ("update the record", False)],
+)
+def test_sql_is_told_from_prose(text: str, is_sql: bool) -> None:
+    assert bool(re.match(STATEMENT, text)) == is_sql
+
+
+def strings(path: Path) -> Iterator[str]:
+    """All texts written in a file, the fixed parts of f-strings too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name)

@@ -148,25 +148,23 @@ class _Read:
 
 def _progress(study: Study) -> pd.DataFrame:
     """Return ``epochs``, ``seconds`` and ``best`` after each segment, in the order in which the segments ended."""
-    _, rows = study.query("SELECT config_id, seed, epoch, val_accuracy FROM curves")
-    accuracy = {(config_id, seed, epoch): score for config_id, seed, epoch, score in rows}
-    _, segments = study.query(
-        "SELECT started, started + seconds, members, first_epoch, last_epoch FROM segments WHERE error IS NULL "
-        "ORDER BY started + seconds, segment_id"
-    )
+    curves = study.accuracies()
+    trained = [segment for segment in study.segments() if segment.error is None]
+    segments = sorted(trained, key=lambda segment: (segment.ended, segment.segment_id))
     found: dict[str, list[float]] = {"epochs": [], "seconds": [], "best": []}
-    clocks = _training_seconds([(began, ended) for began, ended, *_ in segments])
+    clocks = _training_seconds([(segment.started, segment.ended) for segment in segments])
     reached: dict[str, dict[int, float]] = defaultdict(dict)
     epochs, best = 0, float("nan")
-    for clock, (_, _, members, first, last) in zip(clocks, segments, strict=True):
-        for config_id, seed in json.loads(members):
-            keys = [(config_id, seed, epoch) for epoch in range(first, last + 1)]
-            trained = [accuracy[key] for key in keys if key in accuracy]
-            epochs += len(trained)
-            for score in (score for score in trained if score is not None):
-                reached[config_id][seed] = max(score, reached[config_id].get(seed, score))
-            if len(reached[config_id]) == study.settings.repeats:
-                best = float(np.fmax(best, fmean(reached[config_id].values())))
+    for clock, segment in zip(clocks, segments, strict=True):
+        for key in segment.keys:
+            curve = curves.get(key, {})
+            scores = [curve[epoch] for epoch in range(segment.first_epoch, segment.last_epoch + 1) if epoch in curve]
+            epochs += len(scores)
+            own = reached[key.config_id]
+            for score in (score for score in scores if score is not None):
+                own[key.seed] = max(score, own.get(key.seed, score))
+            if len(own) == study.settings.repeats:
+                best = float(np.fmax(best, fmean(own.values())))
         for name, value in zip(found, (epochs, clock, best), strict=True):
             found[name].append(value)
     return pd.DataFrame(found)

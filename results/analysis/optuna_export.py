@@ -119,12 +119,11 @@ def _frozen(
 def _times(study: Study) -> dict[TrialKey, tuple[float, float]]:
     """Return when each configuration's training first began and last ended, in seconds since 1970."""
     found: dict[TrialKey, tuple[float, float]] = {}
-    _, rows = study.query("SELECT members, started, started + seconds FROM segments WHERE error IS NULL")
-    with study.reading():
-        for members, started, ended in rows:
-            for config_id, seed in json.loads(members):
-                before = found.get(TrialKey(config_id, seed), (started, ended))
-                found[TrialKey(config_id, seed)] = min(before[0], started), max(before[1], ended)
+    for segment in study.segments():
+        if segment.error is None:
+            for key in segment.keys:
+                before = found.get(key, (segment.started, segment.ended))
+                found[key] = min(before[0], segment.started), max(before[1], segment.ended)
     return found
 
 

@@ -46,7 +46,7 @@ class Recorded:
     def read(cls, directory: str | Path) -> Recorded:
         """Read a study, also while it is being written."""
         with Study.open(directory) as study, study.snapshot():
-            incumbent = study.facts().get("incumbent")
+            incumbent = study.incumbent
             found = [trial for trial in study.trials() if trial.key.config_id == incumbent]
             return cls(
                 directory=Path(directory),

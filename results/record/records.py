@@ -134,6 +134,20 @@ class SegmentRecord:
     sha256: str | None
     error: str | None = None
 
+    @property
+    def ended(self) -> float:
+        """Seconds since 1970."""
+        return self.started + self.seconds
+
+    def reference(self, row: int) -> CheckpointRef | None:
+        """Return the state of its member ``row`` in its checkpoint; ``None`` where it saved none.
+
+        Raises ``ValueError`` where the recorded file is no plain name.
+        """
+        if self.checkpoint is None or self.sha256 is None:
+            return None
+        return CheckpointRef(file=self.checkpoint, sha256=self.sha256, row=row, epoch=self.last_epoch)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageSettings:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from results.record.records import CheckpointRef, Decision, State, TrialKey, TrialRecord, check_types
+from results.record.records import CheckpointRef, Decision, SegmentRecord, State, TrialKey, TrialRecord, check_types
 from spaces import Configuration
 
 METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
@@ -132,3 +133,26 @@ def decision_of(row: sqlite3.Row) -> Decision:
         cutoff=row["cutoff"],
         promoted=bool(row["promoted"]),
     )
+
+
+def segment_row(segment: SegmentRecord) -> tuple[Any, ...]:
+    """Return a segment as a row of ``segments``."""
+    return (
+        segment.segment_id,
+        segment.first_epoch,
+        segment.last_epoch,
+        json.dumps([[key.config_id, key.seed] for key in segment.keys]),
+        segment.seconds,
+        segment.host,
+        segment.started,
+        segment.checkpoint,
+        segment.sha256,
+        segment.error,
+    )
+
+
+def segment_of(row: sqlite3.Row) -> SegmentRecord:
+    """Return the record of a row of ``segments``; ``ValueError`` or ``TypeError`` where its members are damaged."""
+    members = row["members"]
+    values = {name: row[name] for name in row.keys() if name != "members"}  # noqa: SIM118 - a row iterates over values
+    return SegmentRecord(keys=tuple(TrialKey(config_id, seed) for config_id, seed in json.loads(members)), **values)

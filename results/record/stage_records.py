@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from results.record.reading import Table
 from results.record.schema import METRICS, SCORES
 from results.record.study import Study
 
@@ -36,15 +37,13 @@ def commit_stage(study: Study, record: StageRecord) -> None:
     """Write a stage, all or nothing; from then on a resumed study skips it."""
     stage = record.stage
     with study.transaction():
-        study.write_rows(
-            "stage_curves",
+        study.add_stage_curves(
             [
                 (stage, variant, seed, row["epoch"], *(row[metric] for metric in METRICS))
                 for variant, seed, row in record.curves
             ],
         )
-        study.write_rows(
-            "stage_scores",
+        study.add_stage_scores(
             [
                 (
                     stage,
@@ -58,21 +57,16 @@ def commit_stage(study: Study, record: StageRecord) -> None:
                 for variant, seed, side, epoch, scores, detail in record.scores
             ],
         )
-        study.write_rows("stages", [(stage, record.seconds, record.peak_megabytes, record.note)])
+        study.add_stage(stage, record.seconds, record.peak_megabytes, record.note)
 
 
 def _four(scores: Mapping[str, float]) -> tuple[float, ...]:
     return tuple(scores[name] for name in SCORES)
 
 
-def stages_done(study: Study) -> set[str]:
-    """Return the names of the committed stages."""
-    return {str(row[0]) for row in study.query("SELECT stage FROM stages")[1]}
-
-
 def load_stages(study: str | Path | Study) -> pd.DataFrame:
     """Return one row per stage: ``stage``, ``seconds``, ``peak_megabytes``, ``note``."""
-    return _frame(study, "SELECT * FROM stages")
+    return _frame(study, Study.stage_table)
 
 
 def load_stage_scores(study: str | Path | Study) -> pd.DataFrame:
@@ -81,17 +75,17 @@ def load_stage_scores(study: str | Path | Study) -> pd.DataFrame:
     Columns: those four, ``epoch`` (the best on the validation rows), ``accuracy``, ``precision``, ``recall``, ``f1``
     (weighted averages over genres), ``detail`` (JSON).
     """
-    return _frame(study, "SELECT * FROM stage_scores ORDER BY stage, variant, seed, side")
+    return _frame(study, Study.stage_score_table)
 
 
 def load_stage_curves(study: str | Path | Study) -> pd.DataFrame:
     """Return one row per stage, variant, seed and epoch, with the metrics of ``load_curves``."""
-    return _frame(study, "SELECT * FROM stage_curves ORDER BY stage, variant, seed, epoch")
+    return _frame(study, Study.stage_curve_table)
 
 
-def _frame(study: str | Path | Study, sql: str) -> pd.DataFrame:
+def _frame(study: str | Path | Study, table: Callable[[Study], Table]) -> pd.DataFrame:
     if not isinstance(study, Study):
         with Study.open(study) as opened:
-            return _frame(opened, sql)
-    names, rows = study.query(sql)
-    return pd.DataFrame(rows, columns=names)
+            return _frame(opened, table)
+    found = table(study)
+    return pd.DataFrame(found.rows, columns=found.columns)

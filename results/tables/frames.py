@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from data.errors import InputError
 from results.record.schema import METRICS
 from results.record.study import Study
 from spaces import Configuration
@@ -31,12 +29,8 @@ def load_curves(study: str | Path | Study) -> pd.DataFrame:
     members). A metric of a diverged epoch is NaN.
     """
     with _opened(study) as opened:
-        names, rows = opened.query(
-            f"SELECT config_id, seed, epoch, {', '.join(METRICS)} FROM curves "
-            "JOIN (SELECT config_id AS c, seed AS s, position FROM trials) ON c = config_id AND s = seed "
-            "ORDER BY position, seed, epoch"
-        )
-        return _typed(pd.DataFrame(rows, columns=names))
+        table = opened.curve_table()
+        return _typed(pd.DataFrame(table.rows, columns=table.columns))
 
 
 def load_trials(study: str | Path | Study) -> pd.DataFrame:
@@ -49,13 +43,10 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
     the last epoch, NaN where that diverged). The metrics are missing before a configuration's first epoch.
     """
     with _opened(study) as opened, opened.snapshot():
-        names, rows = opened.query(
-            "SELECT config_id, seed, state, reason, epoch AS epochs, budget, configuration FROM trials "
-            "ORDER BY position, seed"
-        )
+        table = opened.trial_table()
         curves = load_curves(opened)
         data = opened.manifest.data
-        trials = pd.DataFrame(rows, columns=names)
+        trials = pd.DataFrame(table.rows, columns=table.columns)
         columns = [*(name for name in HYPERPARAMETERS if name != "epochs"), "weights"]
         found = [_parameters(text, data) for text in trials.pop("configuration")]
         parameters = pd.DataFrame(found, columns=columns)
@@ -123,9 +114,5 @@ def _opened(study: str | Path | Study) -> Iterator[Study]:
         with Study.open(study) as opened, _opened(opened):
             yield opened
         return
-    try:
+    with study.reading():
         yield study
-    except InputError:
-        raise
-    except (ValueError, TypeError, OverflowError, sqlite3.Error) as error:
-        raise InputError(f"{study.directory / 'study.db'} is damaged: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data.errors import InputError, command
-from results.record.study import MOVED, Study
+from results.record.study import Study
 from results.tables.frames import load_trials, ranked
 from search.scheduling.untrainable import WAY_OUT, why_untrainable
 
@@ -44,11 +43,12 @@ def incumbent_score(incumbent: Incumbent) -> str:
 def study_summary(directory: Path) -> dict[str, Any]:
     """Return the summary of a study for ``genresweep status``, as plain values."""
     with Study.open(directory) as study:
-        trials, facts, settings = study.trials(), study.facts(), study.settings
-        frame, answered = load_trials(study), len(study.answered())
-        source = json.loads(facts.get(MOVED, "{}")).get("data") or study.manifest.data["source"]
+        trials, settings = study.trials(), study.settings
+        frame, answered, ran_out = load_trials(study), len(study.answered), study.ran_out
+        incumbent, driver = study.incumbent, study.driver
+        source = study.moved.get("data") or study.manifest.data["source"]
         waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
-        waiting = waiting and not facts.get("ran_out")
+        waiting = waiting and not ran_out
     best = top_trials(frame, 1).dropna(subset=["val_accuracy"])
     states = Counter(str(trial.state) for trial in trials)
     ended = sum(trial.state.is_final for trial in trials)
@@ -60,16 +60,16 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "sampler": (settings.sampler or "tpe") if settings.search == "optuna" else None,
         "asked_for": settings.suggested or len(trials),
         "answered": answered,
-        "ran_out": bool(facts.get("ran_out")),
+        "ran_out": ran_out,
         "configurations": len(trials),
         "ended": ended,
         "states": dict(states),
         "epochs": sum(trial.epoch for trial in trials),
         "best_accuracy": None if best.empty else float(best["val_accuracy"].iloc[0]),
         "best_configuration": None if best.empty else str(best["config_id"].iloc[0]),
-        "incumbent": facts.get("incumbent"),
-        "driver": facts.get("driver") or None,
-        "complete": ended == len(trials) and "incumbent" in facts,
+        "incumbent": incumbent,
+        "driver": driver or None,
+        "complete": ended == len(trials) and incumbent is not None,
         "untrainable": why_untrainable(trials) if best.empty and not waiting else None,
     }
 

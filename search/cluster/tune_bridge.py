@@ -170,7 +170,7 @@ def commit(study: Study, outcome: Outcome) -> None:
     """Write an outcome to the record, all or nothing."""
     with study.transaction():
         study.add_trials(outcome.suggested)
-        study.write_rows("facts", outcome.facts.items())
+        study.add_facts(outcome.facts)
         study.add_curves(outcome.curves)
         study.add_decisions(outcome.decisions)
         study.update_trials(outcome.trials.values())

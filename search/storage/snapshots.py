@@ -13,7 +13,6 @@ import logging
 import secrets
 import shutil
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -33,12 +32,13 @@ from data.storage import (
     write_file,
 )
 from data.tables.own_table import OWN_FOLDER
-from results.record.database import connect, refuse_links
+from results.record.copying import RecordCopy
+from results.record.database import refuse_links
+from results.record.facts import Fact
 from results.record.manifest import Manifest
-from results.record.study import Study, StudyError, draft_of
+from results.record.places import draft_of
+from results.record.study import Study, StudyError
 
-OWNER, PREDECESSOR = "storage_driver", "storage_predecessor"
-"""Facts of a record: its own token in ``driver.json``, and the one of the record that it was fetched from."""
 MODELS = ("best", "stages", "description", OWN_FOLDER)
 _SECONDS, _SHARE = 5.0, 10
 """Seconds until the next copy is due, and the multiple of the last copy's time, whichever is longer."""
@@ -98,9 +98,8 @@ def check_owner(study: Study, *, claimed: bool = False) -> None:
         raise InputError(f"the storage of {study.directory} cannot be read: {error}") from None
     if not same:
         raise InputError(f"{storage} holds another study than {study.directory}, whose storage it should be")
-    facts = study.facts()
-    accepted = [OWNER] if claimed else [OWNER, PREDECESSOR]
-    if driver and driver["token"] not in map(facts.get, accepted):
+    accepted = [Fact.STORAGE_DRIVER] if claimed else [Fact.STORAGE_DRIVER, Fact.STORAGE_PREDECESSOR]
+    if driver and driver["token"] not in map(study.fact, accepted):
         raise InputError(
             f"{_taken_over(storage, driver)}: {study.directory} is behind. "
             f"Go on with `{command('resume', storage)} --out DIR`"
@@ -144,7 +143,6 @@ class _Copier:
         self._token = secrets.token_hex(8)
         self._number = max([0, *map(_number, list_files(join(storage, "record")))])
         self._copied: dict[Path, tuple[int, int]] = {}
-        self._version = -1
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
 
@@ -154,11 +152,11 @@ class _Copier:
         The token is new each time: a record that was fetched before is behind from now on.
         """
         present = _driver(self._storage)
-        self._study.set_fact(PREDECESSOR, present["token"] if present else "")
-        self._study.set_fact(OWNER, self._token)
+        self._study.set_fact(Fact.STORAGE_PREDECESSOR, present["token"] if present else "")
+        self._study.set_fact(Fact.STORAGE_DRIVER, self._token)
         driver = {"token": self._token, "host": socket.gethostname()}
         write_file(join(self._storage, "driver.json"), json.dumps(driver).encode())
-        self._connection = connect(self._study.directory, read_only=True)
+        self._record = RecordCopy(self._study.directory)
         self.copy()
 
     def __enter__(self) -> None:
@@ -167,10 +165,10 @@ class _Copier:
     def __exit__(self, kind: object, cause: object, traceback: object) -> None:
         self._finished.set()
         self._thread.join()
-        with closing(self._connection):
+        with closing(self._record):
             try:
                 self.copy()
-            except (OSError, sqlite3.Error, StudyError) as error:
+            except (OSError, StudyError) as error:
                 _log.warning("the last copy of the record failed: %s", error)
                 if cause is None:
                     raise StudyError(f"{self._study.directory} is whole, its storage is behind: {error}") from None
@@ -184,10 +182,9 @@ class _Copier:
             raise StudyError(cause)
         for path in (path for folder in MODELS for path in _card_last(self._study.directory / folder)):
             self._copy_model(path)
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
-            self._copy_record()
-            self._version = version
+        with self._record.if_changed() as content:
+            if content is not None:
+                self._copy_record(content)
 
     def _copy_model(self, path: Path) -> None:
         if path.name.startswith(".") or not path.is_file():
@@ -198,10 +195,7 @@ class _Copier:
             write_file(join(self._storage, "models", name), path.read_bytes())
             self._copied[path] = state
 
-    def _copy_record(self) -> None:
-        with closing(sqlite3.connect(":memory:")) as memory:
-            self._connection.backup(memory)
-            content = memory.serialize()
+    def _copy_record(self, content: bytes) -> None:
         self._number += 1
         folder = join(self._storage, "record")
         write_file(join(folder, _record_name(self._number, content)), content)
@@ -216,7 +210,7 @@ class _Copier:
                 self.copy()
             except StudyError:
                 return
-            except (OSError, sqlite3.Error) as error:
+            except OSError as error:
                 _log.warning("the record could not be copied, and will be tried again: %s", error)
             wait = max(_SECONDS, _SHARE * (time.monotonic() - started))
 
@@ -290,8 +284,8 @@ def _fetch_into(draft: Path, storage: str) -> None:
             raise InputError(f"{storage} holds a model {name!r}, which no study has: do not trust it")
         write_file(draft / path, read_file(join(storage, "models", name)))
     with Study.open_for_writing(draft) as study:
-        study.set_fact(OWNER, secrets.token_hex(8))
-        study.set_fact(PREDECESSOR, driver["token"] if driver else "")
+        study.set_fact(Fact.STORAGE_DRIVER, secrets.token_hex(8))
+        study.set_fact(Fact.STORAGE_PREDECESSOR, driver["token"] if driver else "")
 
 
 def _newest_record(storage: str) -> bytes:

@@ -22,8 +22,9 @@ from data.tables.columns import ColumnMapping, read_mapping
 from data.tables.own_table import OWN_FILE, OWN_TABLE, own_table
 from data.tables.tracks import Source, Tracks, load_tracks
 from results.record.manifest import Manifest
+from results.record.places import refuse_existing
 from results.record.records import StageSettings, StudySettings, TrialRecord
-from results.record.study import Study, refuse_existing
+from results.record.study import Study
 from search.cluster.placement import Places
 from search.cluster.storage_check import check_reach
 from search.planning.data import Prepared, Tables, as_spelt, data_facts, prepare, tables_of

@@ -16,7 +16,7 @@ from data.tables.tracks import Source
 from data.titles.embeddings import embed_titles
 from results.paper.description import describe, write_description
 from results.record.records import StageSettings
-from results.record.stage_records import StageRecord, commit_stage, load_stage_scores, stages_done
+from results.record.stage_records import StageRecord, commit_stage, load_stage_scores
 from results.record.study import Study
 from search.cluster.connection import connected
 from search.cluster.fitness import refuse_unfit_machine
@@ -88,7 +88,7 @@ def _run(study: Study, prepared: Prepared, resources: Resources, listener: Liste
     with connected(resources, study.settings.device, last_words(study.directory)) as places:
         run = Run(study, prepared, resources, listener, places)
         for name, step in STAGES.items():
-            if name not in stages_done(study):
+            if name not in study.stages_done():
                 listener.stage(name)
                 try:
                     with _measured(name, run) as record:
@@ -114,7 +114,7 @@ def _forget_lost_models(study: Study) -> None:
 
 def _models(study: Study) -> dict[str, list[str]]:
     """Return the model directories of each stage that is done, without those of networks that never had a score."""
-    found = {stage: [directory] for stage, directory in _CHOSEN.items() if stage in stages_done(study)}
+    found = {stage: [directory] for stage, directory in _CHOSEN.items() if stage in study.stages_done()}
     scores = load_stage_scores(study)
     scored = scores[scores["epoch"] != 0]  # an earlier version recorded those that diverged before they had a score
     for stage, variant in scored[["stage", "variant"]].drop_duplicates().itertuples(index=False):
@@ -141,20 +141,20 @@ class _InterruptedError(Exception):
 @contextmanager
 def _measured(name: str, run: Run) -> Iterator[StageRecord]:
     """Run the body with a stage's record, and commit that with its time and peak memory."""
-    record, spent = StageRecord(name), f"seconds of {name}"
+    record = StageRecord(name)
     # time that earlier commands spent on it before they were interrupted
-    earlier = float(run.study.facts().get(spent, 0))
+    earlier = run.study.seconds_spent(name)
     started = time.monotonic() - earlier
     try:
         with PeakMemory() as memory:
             yield record
     except _InterruptedError:
-        run.study.set_fact(spent, str(time.monotonic() - started))
+        run.study.set_seconds_spent(name, time.monotonic() - started)
         raise
     record.seconds, record.peak_megabytes = time.monotonic() - started, memory.megabytes
     commit_stage(run.study, record)
     if earlier:
-        run.study.set_fact(spent, "0")
+        run.study.set_seconds_spent(name, 0)
     run.listener.stage_done(record)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from data.errors import InputError
 from data.inputs.features import Features
 from data.storage import join
+from results.record.facts import Fact
 from results.record.records import CheckpointRef, TrialKey, TrialRecord
 from results.record.study import Study, StudyError
 from results.tables.frames import load_trials, ranked
@@ -86,8 +87,8 @@ def promote(study: Study, features: Features) -> Incumbent:
         metrics=best.validation,
     )
     with study.transaction():
-        study.write_rows("stage_scores", [row for one in scored for row in one.rows()])
-    study.set_fact("incumbent", key.config_id)
+        study.add_stage_scores([row for one in scored for row in one.rows()])
+    study.set_fact(Fact.INCUMBENT, key.config_id)
     mean, spread = own["val_accuracy"].agg(["mean", "std"])
     return Incumbent(key, best.epoch, best.validation["val_accuracy"], directory, mean, spread)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -75,9 +74,7 @@ def _take_back(study: Study, trials: Iterable[TrialRecord]) -> list[TrialRecord]
 def clear_leftovers(study: Study) -> None:
     """Delete leftovers of killed workers and drivers: half-written files, and checkpoints of no committed segment."""
     check_owner(study)
-    _, rows = study.query("SELECT checkpoint FROM segments WHERE checkpoint IS NOT NULL")
-    committed = {file for (file,) in rows}
-    for name in checkpoint_files(study).keys() - committed:
+    for name in checkpoint_files(study).keys() - study.checkpoints_recorded():
         delete_file(join(study.checkpoints, name))
     for path in study.directory.rglob(".*.tmp"):
         if path.is_file():
@@ -104,10 +101,9 @@ def _whole(study: Study, reference: CheckpointRef, known: dict[str, bool]) -> bo
 def _history(study: Study) -> Mapping[TrialKey, list[CheckpointRef]]:
     """Return, for each configuration, every checkpoint that ever held it."""
     found = defaultdict(list)
-    _, rows = study.query("SELECT checkpoint, sha256, members, last_epoch FROM segments WHERE checkpoint IS NOT NULL")
     with study.reading():
-        for file, sha256, members, last_epoch in rows:
-            for row, (config_id, seed) in enumerate(json.loads(members)):
-                reference = CheckpointRef(file=file, sha256=sha256, row=row, epoch=last_epoch)
-                found[TrialKey(config_id, seed)].append(reference)
+        for segment in study.segments():
+            for row, key in enumerate(segment.keys):
+                if (reference := segment.reference(row)) is not None:
+                    found[key].append(reference)
     return found

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from data.errors import InputError, command
 from data.files import absolute_path
 from data.tables.own_table import OWN_FILE, OWN_TABLE
+from results.record.facts import Fact
 from results.record.records import StudySettings
-from results.record.study import MOVED, Study
+from results.record.study import Study
 from search.planning.trials import absolute_sources
 
 
@@ -39,7 +41,7 @@ def relocated(study: Study, sources: Sources) -> StudySettings:
     if settings.stages is None and "transfer_data" in given:
         raise InputError(f"--transfer-data: {study.directory} is a sweep, which has no transfer stage")
     own = {"data": _own_table(study)} if settings.data == OWN_TABLE else {}
-    places = {**own, **json.loads(study.facts().get(MOVED, "{}")), **given}
+    places: dict[str, Any] = {**own, **study.moved, **given}
     transfer = places.pop("transfer_data", None)
     if transfer is not None and settings.stages is not None:
         places["stages"] = replace(settings.stages, transfer_data=transfer)
@@ -55,8 +57,8 @@ def remember(study: Study, settings: StudySettings) -> None:
     moved = {name: place for name, place in now.items() if place != getattr(before, name)}
     if settings.stages is not None and settings.stages != before.stages and settings.stages.transfer_data is not None:
         moved["transfer_data"] = settings.stages.transfer_data
-    if moved != json.loads(study.facts().get(MOVED, "{}")):
-        study.set_fact(MOVED, json.dumps(moved))
+    if moved != study.moved:
+        study.set_fact(Fact.MOVED, json.dumps(moved))
 
 
 def _missing(study: Study) -> bool:

@@ -245,7 +245,7 @@ def _train(
 
 def _extend(study: Study, epochs: int) -> None:
     """Give every configuration a larger budget; finished ones have more to do."""
-    if study.settings.search == "optuna" and "incumbent" not in study.facts():
+    if study.settings.search == "optuna" and study.incumbent is None:
         raise InputError(f"an Optuna search is extended when it has ended: first {command('resume', study.directory)}")
     trials = study.trials()
     check_epochs(epochs)

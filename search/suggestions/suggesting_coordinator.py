@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from results.record.facts import Fact
 from results.record.records import Decision, TrialKey, TrialRecord
-from results.record.study import ANSWERED, Study
+from results.record.study import Study
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.rungs import Rungs
 from search.scheduling.segments import Segment, SegmentQueue
 from search.suggestions.optuna_search import OptunaSearch
 from trainables.segment_protocol import Failed, Trained
-
-RAN_OUT = "ran_out"
-"""Name of the fact, not empty, of a search that ended for want of points, with fewer configurations than asked for."""
 
 
 class SuggestingCoordinator(Coordinator):
@@ -42,7 +40,9 @@ class SuggestingCoordinator(Coordinator):
             return Outcome()
         suggested = self._search.suggest(slots)
         self.add(suggested)
-        facts = {ANSWERED: json.dumps(self._search.answered)} | ({RAN_OUT: "yes"} if self._search.ran_out else {})
+        facts: dict[str, str] = {Fact.ANSWERED: json.dumps(self._search.answered)}
+        if self._search.ran_out:
+            facts[Fact.RAN_OUT] = "yes"
         return Outcome(suggested=suggested, facts=facts)
 
     def complete(self, segment: Segment, report: Trained) -> Outcome:
@@ -60,11 +60,8 @@ class SuggestingCoordinator(Coordinator):
 
 def restored_search(study: Study) -> OptunaSearch:
     """Return the search as the record has it."""
-    curves: dict[TrialKey, dict[int, float]] = {}
-    _, rows = study.query(
-        "SELECT config_id, seed, epoch, val_accuracy FROM curves WHERE val_accuracy IS NOT NULL ORDER BY epoch"
-    )
-    for config_id, seed, epoch, accuracy in rows:
-        curves.setdefault(TrialKey(config_id, seed), {})[epoch] = accuracy
-    facts = study.facts()
-    return OptunaSearch(study.settings, study.trials(), curves, study.answered(), ran_out=bool(facts.get(RAN_OUT)))
+    curves = {
+        key: {epoch: accuracy for epoch, accuracy in curve.items() if accuracy is not None}
+        for key, curve in study.accuracies().items()
+    }
+    return OptunaSearch(study.settings, study.trials(), curves, study.answered, ran_out=study.ran_out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from collections import defaultdict
@@ -51,11 +50,11 @@ def check_ended(study: Path, *, lost: bool = False) -> None:
 def check_segments(study: Path, *, once: bool = True) -> None:
     """The committed segments hold every epoch of the record, each in one of them."""
     with Study.open(study) as opened:
-        rows = opened.query("SELECT members, first_epoch, last_epoch FROM segments WHERE error IS NULL")[1]
+        segments = [segment for segment in opened.segments() if segment.error is None]
     trained: dict[str, list[int]] = defaultdict(list)
-    for members, first, last in rows:
-        for config_id, _ in json.loads(members):
-            trained[config_id] += range(first, last + 1)
+    for segment in segments:
+        for key in segment.keys:
+            trained[key.config_id] += range(segment.first_epoch, segment.last_epoch + 1)
     trials = load_trials(study)
     for config_id, epochs, state in zip(trials["config_id"], trials["epochs"], trials["state"], strict=True):
         found = sorted(trained[config_id])
@@ -73,13 +72,13 @@ def check_tidy(study: Path) -> None:
     assert sorted(path.name for path in study.glob("study.db*")) == ["study.db"]
     assert unclaimed(study) == set()
     with Study.open(study) as opened:
-        assert not opened.facts()["driver"]
+        assert not opened.driver
 
 
 def unclaimed(study: Path) -> set[str]:
     """Checkpoints that no committed segment names."""
     with Study.open(study) as opened:
-        named = {file for (file,) in opened.query("SELECT checkpoint FROM segments")[1]}
+        named = opened.checkpoints_recorded()
     return {path.name for path in (study / "checkpoints").iterdir()} - named
 
 

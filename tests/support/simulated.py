@@ -239,9 +239,7 @@ def die(study: Study) -> None:
 def curves_of(study: Study) -> dict[TrialKey, list[int]]:
     """The epochs in the record, by configuration, in the order of the epochs."""
     found: dict[TrialKey, list[int]] = {trial.key: [] for trial in study.trials()}
-    for config_id, seed, epoch in study.query("SELECT config_id, seed, epoch FROM curves ORDER BY epoch")[1]:
-        found[TrialKey(config_id, seed)].append(epoch)
-    return found
+    return found | {key: list(curve) for key, curve in study.accuracies().items()}
 
 
 def begin(directory: Path, storage: str) -> Study:

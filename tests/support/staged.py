@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from results.record.facts import Fact
 from results.record.records import StageSettings
 from results.record.schema import METRICS, SCORES
 from results.record.stage_records import StageRecord, commit_stage
@@ -52,5 +53,5 @@ def staged(
     with Study.create(directory, about, trials) as study:
         for record in records.values():
             commit_stage(study, record)
-        study.set_fact("incumbent", trials[0].key.config_id)
+        study.set_fact(Fact.INCUMBENT, trials[0].key.config_id)
     return directory

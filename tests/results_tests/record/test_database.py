@@ -37,7 +37,7 @@ def test_what_was_committed_is_read_from_a_copy(tmp_path: Path, read_only: None)
     (tmp_path / "left" / "study.db-shm").unlink()
     before = {path.name: path.read_bytes() for path in (tmp_path / "left").iterdir() if path.is_file()}
     with Study.open(tmp_path / "left") as study:
-        assert study.facts()["incumbent"] == "abc" and study.trials()
+        assert study.incumbent == "abc" and study.trials()
     assert {path.name: path.read_bytes() for path in (tmp_path / "left").iterdir() if path.is_file()} == before
 
 

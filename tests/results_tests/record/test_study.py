@@ -245,7 +245,7 @@ class TestOneDriver:
             with Study.open(tmp_path / "s") as study:
                 assert len(study.trials()) == 3
         with Study.open_for_writing(tmp_path / "s") as study:
-            assert study.facts()["driver"].startswith(f"process {os.getpid()} on ")
+            assert study.driver.startswith(f"process {os.getpid()} on ")
 
     def test_a_second_one_in_the_same_process_is_refused_too(self, tmp_path: Path) -> None:
         with new_study(tmp_path / "s"), pytest.raises(InputError, match="being written by"):
@@ -348,7 +348,7 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
         with pytest.raises(StudyError):
             study.set_fact("driver", "me")
         with pytest.raises(sqlite3.OperationalError):
-            study.query("DELETE FROM trials")
+            study._connection.execute("DELETE FROM trials")
 
 
 def test_one_that_could_not_open_it_does_not_hold_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,7 +364,7 @@ def test_one_that_could_not_open_it_does_not_hold_it(tmp_path: Path, monkeypatch
 
 
 def _refuse(study: Study, key: str, value: str) -> None:
-    study.query("SELECT count(*) FROM trials")
+    study.trials()
     raise StudyError("the disk is read-only")
 
 

@@ -144,7 +144,7 @@ def test_read_only_disk(
     assert _mount("-o", "remount,ro", str(disk))
     assert run(["status", str(study)]) == run(["trials", str(study)]) == 0
     with Study.open(study) as opened:
-        assert len(opened.query("SELECT * FROM segments WHERE error IS NULL")[1]) >= committed
+        assert sum(segment.error is None for segment in opened.segments()) >= committed
     capsys.readouterr()
     assert run(["resume", str(study)]) == 2
     assert "cannot be opened for writing" in capsys.readouterr().err
@@ -184,7 +184,7 @@ def test_a_lost_checkpoint_of_the_incumbent(damage: str, sweep: Sweep, tmp_path:
     whole = sweep(**HALVING, stack_size=1)
     study = copied(whole, tmp_path)
     with Study.open(study) as opened:
-        incumbent = opened.facts()["incumbent"]
+        incumbent = opened.incumbent
         (trial,) = [trial for trial in opened.trials() if trial.key.config_id == incumbent]
         files = {t.checkpoint.file for t in opened.trials() if t.checkpoint is not None}
     assert trial.checkpoint is not None

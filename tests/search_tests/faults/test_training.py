@@ -60,7 +60,7 @@ def test_one_member_of_a_stack_cannot_be_trained(
     check_record(study)
     check_ended(study)
     with Study.open(study) as opened:
-        errors = [error for (error,) in opened.query("SELECT error FROM segments WHERE error IS NOT NULL")[1]]
+        errors = [segment.error for segment in opened.segments() if segment.error is not None]
     assert errors and all(reason in error for error in errors)
 
 

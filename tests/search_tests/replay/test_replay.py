@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,24 +111,20 @@ class TestAsTheProductDecides:
         rungs = rungs_of(exhaustive, "asha")
         replayed = ReplayedSweep(exhaustive, rungs)
         with Study.open(asha) as study:
-            _, segments = study.query("SELECT members, last_epoch FROM segments WHERE error IS NULL")
+            segments = [segment for segment in study.segments() if segment.error is None]
             decisions, trials = study.decisions(), study.trials()
         waiting = {
-            (TrialKey(*member), last): (members, last)
-            for members, last in ((_members(text), last) for text, last in segments)
-            for member in members
+            (key, segment.last_epoch): (segment.keys, segment.last_epoch)
+            for segment in segments
+            for key in segment.keys
         }
         arrived = dict.fromkeys(waiting[d.key, d.epoch] for d in decisions)
         ends = [stack for stack in dict.fromkeys(waiting.values()) if stack not in arrived]
         for members, last in [*arrived, *sorted(ends, key=lambda stack: stack[1])]:
-            replayed.train([exhaustive.keys.index(TrialKey(*member)) for member in members], last)
+            replayed.train([exhaustive.keys.index(key) for key in members], last)
         found = [(d.key.config_id, d.epoch, d.score, d.cutoff, d.promoted) for d in rungs.decisions]
         assert sorted(found) == verdicts(asha) and len(found) > 8
         assert dict(zip(exhaustive.keys, replayed.epochs, strict=True)) == {t.key: t.epoch for t in trials}
-
-
-def _members(text: str) -> tuple[tuple[str, int], ...]:
-    return tuple((config_id, seed) for config_id, seed in json.loads(text))
 
 
 @pytest.fixture(scope="module")

@@ -245,7 +245,7 @@ def killed_and_resumed(
                 "curves": curves_of(study),
                 "decisions": {(d.key, d.epoch, d.score, d.cutoff, d.promoted) for d in study.decisions()},
             }
-            segments_seen = [row[0] for row in study.query("SELECT segment_id FROM segments")[1]]
+            segments_seen = [segment.segment_id for segment in study.segments()]
             assert len(set(segments_seen)) == len(segments_seen)
     return record, study
 
@@ -288,12 +288,12 @@ class TestKillsChangeNothing:
         """The second in flight is committed, the first is lost with the driver: two recorded, three handed out."""
         study = create_study(tmp_path / "study", paper_trials(12), scheduler="none", epochs=8, stack_size=4)
         train_in(study, World(), 2, slots=3, choose=lambda count: count - 1)
-        before = {row[0] for row in study.query("SELECT segment_id FROM segments")[1]}
+        before = {segment.segment_id for segment in study.segments()}
         assert before == {"000003", "000004"}
         die(study)
         with Study.open_for_writing(tmp_path / "study") as study:
             train_in(study, World())
-            after = {row[0] for row in study.query("SELECT segment_id FROM segments")[1]}
+            after = {segment.segment_id for segment in study.segments()}
         assert min(after - before) == "000005"
 
 

@@ -62,7 +62,7 @@ def records(storage: str) -> list[str]:
 def check_claimed(study: Path, storage: str) -> None:
     """The storage holds the checkpoints of committed segments, and nothing of the kind lies in the study."""
     with Study.open(study) as opened:
-        named = {file for (file,) in opened.query("SELECT checkpoint FROM segments")[1]}
+        named = opened.checkpoints_recorded()
     assert set(list_files(join(storage, "checkpoints"))) == named
     assert list_files(str(study / "checkpoints")) == {}
 
@@ -153,7 +153,7 @@ class TestTwoHeads:
         fetch(place, tmp_path / "other")
         check_owner(study)
         with Study.open_for_writing(tmp_path / "other") as other:
-            assert other.facts()["mark"] == "1"
+            assert other.fact("mark") == "1"
             with snapshots(other):
                 other.set_fact("mark", "2")
             check_owner(other)
@@ -250,9 +250,9 @@ class TestCopies:
         copier.claim()
         study.set_fact("one", "1")
         with study.transaction():
-            study.write_rows("facts", [("two", "2")])
+            study.add_facts({"two": "2"})
             copier.copy()
-        copier._connection.close()
+        copier._record.close()
         (tmp_path / "seen.db").write_bytes(read_file(join(place, "record", records(place)[0])))
         with closing(sqlite3.connect(tmp_path / "seen.db")) as seen:
             assert seen.execute("SELECT name FROM facts WHERE name IN ('one', 'two')").fetchall() == [("one",)]

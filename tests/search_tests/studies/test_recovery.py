@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection
 from dataclasses import replace
@@ -210,13 +209,12 @@ class TestIncumbentLost:
             assert rewind_incumbent(study)
             back = trial_of(study, trial.key)
             assert back.state is State.PENDING and back.epoch == 0 and curves_of(study)[trial.key] == []
-            before = {row[0] for row in study.query("SELECT segment_id FROM segments")[1]}
+            before = {segment.segment_id for segment in study.segments()}
             train_in(study, Written(study))
             assert {t.key: (t.state, t.epoch, t.reason) for t in study.trials()} == expected
             assert study.decisions() == decisions
-            rows = study.query("SELECT segment_id, members FROM segments")[1]
-            again = {tuple(map(tuple, json.loads(members))) for name, members in rows if name not in before}
-            assert again == {((trial.key.config_id, trial.key.seed),)}
+            again = {segment.keys for segment in study.segments() if segment.segment_id not in before}
+            assert again == {(trial.key,)}
             make_best(study, trial.key, trial.epoch)
             assert not rewind_incumbent(study)
 

@@ -153,4 +153,4 @@ def test_where_nothing_can_be_trained_nobody_is_sent_to_resume(
     said = capsys.readouterr().out
     assert "4 diverged (the loss" in said and "resume" not in said
     with Study.open("study") as study:
-        assert study.facts()["driver"] == ""
+        assert study.driver == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +36,9 @@ class TestExhaustive:
     def test_the_stacks_were_of_these_sizes(self, sweep: Sweep) -> None:
         for stack_size, sizes in ((16, [6, 6]), (5, [5, 5, 1, 1]), (1, [1] * 12)):
             with Study.open(sweep(stack_size=stack_size)) as study:
-                rows = study.query("SELECT members, error FROM segments WHERE first_epoch = 1")[1]
-            assert sorted((len(json.loads(members)) for members, _ in rows), reverse=True) == sizes
-            assert {error for _, error in rows} == {None}
+                first = [segment for segment in study.segments() if segment.first_epoch == 1]
+            assert sorted((len(segment.keys) for segment in first), reverse=True) == sizes
+            assert {segment.error for segment in first} == {None}
 
     def test_every_configuration_ended_as_it_should(self, sweep: Sweep) -> None:
         check_record(sweep(stack_size=16))
@@ -62,7 +61,7 @@ class TestExhaustive:
         assert card.provenance["config_id"] == card.configuration.config_id
         with Study.open(directory) as study:
             features = prepare(study.settings).features
-            assert study.facts()["incumbent"] == card.configuration.config_id
+            assert study.incumbent == card.configuration.config_id
         assert card.fingerprint == features.fingerprint and card.genres == features.genres
         with torch.inference_mode():
             predicted = network(torch.from_numpy(features.x_val)).argmax(1).numpy()
@@ -155,7 +154,7 @@ class TestResume:
         finally:
             table.write_text(before)
         with Study.open(directory) as study:
-            assert not study.facts()["driver"]
+            assert not study.driver
 
 
 class TestFailure:
@@ -178,7 +177,7 @@ class TestFailure:
         assert set(failed["hidden_layers"]) == {"1000000000000000000"}
         assert failed["reason"].str.startswith("RuntimeError: ").all(), failed["reason"].tolist()
         with Study.open(tmp_path / "study") as study:
-            errors = [row[0] for row in study.query("SELECT error FROM segments WHERE error IS NOT NULL")[1]]
+            errors = [segment.error for segment in study.segments() if segment.error is not None]
         assert len(errors) == 6, "the stack twice, then each of its members twice"
         assert all("Traceback" in error for error in errors)
 

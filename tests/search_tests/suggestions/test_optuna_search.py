@@ -196,13 +196,13 @@ class TestSuggestions:
             search = restored_search(study)
             assert search.exhausted and search.answered, "it was on the way that points were suggested again"
             assert len(search.answered) < 500
-            assert study.facts()["ran_out"] and search.ran_out
+            assert study.ran_out and search.ran_out
         (line,) = [line for line in summary_lines(study_summary(tmp_path / "s")) if "Optuna" in line]
         assert "16 of 500" in line and line.endswith("; the space has no other points")
 
     def test_a_search_that_gets_what_it_asked_for_has_not_run_out(self, tmp_path: Path) -> None:
         with searched(tmp_path / "s", space="tiny", trials=16) as study:
-            assert len(study.trials()) == 16 and "ran_out" not in study.facts()
+            assert len(study.trials()) == 16 and not study.ran_out
         assert not study_summary(tmp_path / "s")["ran_out"]
 
     def test_a_space_that_only_seems_large_ends_it_too(self, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ class TestSuggestions:
             train_in(study, World(), slots=1)
             assert {t.configuration.hidden_layers for t in study.trials()} <= {(2, 1), (2, 2)}
             assert all(t.state.is_final for t in study.trials())
-            assert study.facts()["ran_out"] and restored_search(study).exhausted, "it is not asked again"
+            assert study.ran_out and restored_search(study).exhausted, "it is not asked again"
 
 
 class TestResume:

@@ -1,0 +1,29 @@
+"""The names of the small facts that a record holds beside its tables."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Fact(StrEnum):
+    """The name of a fact; its value is text."""
+
+    DRIVER = "driver"
+    """The process that writes the study, and its host; empty when there is none."""
+    INCUMBENT = "incumbent"
+    """The id of the promoted configuration."""
+    MOVED = "moved"
+    """The inputs' present places, as JSON, by the names of the settings."""
+    ANSWERED = "answered"
+    """The suggestions answered from the record, as JSON."""
+    RAN_OUT = "ran_out"
+    """Not empty where a search ended for want of points, with fewer configurations than asked for."""
+    STORAGE_DRIVER = "storage_driver"
+    """The record's own token in the ``driver.json`` of its storage."""
+    STORAGE_PREDECESSOR = "storage_predecessor"
+    """The token of the record that this one was fetched from."""
+
+
+def seconds_of(stage: str) -> str:
+    """Return the name of the fact with the seconds that interrupted commands spent on a stage."""
+    return f"seconds of {stage}"
