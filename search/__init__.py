@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from search.cluster import environment
 
 environment.check_packages()
-environment.settle()
 
 if TYPE_CHECKING:
     from search.studies.sweep import resume_sweep, run_sweep

@@ -20,7 +20,7 @@ from data.errors import FailureError, InputError, InputWarning
 from data.files import user_path
 from search.cli import compare, train, view
 from search.cli.console import ERR, OUT, NobodyReadsError, settle_streams, writing_results
-from search.cluster.environment import collect_rarely
+from search.cluster.environment import collect_rarely, settle
 
 _WIDTH, _LINES, _FEWEST = 800, 24, 8
 """Letters of a line; lines of an error with its notes, and of an error whose notes are many, at most."""
@@ -108,6 +108,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
+    settle()
     try:
         with warnings_shown():
             result = typer.main.get_command(app).main(arguments, prog_name="genresweep", standalone_mode=False)

@@ -30,9 +30,6 @@ from search.cluster.watchdog import clear_scratch, scratch_prefix, watching
 _PATIENCE = 10.0
 """Seconds that a cluster's head may take to accept a connection."""
 
-_probes: list[Probe] = []
-"""Probe of the cluster that this process has joined; none where Ray is on this machine."""
-
 
 def package_root() -> Path:
     """Return the folder that holds the five packages."""
@@ -61,13 +58,14 @@ def connected(
 
     Without an address, and without ``RAY_ADDRESS``, Ray is started on this machine with ``resources.cpus`` slots and
     stopped again. If Ray dies, here or there, ``last_words`` is called with the cause and the process ends with
-    code 1. A Ray that this process is connected to already is used and left running. Raises ``InputError`` where this
-    machine cannot start one, where no segment fits on any node, or where a node would compute something else.
+    code 1. A Ray that this process is connected to already is used as it is, its nodes not probed, and left running.
+    Raises ``InputError`` where this machine cannot start one, where no segment fits on any node, or where a node would
+    compute something else.
     """
     resources = resources or Resources()
     needs, address = resources.needs(device), find_address(resources.address)
     if ray.is_initialized():
-        yield _places(resources, needs, _probes[-1] if _probes else None)
+        yield _places(resources, needs, None)
         return
     refuse_unfit_machine(resources.address)
     clear_scratch()
@@ -76,12 +74,10 @@ def connected(
         try:
             with _own_sigterm():
                 _start_or_join(_arguments(address, resources, staged, session), address.said)
-            if not address.is_local:
-                _probes.append(Probe(environment(staged)))
+            probe = None if address.is_local else Probe(environment(staged))
             with watching(last_words):
-                yield _places(resources, needs, _probes[-1] if _probes else None)
+                yield _places(resources, needs, probe)
         finally:
-            _probes.clear()
             with _own_sigterm():
                 _shut_down()
 
@@ -211,7 +207,7 @@ def _arguments(address: Address, resources: Resources, staged: Path, session: Pa
         "runtime_env": {
             "working_dir": str(staged),
             "env_vars": variables,
-            "worker_process_setup_hook": "search.cluster.environment.collect_rarely",
+            "worker_process_setup_hook": "search.cluster.environment.settle_worker",
         },
         "log_to_driver": False,
         "logging_level": logging.ERROR,

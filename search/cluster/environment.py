@@ -1,4 +1,4 @@
-"""Settings made before anything else is imported: packages, Ray's environment variables, garbage collection."""
+"""Settings of a process, made before it starts or joins a Ray: packages, environment variables, garbage collection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import os
 import secrets
+import sys
 from pathlib import Path
 
 PACKAGES = ("data", "spaces", "trainables", "results", "search")
@@ -22,6 +23,8 @@ _ALWAYS = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    # The searcher hands out no more trials than there are places for.
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -34,11 +37,28 @@ _ON_THIS_MACHINE = {
 
 
 def settle() -> None:
-    """Set the variables that genresweep relies on; those that the user has set for a Ray on this machine stay."""
+    """Set the variables that genresweep relies on; those that the user has set for a Ray on this machine stay.
+
+    The command line and the functions that train call this first. Calling it again changes nothing.
+    """
     os.environ.update(_ALWAYS)
     if os.environ.get("RAY_ADDRESS", "") in ("", "local"):
         for name, value in _ON_THIS_MACHINE.items():
             os.environ.setdefault(name, value)
+        _tell_imported_ray()
+
+
+def _tell_imported_ray() -> None:
+    """Set what Ray 2.60 has read from `LOOPBACK` if it was imported before: it would listen to the whole network."""
+    constants = sys.modules.get("ray._private.ray_constants")
+    if constants is not None:
+        constants.ENABLE_RAY_CLUSTER = os.environ[LOOPBACK].lower() in ("1", "true")  # type: ignore[attr-defined]
+
+
+def settle_worker() -> None:
+    """Set up a worker of Ray as it starts; Ray ends a worker in which this raises."""
+    os.environ.update(_ALWAYS)
+    collect_rarely()
 
 
 def settle_access(address: str) -> None:
@@ -52,10 +72,7 @@ def settle_access(address: str) -> None:
 
 
 def collect_rarely() -> None:
-    """Make this process look for cyclic garbage less often, which takes a fifth of the time of imports.
-
-    Ray calls this function as a worker starts, and ends workers in which it raises.
-    """
+    """Make this process look for cyclic garbage less often, which takes a fifth of the time of imports."""
     gc.set_threshold(10_000)
 
 

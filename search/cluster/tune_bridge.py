@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -27,8 +26,6 @@ from search.scheduling.segments import Segment
 from trainables.segment_protocol import Failed, FailureKind, Fatal, Pause, Trained, report_from_json, to_json
 from trainables.sweep_trainable import SegmentTrainable
 
-_ANY_NUMBER = 1_000_000
-"""Trials that Tune may keep pending: the searcher hands out no more than there are places for."""
 _DEATHS = 4
 """Worker deaths tolerated per slot before the machine is blamed, not the configurations."""
 _IDLE_SECONDS = 60.0
@@ -191,7 +188,6 @@ def run_segments(
     ``needs`` are the resources of one segment, by Ray's names.
     """
     trainable = tune.with_parameters(SegmentTrainable, features=features, checkpoints=study.checkpoints, device=device)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_ANY_NUMBER)
     storage = tempfile.mkdtemp(prefix=f"{scratch_prefix()}tune-")
     try:
         tuner = Tuner(

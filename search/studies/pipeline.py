@@ -19,7 +19,9 @@ from results.record.records import StageSettings
 from results.record.stage_records import StageRecord, commit_stage, load_stage_scores
 from results.record.study import Study
 from search.cluster.connection import connected
+from search.cluster.environment import settle
 from search.cluster.fitness import refuse_unfit_machine
+from search.cluster.placement import Places
 from search.planning.data import Prepared
 from search.scheduling.listener import Listener
 from search.storage.snapshots import snapshots
@@ -33,6 +35,7 @@ from search.studies.sweep import (
     Resources,
     SweepResult,
     drive,
+    joining,
     reopened,
     resume_sweep,
 )
@@ -53,14 +56,15 @@ def run_study(
     **settings: Any,
 ) -> SweepResult:
     """Run every stage of the paper in one study directory; see ``run_sweep`` for the arguments."""
+    settle()
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
     draft = Draft.check(data, out, space, {"stages": stage_settings, **settings})
     prepared = draft.prepare()
-    with connected(resources, draft.settings.device, last_words(draft.directory)):
+    with connected(resources, draft.settings.device, last_words(draft.directory)) as places:
         study = draft.create(prepared)
         with study, logging_to(study.directory / "log.txt"), snapshots(study):
-            return _run(study, prepared, resources, listener or Listener())
+            return _run(study, prepared, resources, listener or Listener(), places)
 
 
 def resume_study(
@@ -72,6 +76,7 @@ def resume_study(
     listener: Listener | None = None,
 ) -> SweepResult:
     """Go on with a study that was interrupted, a sweep or a whole run."""
+    settle()
     with Study.open(out) as study:
         staged = study.settings.stages is not None
     if not staged:
@@ -81,12 +86,17 @@ def resume_study(
         return _run(study, prepared, resources or Resources(), listener or Listener())
 
 
-def _run(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
-    """Run the stages that are not yet in the record; an interrupted sweep ends the run there."""
+def _run(
+    study: Study, prepared: Prepared, resources: Resources, listener: Listener, places: Places | None = None
+) -> SweepResult:
+    """Run the stages that are not yet in the record; an interrupted sweep ends the run there.
+
+    ``places`` are those of a Ray that runs already.
+    """
     started, before = time.monotonic(), sum(trial.epoch for trial in study.trials())
     _forget_lost_models(study)
-    with connected(resources, study.settings.device, last_words(study.directory)) as places:
-        run = Run(study, prepared, resources, listener, places)
+    with joining(study, resources, places) as found:
+        run = Run(study, prepared, resources, listener, found)
         for name, step in STAGES.items():
             if name not in study.stages_done():
                 listener.stage(name)
@@ -95,7 +105,7 @@ def _run(study: Study, prepared: Prepared, resources: Resources, listener: Liste
                         step(run, record)
                 except _InterruptedError as interrupted:
                     return interrupted.result
-    result = drive(study, prepared, resources, listener)
+    result = drive(study, prepared, resources, listener, places)
     trained = sum(trial.epoch for trial in study.trials()) - before
     return replace(result, epochs=trained, seconds=time.monotonic() - started)
 
@@ -171,7 +181,7 @@ def _embed(run: Run, record: StageRecord) -> None:
 
 
 def _sweep(run: Run, record: StageRecord) -> None:
-    result = drive(run.study, run.prepared, run.resources, run.listener)
+    result = drive(run.study, run.prepared, run.resources, run.listener, run.places)
     if not result.complete:
         raise _InterruptedError(result)
 

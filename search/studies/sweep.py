@@ -7,10 +7,11 @@ starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ from results.record.records import State, TrialRecord
 from results.record.study import Study
 from search.cluster.address import cluster_address
 from search.cluster.connection import connected
+from search.cluster.environment import settle
 from search.cluster.fitness import refuse_unfit_machine
-from search.cluster.placement import Resources
+from search.cluster.placement import Places, Resources
 from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
 from search.planning.data import Prepared, data_facts, differences, prepare
@@ -84,6 +86,7 @@ def run_sweep(
     ``StudyError`` where the study cannot go on.
     """
     started = time.monotonic()
+    settle()
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
     draft = Draft.check(data, out, space, settings)
@@ -96,7 +99,7 @@ def run_sweep(
             prepared = preparing.result() if preparing else draft.prepare(places)
             study = draft.create(prepared)
             with study, logging_to(study.directory / "log.txt"), snapshots(study):
-                result = drive(study, prepared, resources, listener or Listener())
+                result = drive(study, prepared, resources, listener or Listener(), places)
     return replace(result, seconds=time.monotonic() - started)
 
 
@@ -113,6 +116,7 @@ def resume_sweep(
     ``sources`` gives the new places of inputs that have moved. Raises ``InputError``, with the fields that differ,
     where data or training differ from those that the study began with.
     """
+    settle()
     refuse_unfit_machine(resources.address if resources else None)
     with reopened(out, epochs, sources) as (study, prepared):
         return drive(study, prepared, resources or Resources(), listener or Listener())
@@ -159,16 +163,22 @@ def reopened(
             yield study, prepared
 
 
-def drive(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> SweepResult:
-    """Train the work that the record leaves to do, then promote the incumbent."""
+def drive(
+    study: Study, prepared: Prepared, resources: Resources, listener: Listener, places: Places | None = None
+) -> SweepResult:
+    """Train the work that the record leaves to do, then promote the incumbent.
+
+    ``places`` are those of a Ray that runs already; without them one is started, or joined, where there is work left.
+    """
     from search.studies.promotion import promote
     from search.studies.recovery import rewind_incumbent
 
     started = time.monotonic()
     before = sum(trial.epoch for trial in study.trials())
-    finished = _train_what_is_left(study, prepared, resources, listener)
+    joined = partial(joining, study, resources, places)
+    finished = _train_what_is_left(study, prepared, joined, listener)
     if finished and rewind_incumbent(study):
-        finished = _train_what_is_left(study, prepared, resources, listener)
+        finished = _train_what_is_left(study, prepared, joined, listener)
     incumbent = promote(study, prepared.features) if finished else None
     trials = study.trials()
     return SweepResult(
@@ -180,7 +190,17 @@ def drive(study: Study, prepared: Prepared, resources: Resources, listener: List
     )
 
 
-def _train_what_is_left(study: Study, prepared: Prepared, resources: Resources, listener: Listener) -> bool:
+def joining(study: Study, resources: Resources, places: Places | None) -> AbstractContextManager[Places]:
+    """Return a context with the places of a Ray: the given ones, or else of one that is started or joined for it."""
+    if places is not None:
+        return nullcontext(places)
+    return connected(resources, study.settings.device, last_words(study.directory))
+
+
+Joining = Callable[[], AbstractContextManager[Places]]
+
+
+def _train_what_is_left(study: Study, prepared: Prepared, joined: Joining, listener: Listener) -> bool:
     """Train the rest, and return True where every configuration has ended; False where the user interrupted it."""
     from search.cluster.tune_bridge import commit
     from search.studies.recovery import clear_leftovers
@@ -189,7 +209,7 @@ def _train_what_is_left(study: Study, prepared: Prepared, resources: Resources, 
     commit(study, opening)
     if coordinator.finished:
         return True
-    interrupted = _train(study, prepared, coordinator, resources, listener)
+    interrupted = _train(study, prepared, coordinator, joined, listener)
     clear_leftovers(study)
     return coordinator.finished and not interrupted
 
@@ -227,13 +247,11 @@ def _coordinate(study: Study, trials: list[TrialRecord], rungs: Rungs, queue: Se
     return SuggestingCoordinator(trials, rungs, queue, restored_search(study))
 
 
-def _train(
-    study: Study, prepared: Prepared, coordinator: Coordinator, resources: Resources, listener: Listener
-) -> bool:
+def _train(study: Study, prepared: Prepared, coordinator: Coordinator, joined: Joining, listener: Listener) -> bool:
     """Train until nothing is left; return True where the user interrupted it."""
     from search.cluster.tune_bridge import SegmentSearcher, run_segments
 
-    with connected(resources, study.settings.device, last_words(study.directory)) as places:
+    with joined() as places:
         trust = Reached(study.checkpoints, places.trust)
         searcher = SegmentSearcher(coordinator, study, places.slots, listener, trust)
         listener.started(study, places.slots().now)

@@ -19,6 +19,7 @@ import ray
 from data.feature_store import FeatureHandle, get_features, put_features
 from results.record.records import StudySettings
 from search.cluster.connection import connected
+from search.cluster.environment import settle
 from search.cluster.placement import Resources
 from search.planning.data import prepare
 from spaces import load_space
@@ -51,6 +52,7 @@ def measure(workers: int, rows: int) -> dict[str, Any]:
     names = tuple(f"column {number}" for number in range(COLUMNS))
     empty = {"x_holdout": x[:0], "y_holdout": labels[:0]}
     features = replace(small, x_train=x, y_train=labels, x_val=x[:1], y_val=labels[:1], names=names, **empty)
+    settle()
     with connected(Resources(cpus=workers)):
         handle = put_features(features)
         task = ray.remote(num_cpus=1)(worker_growth)

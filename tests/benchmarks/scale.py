@@ -55,6 +55,7 @@ def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
     import ray
     from ray import tune
 
+    from search.cluster.environment import settle
     from search.cluster.placement import Slots
     from search.cluster.tune_bridge import SegmentSearcher, run_segments
     from search.scheduling.coordinator import Coordinator
@@ -65,6 +66,7 @@ def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
     from tests.benchmarks.empty_segment import EmptySegment
     from tests.support.simulated import create_study, trial
 
+    settle()
     space = SearchSpace.from_toml(_SPACE)
     points = space.sample(segments * members, seed=1)
     trials = tuple(trial(point, position, epochs=2) for position, point in enumerate(points))

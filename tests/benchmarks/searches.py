@@ -25,6 +25,7 @@ from optuna.storages.journal import JournalFileBackend
 from results.analysis.comparison import NEAR, compare
 from results.record.records import StudySettings
 from search.cluster.connection import connected
+from search.cluster.environment import settle
 from search.cluster.placement import Resources
 from search.planning.data import prepare
 from search.studies.sweep import resume_sweep, run_sweep
@@ -106,6 +107,7 @@ def measure(asked: argparse.Namespace) -> pd.DataFrame:
     rows = []
     for seed in asked.seeds:
         found = {}
+        settle()
         with connected(Resources(cpus=asked.cpus)) as places:
             cpus = places.slots().now
             for arm, settings in arms(asked.epochs).items():

@@ -20,6 +20,7 @@ from results.analysis.comparison import compare
 from results.record.stage_records import load_stage_scores
 from results.tables.frames import ranked
 from search.cluster.connection import connected
+from search.cluster.environment import settle
 from search.studies.sweep import resume_sweep, run_sweep
 from spaces import Configuration
 
@@ -53,6 +54,7 @@ def studies(asked: argparse.Namespace) -> list[dict[str, object]]:
     """Every scheduler on every seed."""
     shared = {"features": asked.features, "space": asked.space, "search": asked.search, "trials": asked.trials}
     shared |= {"split": asked.split, "holdout": asked.holdout, "reduction_factor": asked.reduction_factor}
+    settle()
     with connected():
         return [
             study_row(

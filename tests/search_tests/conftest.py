@@ -12,6 +12,7 @@ import torch
 
 from search import run_sweep
 from search.cluster.connection import connected
+from search.cluster.environment import settle
 from search.cluster.placement import Resources
 from tests.support.golden_study import GOLDEN
 from tests.support.processes import Command
@@ -23,6 +24,7 @@ GONE_WITHIN = 120.0
 """Seconds that Ray's processes have to notice that their driver is gone."""
 
 torch.set_num_threads(1)
+settle()
 
 
 @pytest.fixture(scope="session")

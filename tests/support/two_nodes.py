@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 
-import search  # noqa: F401  settles Ray's environment before it is imported
+from search.cluster.environment import settle
 
 
 def main() -> None:
+    settle()
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -68,7 +68,8 @@ def test_a_ray_of_its_own_is_shut_down_without_waiting_for_its_autoscaler() -> N
     """In a process of its own: who else uses a Ray here goes on."""
     script = (
         "from ray._private import worker\n"
-        "from search.cluster import connection as cluster\n"
+        "from search.cluster import connection as cluster, environment\n"
+        "environment.settle()\n"
         "shut_down, left = cluster.ray.shutdown, []\n"
         "def look():\n"
         "    left.extend(worker._global_node.all_processes)\n"

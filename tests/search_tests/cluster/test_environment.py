@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cluster.connection import stage_code
-from search.cluster.environment import PACKAGES, settle_access
+from search.cluster.environment import PACKAGES, settle, settle_access
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -30,6 +30,38 @@ def test_workers_get_the_packages_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PACKAGES)
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".py", ".json"}
     assert (tmp_path / "data" / "tables" / "synthetic_twin.json").is_file()
+
+
+def _in_a_process_of_its_own(code: str, **variables: str) -> str:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=plain | variables, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_us_sets_no_variable() -> None:
+    code = "import os; before = dict(os.environ); import search, search.cli.main; print(dict(os.environ) == before)"
+    assert _in_a_process_of_its_own(code) == "True"
+
+
+@pytest.mark.parametrize("first", ["import ray", "pass"])
+@pytest.mark.parametrize(
+    ("variables", "open_to_all"), [({}, False), ({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}, True)]
+)
+def test_a_ray_of_ours_listens_on_loopback_though_ray_was_imported_before(
+    first: str, variables: dict[str, str], open_to_all: bool
+) -> None:
+    code = f"{first}; from search.cluster.environment import settle; settle(); from ray._private import ray_constants"
+    said = _in_a_process_of_its_own(f"{code}; print(ray_constants.ENABLE_RAY_CLUSTER)", **variables)
+    assert said == str(open_to_all)
+
+
+def test_tune_reads_as_many_pending_trials_as_we_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start of a run, from the variable that `settle` sets."""
+    from ray.tune.execution.tune_controller import _get_max_pending_trials
+
+    monkeypatch.delenv("TUNE_MAX_PENDING_TRIALS_PG", raising=False)
+    settle()
+    assert _get_max_pending_trials(object()) == 1_000_000  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("address", ["local", "auto", "127.0.0.1:6379"])

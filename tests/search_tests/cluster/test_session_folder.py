@@ -32,8 +32,10 @@ from search.cluster.session_folder import (
 VARIABLES = ("RAY_TMPDIR", "TMPDIR", "TEMP", "TMP", "XDG_RUNTIME_DIR")
 STARTED = """
 from search.cluster.connection import connected
+from search.cluster.environment import settle
 from search.cluster.placement import Resources
 import os, time, ray
+settle()
 """
 
 
