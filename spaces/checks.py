@@ -7,19 +7,19 @@ from itertools import chain, islice, product
 from typing import Any
 
 from data.errors import InputError, did_you_mean
-from spaces.configuration import FLOATS, HYPERPARAMETERS, Configuration
+from spaces.configuration import HYPERPARAMETERS, Configuration
+from spaces.hyperparameters import STRUCTURE_TABLE, TABLE, Kind, names_of
 from spaces.parameters import Choice, Parameter, Uniform
 from spaces.structure import STRUCTURE, check_structure
 
 PARAMETERS = (*HYPERPARAMETERS, *STRUCTURE)
 """Names that a space may use."""
-_RANGES = (*FLOATS, "taper")
+_RANGES = (*names_of(Kind.FRACTION), *names_of(Kind.FRACTION, STRUCTURE_TABLE))
 """Names that may take any value between two bounds."""
 _MOST_WAYS = 100
 """Most ways to meet a condition that are checked; all texts that a configuration may have give 72."""
 
-
-_COMPATIBLE = {"optimizer": "sgd", "schedule": "cosine"}
+_COMPATIBLE = {row.name: row.neutral for row in TABLE if row.neutral is not None}
 """Values that go with any other hyperparameter, so that only its own values are judged."""
 
 Conditions = Mapping[str, Mapping[str, tuple[Any, ...]]]

@@ -5,21 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from data.errors import InputError, did_you_mean
+from spaces.hyperparameters import TABLE, Kind, names_of
 
-ACTIVATIONS = ("relu", "tanh")
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine", "one_cycle")
-ENCODINGS = ("standardised", "quantile", "piecewise_linear")
-
-MOST_EPOCHS = 100_000
-"""Most epochs of one network; more is taken for a typing mistake, and would take for ever to plan."""
 _ID_LENGTH = 12
+_FRACTIONS = names_of(Kind.FRACTION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +56,8 @@ class Configuration:
 
     def __post_init__(self) -> None:
         self._coerce()
-        rules = [*self._architecture_rules(), *self._training_rules()]
-        problems = [message for holds, message in rules if not holds]
+        found = (row.problem(getattr(self, row.name)) for row in TABLE)
+        problems = [problem for problem in found if problem is not None]
         problems = problems or [message for holds, message in self._joint_rules() if not holds]
         if problems:
             raise InputError("this configuration is not valid:\n" + "\n".join(f"  - {p}" for p in problems))
@@ -72,65 +66,11 @@ class Configuration:
         """Store 1 and 1.0, 0.0 and -0.0, [64, 32] and (64, 32) as the same value, with the same id."""
         if isinstance(self.hidden_layers, list):
             object.__setattr__(self, "hidden_layers", tuple(self.hidden_layers))
-        for name in FLOATS:
+        for name in _FRACTIONS:
             value = getattr(self, name)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 with contextlib.suppress(OverflowError):  # the rules refuse what no float can hold
                     object.__setattr__(self, name, float(value) + 0.0)
-
-    def _architecture_rules(self) -> list[tuple[bool, str]]:
-        widths = self.hidden_layers
-        return [
-            (
-                isinstance(widths, tuple) and len(widths) > 0 and all(_is_int(w) and w > 0 for w in widths),
-                "hidden_layers must be a list of widths, which are positive whole numbers (in a space a list of such "
-                "lists, as [[64, 32]] or [[64], [32]]), "
-                f"but got {list(widths) if isinstance(widths, tuple) else repr(widths)}",
-            ),
-            (
-                isinstance(self.batch_norm, bool),
-                f"batch_norm must be true or false, but got {self.batch_norm!r}",
-            ),
-            (_within(self.dropout, 0.0, 1.0), f"0 <= dropout < 1 must hold, but got {self.dropout!r}"),
-            _one_of("activation", self.activation, ACTIVATIONS),
-            _one_of("encoding", self.encoding, ENCODINGS),
-        ]
-
-    def _training_rules(self) -> list[tuple[bool, str]]:
-        return [
-            (
-                _within(self.learning_rate, 0.0, math.inf) and self.learning_rate > 0,
-                f"learning_rate > 0 must hold, but got {self.learning_rate!r}",
-            ),
-            (
-                _is_int(self.batch_size) and self.batch_size >= 2,
-                f"batch_size must be a whole number of at least 2, but got {self.batch_size!r}",
-            ),
-            _one_of("optimizer", self.optimizer, OPTIMIZERS),
-            (
-                self.clip_norm is None or (_within(self.clip_norm, 0.0, math.inf) and self.clip_norm > 0),
-                f"clip_norm > 0 must hold (or no clipping), but got {self.clip_norm!r}",
-            ),
-            (
-                _within(self.weight_decay, 0.0, math.inf),
-                f"weight_decay >= 0 must hold, but got {self.weight_decay!r}",
-            ),
-            (_within(self.momentum, 0.0, 1.0), f"0 <= momentum < 1 must hold, but got {self.momentum!r}"),
-            (
-                _within(self.label_smoothing, 0.0, 1.0),
-                f"0 <= label_smoothing < 1 must hold, but got {self.label_smoothing!r}",
-            ),
-            _one_of("schedule", self.schedule, SCHEDULES),
-            (
-                _is_int(self.schedule_epochs) and self.schedule_epochs >= 1,
-                f"schedule_epochs must be at least 1, but got {self.schedule_epochs!r}",
-            ),
-            (_positive_or_none(self.patience), f"patience must be at least 1, but got {self.patience!r}"),
-            (
-                _positive_or_none(self.epochs) and (self.epochs or 1) <= MOST_EPOCHS,
-                f"epochs must be from 1 to {MOST_EPOCHS:,}, but got {self.epochs!r}",
-            ),
-        ]
 
     def _joint_rules(self) -> list[tuple[bool, str]]:
         """Return rules against values that would change nothing, since two ids would then stand for one network."""
@@ -181,26 +121,3 @@ class Configuration:
 DEFAULTS = {f.name: f.default for f in fields(Configuration)}
 HYPERPARAMETERS: tuple[str, ...] = tuple(DEFAULTS)
 assert [name for name, default in DEFAULTS.items() if default is MISSING] == ["hidden_layers"]
-
-
-FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing")
-"""Hyperparameters that are numbers with a fraction."""
-
-
-def _one_of(name: str, value: object, known: tuple[str, ...]) -> tuple[bool, str]:
-    if value in known:  # the search for a near name is slow
-        return True, ""
-    hint = did_you_mean(str(value), known)
-    return False, f"{name} must be one of {', '.join(known)}, but got {value!r}{hint}"
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _within(value: object, low: float, high: float) -> bool:
-    return isinstance(value, float) and low <= value < high
-
-
-def _positive_or_none(value: object) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1)

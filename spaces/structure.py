@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.errors import InputError
+from spaces.hyperparameters import STRUCTURE_TABLE
 
-STRUCTURE = ("depth", "width", "taper")
-"""Parameters that together stand for ``hidden_layers``: its length, first width, and each width's share of the last."""
+_ROWS = {row.name: row for row in STRUCTURE_TABLE}
+STRUCTURE = tuple(_ROWS)
+"""Names of the parameters that together stand for ``hidden_layers``."""
 
 
 def hidden_layers(depth: int, width: int, taper: float = 1.0) -> tuple[int, ...]:
@@ -32,12 +34,5 @@ def structure_of(widths: tuple[int, ...]) -> dict[str, Any]:
 
 def check_structure(name: str, value: Any) -> None:
     """Raise ``InputError`` where a value cannot be a depth, a width or a taper."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if name == "taper":
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 1:
-            raise InputError(f"0 < taper <= 1 must hold, but got {value!r}")
-    elif not whole or not 1 <= value <= _LARGEST[name]:
-        raise InputError(f"{name} must be a whole number from 1 to {_LARGEST[name]:,}, but got {value!r}")
-
-
-_LARGEST = {"depth": 32, "width": 65_536}
+    if problem := _ROWS[name].problem(value):
+        raise InputError(problem)

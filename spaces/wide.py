@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spaces.configuration import ACTIVATIONS, ENCODINGS, OPTIMIZERS, SCHEDULES
+from spaces.hyperparameters import ACTIVATIONS, ENCODINGS, OPTIMIZERS, SCHEDULES
 from spaces.parameters import Choice, Uniform
 from spaces.space import SearchSpace
 

@@ -14,10 +14,11 @@ from results.record.schema import METRICS
 from results.record.study import Study
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
+from spaces.hyperparameters import Kind, names_of
 
-_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "batch_size", "patience", "schedule_epochs", "epoch")
-_FLOATS = ("dropout", "learning_rate", "clip_norm", "weight_decay", "momentum", "label_smoothing", "weights")
-_TEXTS = ("config_id", "state", "reason", "hidden_layers", "optimizer", "activation", "schedule", "encoding")
+_INTEGERS = ("seed", "epochs", "budget", "best_epoch", "epoch", *names_of(Kind.WHOLE))
+_FLOATS = ("weights", *names_of(Kind.FRACTION))
+_TEXTS = ("config_id", "state", "reason", *names_of(Kind.WIDTHS), *names_of(Kind.TEXT))
 
 
 def load_curves(study: str | Path | Study) -> pd.DataFrame:

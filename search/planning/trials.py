@@ -13,7 +13,7 @@ from data.storage import checked_location, is_uri, join
 from data.tables.own_table import OWN_TABLE
 from results.record.records import StudySettings, TrialKey, TrialRecord
 from spaces import Configuration, SearchSpace, Uniform
-from spaces.configuration import MOST_EPOCHS
+from spaces.hyperparameters import MOST_EPOCHS
 from spaces.space import LARGEST_GRID
 
 _MOST_ROWS = 1_000_000

@@ -20,7 +20,7 @@ from search.scheduling.rungs import make_rungs
 from search.scheduling.segments import Segment, SegmentQueue
 from search.storage.snapshots import reserve
 from spaces import Configuration, load_space
-from spaces.configuration import ENCODINGS
+from spaces.hyperparameters import ENCODINGS
 from trainables import SEMANTICS_VERSION
 from trainables.segment_protocol import Ending, EpochMetrics, Failed, FailureKind, MemberResult, Trained
 

@@ -24,7 +24,7 @@ from data.inputs.encoding import (
 )
 from data.inputs.features import Features, FeatureScaler, build_features
 from data.inputs.splits import split_tracks
-from spaces import configuration
+from spaces import hyperparameters
 from tests.support.tables import edited, table, tracks_of
 
 OTHERS = ENCODINGS[1:]
@@ -263,4 +263,4 @@ def test_equal_edges_are_refused_where_bins_stand_between_them():
 
 
 def test_a_configuration_may_ask_for_these_encodings_and_no_others() -> None:
-    assert ENCODINGS == configuration.ENCODINGS
+    assert ENCODINGS == hyperparameters.ENCODINGS
