@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
+from results.analysis.counted import counted
 from results.analysis.fanova import main_effects
-from results.record.records import State, TrialKey, TrialRecord
-from results.record.study import Study
-from results.tables.frames import load_curves
-from results.tables.parameters import plain_value, space_of
+from results.analysis.forest import MOST_POINTS
+from results.analysis.ped_anova import ped_anova
+from results.analysis.rows import AnyStudy, StudyRows, read_rows, written
 from spaces import SearchSpace, Uniform
 
 _BINS = 5
 """Number of classes of about equal size into which a continuous parameter is cut."""
-_FEWEST = 4
-"""Fewest configurations that a forest can work with."""
 _SIDES = ["first", "second"]
 _WHOLE = 0.995
 INACTIVE = "(not active)"
@@ -85,12 +80,14 @@ class Importance:
         """Return one or two sentences that say of what the importances are shares."""
         text = f"importance: shares of main effects, which explain {self.explained:.0%} of the variance"
         text += "; the rest lies in interactions" if self.explained < _WHOLE else ""
+        if self.counted > MOST_POINTS:
+            text += f". The forest saw {MOST_POINTS:,} configurations, drawn at random"
         if self.conditional:
             text += f". {', '.join(self.conditional)}: by the configurations to which they apply"
         return text
 
 
-def importance(directory: str | Path, epochs: int | None = None) -> Importance:
+def importance(study: AnyStudy, epochs: int | None = None) -> Importance:
     """Return main effects, importances and the interaction of the two strongest parameters.
 
     Configurations are compared after equal training. Where no rung stopped any, all their epochs count; otherwise only
@@ -101,58 +98,55 @@ def importance(directory: str | Path, epochs: int | None = None) -> Importance:
 
     Raises ``InputError`` where fewer than four configurations can be counted.
     """
-    with Study.open(directory) as study, study.snapshot():
-        space, trials, curves = space_of(study), study.trials(), load_curves(study)
-        settings = study.settings
-    stopped = [trial for trial in trials if trial.state is State.STOPPED]
-    if epochs is None and stopped:
-        epochs = min(trial.epoch for trial in stopped)
-    scores = _scores(curves if epochs is None else curves[curves["epoch"] <= epochs])
-    rows: dict[str, list[TrialRecord]] = defaultdict(list)
-    for trial in trials:
-        rows[trial.key.config_id].append(trial)
-    counted = [
-        repeats
-        for repeats in rows.values()
-        if all(trial.key in scores and _trained_so_long(trial, epochs) for trial in repeats)
-    ]
-    if not scores:
-        raise InputError(f"{directory}: 0 configurations can be counted, since none has a score")
-    if len(counted) < _FEWEST:
-        raise InputError(
-            f"{directory}: {len(counted)} configurations can be counted, and {_FEWEST} are the fewest to compare; "
-            "train more, or count those that trained less with --epochs"
-        )
-    values = [space.values(repeats[0].configuration) for repeats in counted]
-    accuracy = pd.Series([fmean(scores[trial.key] for trial in repeats) for repeats in counted])
-    found = main_effects(space, values, accuracy.tolist())
+    return _importance(read_rows(study), epochs)
+
+
+@lru_cache(maxsize=4)
+def _importance(rows: StudyRows, epochs: int | None) -> Importance:
+    """Return the same of rows, computed once for the pictures that show parts of it."""
+    compared = counted(rows, epochs)
+    space, values, accuracy = rows.space, compared.values, pd.Series(compared.scores)
+    found = main_effects(space, values, compared.scores.tolist())
     parameters = _importances(found.shares)
     labels = {name: _labels(space, name, values) for name in parameters["parameter"]}
     return Importance(
-        study=str(directory),
+        study=rows.study,
         effects=_effects(parameters, labels, accuracy),
         parameters=parameters,
         pairs=_pairs(labels, list(parameters["parameter"].head(2)), accuracy),
-        counted=len(counted),
-        configurations=len(rows),
-        stopped=len({trial.key.config_id for trial in stopped}),
-        epochs=epochs,
-        repeats=settings.repeats,
+        counted=len(compared.ids),
+        configurations=len(rows.repeats),
+        stopped=rows.stopped,
+        epochs=compared.epochs,
+        repeats=rows.settings.repeats,
         explained=found.explained,
         conditional=tuple(name for name in space.parameters if any(name not in point for point in values)),
     )
 
 
-def _scores(curves: pd.DataFrame) -> dict[TrialKey, float]:
-    best = curves.dropna(subset=["val_accuracy"]).groupby(["config_id", "seed"], as_index=False)["val_accuracy"].max()
-    rows = best.itertuples(index=False, name=None)
-    return {TrialKey(config_id, int(seed)): float(score) for config_id, seed, score in rows}
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Importances:
+    """Result of `importances`: what two methods say of each parameter, and `Importance` with the rest.
+
+    ``parameters``: ``parameter``, ``fanova`` and ``ped_anova`` (float64, shares that sum to 1, or 0 where all
+    accuracies are equal), the strongest by fANOVA first.
+    """
+
+    parameters: pd.DataFrame
+    effects: Importance
 
 
-def _trained_so_long(trial: TrialRecord, epochs: int | None) -> bool:
-    if trial.state in (State.FINISHED, State.EARLY_STOPPED, State.DIVERGED):
-        return True
-    return epochs is not None and trial.epoch >= epochs
+def importances(study: AnyStudy, epochs: int | None = None) -> Importances:
+    """Return importances by fANOVA and by PED-ANOVA, on the same configurations after equal training.
+
+    They answer two questions and may differ: fANOVA says what moves the accuracy anywhere in the space, PED-ANOVA what
+    tells the best tenth of the configurations from the others. Raises ``InputError`` as `importance` does.
+    """
+    rows = read_rows(study)
+    compared, effects = counted(rows, epochs), _importance(rows, epochs)
+    shares = ped_anova(rows.space, compared.values, compared.scores.tolist())
+    frame = effects.parameters.rename(columns={"importance": "fanova"})
+    return Importances(parameters=frame.assign(ped_anova=frame["parameter"].map(shares).astype(float)), effects=effects)
 
 
 def _importances(shares: Mapping[str, float]) -> pd.DataFrame:
@@ -174,14 +168,10 @@ def _labels(space: SearchSpace, name: str, values: list[dict[str, Any]]) -> pd.S
         names = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
         found = [INACTIVE if np.isnan(code) else names[int(code)] for code in codes]
     else:
-        names = [_text(value) for value in parameter.values]
-        written = {value: _text(value) for value in parameter.values}  # 0 in the space is 0.0 in a configuration
-        found = [written[point[name]] if name in point else INACTIVE for point in values]
+        names = [written(value) for value in parameter.values]
+        texts = {value: written(value) for value in parameter.values}  # 0 in the space is 0.0 in a configuration
+        found = [texts[point[name]] if name in point else INACTIVE for point in values]
     return pd.Series(pd.Categorical(found, categories=list(dict.fromkeys([*names, INACTIVE])), ordered=True))
-
-
-def _text(value: Any) -> str:
-    return "none" if value is None else str(plain_value(value))
 
 
 def _effects(parameters: pd.DataFrame, labels: dict[str, pd.Series], accuracy: pd.Series) -> pd.DataFrame:

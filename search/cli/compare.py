@@ -100,7 +100,7 @@ def compare(
 ) -> None:
     """Best accuracy so far against epochs and time, and regret against an exhaustive study of the same rows."""
     from results.analysis.comparison import compare as compare_studies
-    from results.analysis.pages import comparison_page
+    from results.pictures.pages import comparison_page
     from results.rendering.exports import check_page, check_suffix, write_file, write_table
     from search.cli.tables import arms_text, frame_table
 
@@ -141,7 +141,7 @@ def importance(
 ) -> None:
     """Which hyperparameters mattered: mean accuracy by value, importance by fANOVA, the two strongest together."""
     from results.analysis.importance import importance as find_importance
-    from results.analysis.pages import importance_page
+    from results.pictures.pages import importance_page
     from results.rendering.exports import check_page, check_suffix, write_file, write_table
     from search.cli.tables import frame_table
 

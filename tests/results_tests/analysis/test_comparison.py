@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import InputError
 from results.analysis.comparison import band, compare
-from results.analysis.pages import comparison_page, draw_progress
+from results.pictures.pages import comparison_page, draw_progress
 from results.record.records import SegmentRecord, State
 from results.record.study import Study
 from search.cli.tables import arms_text

@@ -10,7 +10,8 @@ import pytest
 
 from data.errors import InputError
 from results.analysis.importance import importance
-from results.analysis.pages import draw_effects, draw_importances, draw_pairs, importance_page
+from results.pictures.importances import draw_effects, draw_importances, draw_pairs
+from results.pictures.pages import importance_page
 from results.record.records import State, TrialKey, TrialRecord
 from results.record.study import Study
 from spaces import Choice, Configuration, SearchSpace, Uniform

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from results.analysis.comparison import Comparison, band
 from results.analysis.importance import Importance
+from results.pictures.importances import draw_effects, draw_importances, draw_pairs
 from results.rendering.exports import html_table
 from results.rendering.figures import figure_html, page, plotly_texts
 
@@ -66,59 +67,3 @@ def importance_page(found: Importance) -> str:
         heading = f"{' and '.join(found.strongest)} together"
         sections.append((heading, figure_html(draw_pairs(found), "pairs")))
     return page(f"What mattered in {found.study}", sections)
-
-
-def draw_importances(found: Importance) -> go.Figure:
-    """Draw shares of the explained variance as bars, the strongest on top."""
-    import plotly.graph_objects as go
-
-    known = found.parameters.dropna().iloc[::-1]
-    bars = go.Bar(x=known["importance"], y=known["parameter"], orientation="h", hovertemplate="%{y}: %{x:.3f}")
-    layout = {"template": "plotly_white", "height": 160 + 30 * len(known), "xaxis_title": "share of explained variance"}
-    return go.Figure(bars).update_layout(**layout)
-
-
-def draw_effects(found: Importance) -> go.Figure:
-    """Draw mean accuracy by value, one panel per parameter, with the standard deviation of the configurations."""
-    from plotly.subplots import make_subplots
-
-    names = list(found.parameters["parameter"])
-    figure = make_subplots(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=names)
-    for column, name in enumerate(names, start=1):
-        rows = found.effects[found.effects["parameter"] == name]
-        figure.add_scatter(
-            x=plotly_texts(list(rows["value"])),
-            y=rows["mean"],
-            error_y={"type": "data", "array": rows["spread"].fillna(0.0)},
-            mode="markers",
-            marker={"size": 10},
-            customdata=rows["count"],
-            hovertemplate="%{x}: %{y:.4f} over %{customdata}<extra></extra>",
-            showlegend=False,
-            row=1,
-            col=column,
-        )
-    return figure.update_xaxes(type="category").update_layout(
-        template="plotly_white", height=420, width=max(900, 170 * len(names)), yaxis_title="validation accuracy"
-    )
-
-
-def draw_pairs(found: Importance) -> go.Figure:
-    """Draw mean accuracy by the values of the two strongest parameters."""
-    import plotly.graph_objects as go
-
-    table = found.pairs.pivot(index="second", columns="first", values="mean")
-    order = {side: list(dict.fromkeys(found.pairs[side])) for side in ("first", "second")}
-    table = table.loc[order["second"], order["first"]]
-    heatmap = go.Heatmap(
-        x=plotly_texts(order["first"]),
-        y=plotly_texts(order["second"]),
-        z=table.astype(object).where(table.notna(), None).to_numpy().tolist(),
-        colorscale="Viridis",
-        texttemplate="%{z:.4f}",
-        hovertemplate="%{x}, %{y}: %{z:.4f}<extra></extra>",
-    )
-    first, second = found.strongest
-    figure = go.Figure(heatmap).update_layout(template="plotly_white", height=220 + 60 * len(table))
-    figure.update_xaxes(type="category", title=first)
-    return figure.update_yaxes(type="category", title=second)

@@ -1,0 +1,116 @@
+"""One reading of a study, from which the data of all its pictures are made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.errors import InputError
+from results.record.records import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
+from results.record.study import Study
+from results.tables.parameters import plain_value, space_of
+from spaces import SearchSpace
+
+
+class TooFewError(InputError):
+    """A study that has not recorded enough yet for a picture; ``sentence`` says what is missing."""
+
+    def __init__(self, study: str, sentence: str) -> None:
+        super().__init__(f"{study}: {sentence}")
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudyRows:
+    """A study as it was at one moment: its settings, and all that the pictures need of its record.
+
+    ``trials`` are in the order of the search space, ``decisions`` in the order in which they were taken, ``segments``
+    in that in which they ended. ``accuracy`` is the validation accuracy, ``(trials, epochs)`` float64, epoch 1 first,
+    NaN where there is none.
+    """
+
+    study: str
+    settings: StudySettings
+    space: SearchSpace
+    trials: tuple[TrialRecord, ...]
+    accuracy: np.ndarray
+    decisions: tuple[Decision, ...]
+    segments: tuple[SegmentRecord, ...]
+
+    @cached_property
+    def places(self) -> dict[TrialKey, int]:
+        """Place of each configuration and seed among ``trials``."""
+        return {trial.key: place for place, trial in enumerate(self.trials)}
+
+    @cached_property
+    def repeats(self) -> dict[str, list[int]]:
+        """Places of each configuration's repeats among ``trials``, by its id."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for place, trial in enumerate(self.trials):
+            found[trial.key.config_id].append(place)
+        return dict(found)
+
+    @cached_property
+    def values(self) -> list[dict[str, Any]]:
+        """Value of each parameter that applies to a configuration, in the order of ``repeats``."""
+        return [self.space.values(self.trials[places[0]].configuration) for places in self.repeats.values()]
+
+    @cached_property
+    def stopped(self) -> int:
+        """Number of configurations of which a rung stopped at least one repeat."""
+        return len({trial.key.config_id for trial in self.trials if trial.state is State.STOPPED})
+
+    def means(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the means over the repeats of each configuration of ``(trials, ...)``; NaN where one is."""
+        return np.array([numbers[places].mean(axis=0) for places in self.repeats.values()])
+
+
+AnyStudy = str | Path | Study | StudyRows
+"""Parameter of all pictures: a study's directory, an open study, or what was read of it."""
+
+
+def read_rows(study: AnyStudy) -> StudyRows:
+    """Read all that the pictures of a study need, once and from one moment; rows read before are returned unchanged.
+
+    Raises ``InputError`` where there is no study, or its record is damaged.
+    """
+    if isinstance(study, StudyRows):
+        return study
+    if not isinstance(study, Study):
+        with Study.open(study) as opened:
+            return _read(opened, str(study))
+    return _read(study, str(study.directory))
+
+
+def _read(study: Study, name: str) -> StudyRows:
+    with study.reading(), study.snapshot():
+        trials = tuple(study.trials())
+        return StudyRows(
+            study=name,
+            settings=study.settings,
+            space=space_of(study),
+            trials=trials,
+            accuracy=_accuracy(study, trials),
+            decisions=tuple(study.decisions()),
+            segments=tuple(sorted(study.segments(), key=lambda one: (one.ended, one.segment_id))),
+        )
+
+
+def _accuracy(study: Study, trials: tuple[TrialRecord, ...]) -> np.ndarray:
+    curves = study.accuracies()
+    longest = max((max(curve) for curve in curves.values()), default=0)
+    found = np.full((len(trials), longest), np.nan)
+    for place, trial in enumerate(trials):
+        curve = curves.get(trial.key, {})
+        found[place, [epoch - 1 for epoch in curve]] = [np.nan if one is None else one for one in curve.values()]
+    return found
+
+
+def written(value: Any) -> str:
+    """Return a parameter's value as text: widths such as ``128-16``, and ``none`` for an absent one."""
+    return "none" if value is None else str(plain_value(value))
