@@ -75,7 +75,7 @@ def test_each_text_is_said_once_and_other_warnings_are_left_alone(capsys: pytest
 
 
 def test_a_study_of_before_is_read_without_a_word(sweep: Sweep, tmp_path: Path) -> None:
-    study = shutil.copytree(sweep(), tmp_path / "study")
+    study = shutil.copytree(sweep(stack_size=16), tmp_path / "study")
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         assert run(["status", str(study)]) == 0

@@ -28,7 +28,7 @@ def home(sweep: Sweep, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of the user's own, in which a study lies."""
     (folder / "home").mkdir()
     monkeypatch.setenv("HOME", str(folder / "home"))
-    shutil.copytree(sweep(), folder / "home" / "study")
+    shutil.copytree(sweep(stack_size=16), folder / "home" / "study")
     return folder / "home"
 
 
@@ -117,7 +117,7 @@ def test_commands_can_be_pasted(tmp_path: Path) -> None:
 def test_a_study_in_runs_is_hinted_at(
     sweep: Sweep, folder: Path, named: str, meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(sweep(), folder / "runs" / "base")
+    shutil.copytree(sweep(stack_size=16), folder / "runs" / "base")
     assert run(named.split()) == 2
     assert f"did you mean '{meant}'?" in capsys.readouterr().err
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_written_is_printed_all_the_same(
     sweep: Sweep, folder: Path, arguments: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "file").write_text("")
-    shutil.copytree(sweep(), folder / "study")
+    shutil.copytree(sweep(stack_size=16), folder / "study")
     assert run([*arguments.split(), "--to", "file"]) == 2
     found = capsys.readouterr()
     assert said in found.out

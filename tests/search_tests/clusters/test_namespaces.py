@@ -47,6 +47,7 @@ def check_done(command: Command, study: Path, sweep: Sweep) -> None:
     check_same(study, sweep(**HALVING, stack_size=16))
 
 
+@pytest.mark.slow
 def test_both_addresses_train_though_one_has_none_of_the_code(
     nodes: Namespaces, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_custom_resource_keeps_segments_to_the_node_that_has_it(
     assert nodes.trained(tmp_path / "study") == {nodes.worker}
 
 
+@pytest.mark.slow
 def test_a_folder_that_another_node_has_not_is_refused(nodes: Namespaces, launch: Launch, small: Path) -> None:
     study = nodes.disk / "study"
     ended = sweep_there(launch, small, study, nodes, worker="").wait()

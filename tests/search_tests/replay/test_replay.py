@@ -38,7 +38,7 @@ EPOCHS = 8
 
 def recorded(trials: tuple[TrialRecord, ...], world: World) -> RecordedSweep:
     """What an exhaustive study of this world would have recorded; an epoch takes a second."""
-    rows = [[world.epoch(t.key, epoch)["val_accuracy"] for epoch in range(1, EPOCHS + 1)] for t in trials]
+    rows = [[world.epoch(t.key, epoch).val_accuracy for epoch in range(1, EPOCHS + 1)] for t in trials]
     lengths = np.array([min(t.budget, world.endings.get(t.key, (EPOCHS, ""))[0]) for t in trials])
     trained = np.arange(EPOCHS) < lengths[:, None]
     return RecordedSweep(

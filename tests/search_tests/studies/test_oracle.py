@@ -70,6 +70,7 @@ def test_the_same_curves_to_float_tolerance(study: Path, features: Features, tmp
     assert (rows < 0.5).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_the_same_stops_as_tunes_scheduler_under_tune(features: Features, tmp_path: Path) -> None:
     """One trial after another: each meets the rungs as its forerunners have left them."""
     scheduler = ASHAScheduler(max_t=EPOCHS, grace_period=1, reduction_factor=2)

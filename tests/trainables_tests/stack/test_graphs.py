@@ -77,8 +77,17 @@ def trained(engine: object, members: Sequence[Configuration], device: str = "cpu
         )
 
 
-@pytest.mark.parametrize("frozen", [0, 100])
-@pytest.mark.parametrize("name", ["wide", "64-32-b16", "128-16-bn-b32"])
+@pytest.mark.parametrize(
+    ("name", "frozen"),
+    [
+        ("wide", 0),
+        ("64-32-b16", 100),
+        *[
+            pytest.param(name, frozen, marks=pytest.mark.slow)
+            for name, frozen in (("wide", 100), ("64-32-b16", 0), ("128-16-bn-b32", 0), ("128-16-bn-b32", 100))
+        ],
+    ],
+)
 def test_replayed_steps_are_those_written(name: str, frozen: int) -> None:
     members = STACKS[name]
     written = trained(BatchedEngine, members, frozen=frozen)
