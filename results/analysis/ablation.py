@@ -49,7 +49,7 @@ def ablation(study: AnyStudy) -> Ablation:
 
     The way begins at the paper's best configuration where the space is the paper's, otherwise at the hyperparameters'
     defaults as far as the space contains them: the nearest end of a range, the first value of a choice. It ends at the
-    best configuration after equal training. A parameter is changed once, and only where it applies. Where every
+    incumbent. A parameter is changed once, and only where it applies. Where every
     configuration of a grid has been trained to its end, all accuracies are the record's; otherwise a random forest
     predicts them.
 
@@ -58,7 +58,8 @@ def ablation(study: AnyStudy) -> Ablation:
     rows = read_rows(study)
     compared = counted(rows)
     known = dict(zip(compared.ids, compared.scores.tolist(), strict=True))
-    best = compared.values[int(np.argmax(compared.scores))]
+    assert rows.incumbent is not None, "some configuration has a score"
+    best = rows.space.values(rows.trials[rows.incumbent].configuration)
     exact = _is_exhaustive(rows, compared)
     judge, fit = (_record(rows.space, known), math.nan) if exact else _surrogate(rows.space, compared)
     words, start = _start(rows.space)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from results.analysis.rows import StudyRows, TooFewError
+from results.analysis.rows import StudyRows, TooFewError, best_scores
 from results.record.records import State, TrialRecord
 
 FEWEST = 4
@@ -63,13 +62,6 @@ def counted(rows: StudyRows, epochs: int | None = None) -> Counted:
         scores=means[kept],
         epochs=epochs,
     )
-
-
-def best_scores(accuracy: np.ndarray) -> np.ndarray:
-    """Return the best of every row's epochs, NaN where a row has none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nanmax(accuracy, axis=1) if accuracy.shape[1] else np.full(len(accuracy), np.nan)
 
 
 def _trained_so_long(trial: TrialRecord, epochs: int | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from data.errors import InputError
 from results.record.records import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
 from results.record.study import Study
-from results.tables.parameters import plain_value, space_of
+from results.tables.parameters import plain_value, space_of, weight_count
 from spaces import SearchSpace
 
 
@@ -36,6 +37,8 @@ class StudyRows:
 
     study: str
     settings: StudySettings
+    data: Mapping[str, Any]
+    """Description of the rows, as in the manifest."""
     space: SearchSpace
     trials: tuple[TrialRecord, ...]
     accuracy: np.ndarray
@@ -65,6 +68,24 @@ class StudyRows:
         """Number of configurations of which a rung stopped at least one repeat."""
         return len({trial.key.config_id for trial in self.trials if trial.state is State.STOPPED})
 
+    @cached_property
+    def incumbent(self) -> int | None:
+        """Place among ``trials`` of the incumbent, as `results.tables.frames.ranked` chooses it; ``None`` without."""
+        best = best_scores(self.accuracy)
+        means = np.full(len(self.trials), np.nan)
+        for places in self.repeats.values():
+            means[places] = best[places].mean()
+        judged = best if np.isnan(means).all() else means
+        if np.isnan(judged).all():
+            return None
+        leading = np.flatnonzero((judged == np.nanmax(judged)) & ~np.isnan(best)).tolist()
+        return min(leading, key=lambda place: self._rank(place, float(best[place])))
+
+    def _rank(self, place: int, best: float) -> tuple[float, ...]:
+        """Return what decides between repeats and equal means, in its order; the least is the best."""
+        epoch = np.flatnonzero(self.accuracy[place] == best)[0]
+        return (-best, float(epoch), weight_count(self.trials[place].configuration, self.data), float(place))
+
     def means(self, numbers: np.ndarray) -> np.ndarray:
         """Return the means over the repeats of each configuration of ``(trials, ...)``; NaN where one is."""
         return np.array([numbers[places].mean(axis=0) for places in self.repeats.values()])
@@ -93,6 +114,7 @@ def _read(study: Study, name: str) -> StudyRows:
         return StudyRows(
             study=name,
             settings=study.settings,
+            data=study.manifest.data,
             space=space_of(study),
             trials=trials,
             accuracy=_accuracy(study, trials),
@@ -109,6 +131,11 @@ def _accuracy(study: Study, trials: tuple[TrialRecord, ...]) -> np.ndarray:
         curve = curves.get(trial.key, {})
         found[place, [epoch - 1 for epoch in curve]] = [np.nan if one is None else one for one in curve.values()]
     return found
+
+
+def best_scores(accuracy: np.ndarray) -> np.ndarray:
+    """Return the best of every row's epochs, NaN where a row has none."""
+    return np.fmax.reduce(accuracy, axis=1, initial=np.nan)
 
 
 def written(value: Any) -> str:

@@ -7,6 +7,7 @@ runs, and in plain journal mode once it has finished, so that it then opens from
 from __future__ import annotations
 
 import errno
+import html
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ from results.record.places import connect_to_read, draft_of, driver_name, holder
 from results.record.reading import StudyError
 from results.record.records import StudySettings, TrialRecord
 from results.record.schema import create_database
+from results.record.summary import Summary
 from results.record.writing import RecordWriter
 
 __all__ = ["Study", "StudyError"]
@@ -143,3 +145,24 @@ class Study(RecordWriter):
     def checkpoints(self) -> str:
         """Folder of the segment checkpoints: an absolute path, or a URI."""
         return join(self.settings.storage or str(self.directory.resolve()), "checkpoints")
+
+    def _repr_html_(self) -> str:
+        """Return the study as a notebook shows it."""
+        try:
+            with self.snapshot():
+                trials, curves, driver = self.trials(), self.accuracies(), self.driver
+        except sqlite3.ProgrammingError:
+            return f"<p>{html.escape(str(self.directory))}, closed</p>"
+        best = {
+            trial.key: max((score for score in curves.get(trial.key, {}).values() if score is not None), default=-1.0)
+            for trial in trials
+        }
+        first = max(trials, key=lambda trial: best[trial.key], default=None)
+        return Summary(
+            directory=self.directory,
+            settings=self.settings,
+            driver=driver,
+            trials=trials,
+            best=first if first is not None and best[first.key] >= 0 else None,
+            accuracy=best[first.key] if first is not None else -1.0,
+        ).to_html()

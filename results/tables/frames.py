@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 
 from results.record.schema import METRICS
 from results.record.study import Study
+from results.tables.parameters import weight_count
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
 from spaces.hyperparameters import Kind, names_of
@@ -87,14 +87,12 @@ def ranked(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _parameters(text: str, data: Mapping[str, Any]) -> dict[str, object]:
     configuration = Configuration.from_json(text)
-    inputs = data.get("input_sizes", {}).get(configuration.encoding, len(data["inputs"]))
-    widths = (inputs, *configuration.hidden_layers, len(data["genres"]))
     values = {name: getattr(configuration, name) for name in HYPERPARAMETERS if name != "epochs"}
     hidden_layers = "-".join(str(width) for width in configuration.hidden_layers)
     return {
         **values,
         "hidden_layers": hidden_layers,
-        "weights": float(sum(a * b for a, b in itertools.pairwise(widths))),
+        "weights": weight_count(configuration, data),
     }
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from results.analysis.ablation import ablation
+from results.analysis.rows import read_rows
 from results.paper.published import BEST_OF_GRID, PAPER_CHOICES
 from results.record.records import State
+from results.tables.frames import load_trials, ranked
 from spaces import Choice, Configuration, SearchSpace, Uniform
 from spaces.paper import BEST, PAPER
 from tests.results_tests.analysis.test_importance import CONDITIONAL, by_momentum, write
@@ -114,3 +116,30 @@ def test_where_a_parameter_stops_to_apply_it_is_not_changed(tmp_path: Path) -> N
         ablation(study)
     more = write(tmp_path / "t", space, count=30, score=lambda point, epoch: 0.1 + 0.5 * (point.optimizer == "adamw"))
     assert ablation(more).steps["parameter"].tolist() == ["", "optimizer"]
+
+
+def test_it_ends_at_the_incumbent_and_not_at_the_best_of_an_early_epoch(tmp_path: Path) -> None:
+    def score(point: Configuration, epoch: int) -> float:
+        return 0.5 + (0.1 if point.dropout == 0.1 else 0.0) + (0.2 if epoch == 4 and point.dropout == 0.2 else 0.0)
+
+    points = GRID.configurations()
+    endings = {place: (State.STOPPED, 1) for place, point in enumerate(points) if point.dropout == 0.3}
+    study = write(tmp_path / "s", GRID, endings=endings, score=score)
+    rows = read_rows(study)
+    assert rows.incumbent is not None and rows.trials[rows.incumbent].key.config_id == first(study)
+    steps = ablation(rows).steps.set_index("parameter")
+    assert steps.loc["dropout", ["before", "after"]].tolist() == ["0.3", "0.2"]
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_of_equal_ones_the_incumbent_is_that_of_the_tables(tmp_path: Path, repeats: int) -> None:
+    """The smaller network is the later one in this space."""
+    space = SearchSpace("s", {"hidden_layers": Choice(((16, 8), (8,))), "dropout": Choice((0.1, 0.2))})
+    study = write(tmp_path / "s", space, repeats=repeats, score=lambda point, epoch: 0.5 + 0.1 * (epoch == 3))
+    rows = read_rows(study)
+    assert rows.incumbent is not None and rows.trials[rows.incumbent].key.config_id == first(study)
+    assert rows.trials[rows.incumbent].configuration.hidden_layers == (8,)
+
+
+def first(study: Path) -> str:
+    return str(ranked(load_trials(study))["config_id"].iloc[0])
