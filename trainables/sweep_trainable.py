@@ -8,7 +8,6 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from trainables.segment_protocol import (
 )
 from trainables.stack.batches import TrainingData
 from trainables.stack.state import StackState
+from trainables.stacking import stacks
 from trainables.training import SegmentResult, train_segment
 
 
@@ -109,8 +109,8 @@ class SegmentTrainable(tune.Trainable):
         )
 
     def _train(self, task: SegmentTask) -> list[SegmentResult]:
-        """Train the stacks of the segment: neighbours of one architecture and encoding."""
-        return [self._train_stack(list(stack), task) for _, stack in groupby(task.members, key=_kind)]
+        """Train the stacks of the segment, one after another."""
+        return [self._train_stack(stack, task) for stack in stacks(task.members, lambda member: member.configuration)]
 
     def _train_stack(self, stack: Sequence[Member], task: SegmentTask) -> SegmentResult:
         configurations = [member.configuration for member in stack]
@@ -153,9 +153,3 @@ _ALLOCATORS_WORDS = "can't allocate memory"
 def _failure_kind(error: Exception) -> FailureKind:
     starved = isinstance(error, MemoryError | torch.OutOfMemoryError) or _ALLOCATORS_WORDS in str(error)
     return FailureKind.OUT_OF_MEMORY if starved else FailureKind.RAISED
-
-
-def _kind(member: Member) -> tuple[object, ...]:
-    """Return the settings in which members of a segment may differ but those of a stack may not."""
-    configuration = member.configuration
-    return configuration.encoding, configuration.activation, configuration.batch_norm

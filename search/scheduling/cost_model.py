@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from spaces import Configuration
+from trainables.stacking import batches, network
 
 _SECONDS_PER_STEP = 2.5e-5
 """Overhead of one step, per member of a full stack (measured on two cores of an EPYC at 2.4 GHz)."""
@@ -57,5 +58,4 @@ class CostModel:
 
 
 def _shape(configuration: Configuration) -> tuple[object, ...]:
-    c = configuration
-    return c.hidden_layers, c.activation, c.batch_norm, c.batch_size, c.encoding
+    return batches(configuration), network(configuration)

@@ -16,6 +16,7 @@ from results.record.records import CheckpointRef, TrialKey, TrialRecord
 from search.scheduling.cost_model import CostModel
 from spaces import Configuration
 from trainables.segment_protocol import Member, MemberCheckpoint, SegmentTask
+from trainables.stacking import Batches, batches, network
 
 _LARGEST_STACK = {"cpu": 32, "cuda": 256}
 """Default for the members of a stack. On a CPU more would save little, and all of them would be lost with a worker; on
@@ -26,23 +27,18 @@ _LEAST_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class StackKey:
-    """Properties that the members of a stack have in common.
+class SegmentKey:
+    """Properties that the members of a segment have in common."""
 
-    Architectures that differ in nothing but batch normalisation, activation or inputs share batches and noise.
-    """
-
-    hidden_layers: tuple[int, ...]
-    batch_size: int
+    batches: Batches
     seed: int
     epoch: int
     """Epochs that each of them has trained."""
 
     @classmethod
-    def of(cls, trial: TrialRecord) -> StackKey:
+    def of(cls, trial: TrialRecord) -> SegmentKey:
         """Return the key of a configuration at its current epoch."""
-        c = trial.configuration
-        return cls(c.hidden_layers, c.batch_size, trial.key.seed, trial.epoch)
+        return cls(batches(trial.configuration), trial.key.seed, trial.epoch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +121,7 @@ class SegmentQueue:
         self._seconds = seconds
         self._number = first_number
         self.workers = workers
-        self._ready: dict[StackKey, _Ready] = {}
+        self._ready: dict[SegmentKey, _Ready] = {}
         self._retries: list[tuple[TrialRecord, ...]] = []
 
     @property
@@ -136,7 +132,7 @@ class SegmentQueue:
     def add(self, trials: Iterable[TrialRecord]) -> None:
         """Make configurations ready."""
         for trial in trials:
-            self._ready.setdefault(StackKey.of(trial), _Ready()).add(trial)
+            self._ready.setdefault(SegmentKey.of(trial), _Ready()).add(trial)
 
     def add_stacks(self, stacks: Iterable[Sequence[TrialRecord]]) -> None:
         """Add stacks to be trained as they are, before all others: a stack that failed, or its halves."""
@@ -161,7 +157,7 @@ class SegmentQueue:
             del self._ready[key]
         return self._segment(tuple(sorted(members, key=_member_order)))
 
-    def _urgency(self, key: StackKey) -> tuple[bool, float]:
+    def _urgency(self, key: SegmentKey) -> tuple[bool, float]:
         """Return the rank of a key: full stacks first, then those with the most work ahead of them."""
         ready = self._ready[key]
         per_epoch = self._costs.seconds_per_epoch(ready.first.configuration)
@@ -204,14 +200,9 @@ class SegmentQueue:
 
 def _stack_order(trial: TrialRecord) -> tuple[Any, ...]:
     """Return a sort key that keeps members of a budget together: the shortest would cut the segment of the others."""
-    return trial.budget, *_architecture(trial), trial.position
+    return trial.budget, network(trial.configuration), trial.position
 
 
 def _member_order(trial: TrialRecord) -> tuple[Any, ...]:
-    """Return a sort key: by architecture, and within each by the family of optimisers."""
-    return *_architecture(trial), trial.configuration.optimizer, trial.position
-
-
-def _architecture(trial: TrialRecord) -> tuple[Any, ...]:
-    c = trial.configuration
-    return c.encoding, c.activation, c.batch_norm
+    """Return a sort key that puts the members of a stack beside each other, and within it those of an optimiser."""
+    return network(trial.configuration), trial.configuration.optimizer, trial.position

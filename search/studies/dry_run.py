@@ -9,10 +9,8 @@ import numpy as np
 
 from results.record.records import StudySettings, TrialKey, TrialRecord
 from search.planning.data import Prepared
-from search.scheduling.coordinator import Coordinator
-from search.scheduling.cost_model import CostModel
-from search.scheduling.rungs import make_rungs
-from search.scheduling.segments import Segment, SegmentQueue
+from search.scheduling.building import build_coordinator, cost_model
+from search.scheduling.segments import Segment
 from spaces import Configuration
 from trainables.mlp import Architecture
 from trainables.segment_protocol import EpochMetrics, MemberResult, Trained
@@ -48,18 +46,9 @@ def estimate(
     workers: int,
 ) -> Estimate:
     """Simulate the sweep and return its costs; under ASHA even the epochs are an estimate, as they depend on scores."""
-    rungs = make_rungs(
-        settings.scheduler,
-        grace_period=settings.grace_period,
-        reduction_factor=settings.reduction_factor,
-        positions={trial.key: trial.position for trial in trials},
-        budgets={trial.key: trial.budget for trial in trials},
-    )
     features, input_sizes = prepared.features, prepared.input_sizes
-    costs = CostModel(len(features.y_train), input_sizes, len(features.genres), device=settings.device)
-    queue = SegmentQueue(rungs.levels, settings.stack_size, costs, workers=workers)
-    coordinator = Coordinator(trials, rungs, queue)
-    coordinator.start([], {})
+    costs = cost_model(settings, prepared)
+    coordinator, _ = build_coordinator(settings, trials, costs, workers=workers)
     quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
     running: list[tuple[float, str, Segment]] = []
     clock, segments, epochs, size = 0.0, 0, 0, 0.0

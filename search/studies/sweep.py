@@ -29,16 +29,10 @@ from search.cluster.placement import Places, Resources
 from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
 from search.planning.data import Prepared, data_facts, differences, prepare
-from search.planning.trials import (
-    check_epochs,
-    longest_budget,
-    space_differences,
-)
+from search.planning.trials import check_epochs, space_differences
+from search.scheduling.building import Make, Past, build_coordinator, cost_model
 from search.scheduling.coordinator import Coordinator, Outcome
-from search.scheduling.cost_model import CostModel
 from search.scheduling.listener import Listener
-from search.scheduling.rungs import Rungs, make_rungs
-from search.scheduling.segments import SegmentQueue
 from search.storage.snapshots import snapshots
 from search.studies.draft import Draft
 from search.studies.relocation import Sources, relocated, remember, way_to_moved_inputs
@@ -205,7 +199,7 @@ def _train_what_is_left(study: Study, prepared: Prepared, joined: Joining, liste
     from search.cluster.tune_bridge import commit
     from search.studies.recovery import clear_leftovers
 
-    coordinator, opening = _coordinator(study, prepared)
+    coordinator, opening = restored_coordinator(study, prepared)
     commit(study, opening)
     if coordinator.finished:
         return True
@@ -214,37 +208,19 @@ def _train_what_is_left(study: Study, prepared: Prepared, joined: Joining, liste
     return coordinator.finished and not interrupted
 
 
-def _coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome]:
-    settings, trials = study.settings, study.trials()
-    features = prepared.features
-    decisions = study.decisions()
-    rungs = make_rungs(
-        settings.scheduler,
-        grace_period=settings.grace_period,
-        reduction_factor=settings.reduction_factor,
-        positions={trial.key: trial.position for trial in trials},
-        budgets={trial.key: trial.budget for trial in trials},
-        earlier=decisions,
-        epochs=longest_budget(settings),
-    )
-    costs = CostModel(len(features.y_train), prepared.input_sizes, len(features.genres), device=settings.device)
-    queue = SegmentQueue(
-        rungs.levels,
-        settings.stack_size,
-        costs,
-        first_number=study.last_segment_number(),
-    )
-    coordinator = _coordinate(study, trials, rungs, queue)
-    scores = {level: study.scores(level) for level in rungs.levels}
-    return coordinator, coordinator.start(decisions, scores)
+def restored_coordinator(study: Study, prepared: Prepared) -> tuple[Coordinator, Outcome]:
+    """Return the coordinator of a study as its record has it, and what its start changes in the record."""
+    past = Past(decisions=study.decisions(), scores=study.scores, last_segment=study.last_segment_number())
+    costs = cost_model(study.settings, prepared)
+    return build_coordinator(study.settings, study.trials(), costs, past=past, make=_kind_of_coordinator(study))
 
 
-def _coordinate(study: Study, trials: list[TrialRecord], rungs: Rungs, queue: SegmentQueue) -> Coordinator:
+def _kind_of_coordinator(study: Study) -> Make:
     if study.settings.search != "optuna":
-        return Coordinator(trials, rungs, queue)
+        return Coordinator
     from search.suggestions.suggesting_coordinator import SuggestingCoordinator, restored_search
 
-    return SuggestingCoordinator(trials, rungs, queue, restored_search(study))
+    return partial(SuggestingCoordinator, search=restored_search(study))
 
 
 def _train(study: Study, prepared: Prepared, coordinator: Coordinator, joined: Joining, listener: Listener) -> bool:

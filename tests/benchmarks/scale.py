@@ -58,13 +58,10 @@ def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
     from search.cluster.environment import settle
     from search.cluster.placement import Slots
     from search.cluster.tune_bridge import SegmentSearcher, run_segments
-    from search.scheduling.coordinator import Coordinator
     from search.scheduling.cost_model import CostModel
-    from search.scheduling.rungs import NoRungs
-    from search.scheduling.segments import SegmentQueue
     from spaces import SearchSpace
     from tests.benchmarks.empty_segment import EmptySegment
-    from tests.support.simulated import create_study, trial
+    from tests.support.simulated import coordinator_for, create_study, trial
 
     settle()
     space = SearchSpace.from_toml(_SPACE)
@@ -74,10 +71,8 @@ def empty_segments(workers: int, segments: int, members: int = 32) -> Record:
     with tempfile.TemporaryDirectory() as folder:
         barrier = Path(folder) / "barrier"
         barrier.mkdir()
-        study = create_study(Path(folder) / "study", trials, scheduler="none", epochs=2)
-        queue = SegmentQueue((), members, CostModel(1000, {"standardised": 14}, 5))
-        coordinator = Coordinator(study.trials(), NoRungs(), queue)
-        coordinator.start([], {})
+        study = create_study(Path(folder) / "study", trials, scheduler="none", epochs=2, stack_size=members)
+        coordinator = coordinator_for(study, CostModel(1000, {"standardised": 14}, 5))
         searcher = SegmentSearcher(coordinator, study, lambda: Slots(workers, workers), clock)  # type: ignore[arg-type]
 
         def with_parameters(trainable: Any, **_: Any) -> Any:

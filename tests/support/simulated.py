@@ -14,10 +14,10 @@ from results.record.manifest import Manifest
 from results.record.records import Decision, State, StudySettings, TrialKey, TrialRecord
 from results.record.schema import METRICS
 from results.record.study import Study
+from search.scheduling.building import build_coordinator
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.cost_model import CostModel
-from search.scheduling.rungs import make_rungs
-from search.scheduling.segments import Segment, SegmentQueue
+from search.scheduling.segments import Segment
 from search.storage.snapshots import reserve
 from spaces import Configuration, load_space
 from spaces.hyperparameters import ENCODINGS
@@ -170,16 +170,15 @@ def simulate(
 ) -> History:
     """A whole sweep in memory."""
     trials = tuple(trials)
-    rungs = make_rungs(
-        scheduler,
+    settings = StudySettings(
+        data="synthetic",
+        scheduler=scheduler,
         grace_period=grace_period,
         reduction_factor=reduction_factor,
-        positions={t.key: t.position for t in trials},
-        budgets={t.key: t.budget for t in trials},
+        stack_size=stack_size,
     )
-    coordinator = Coordinator(
-        trials, rungs, SegmentQueue(rungs.levels, stack_size, CostModel(ROWS, dict.fromkeys(ENCODINGS, 14), 5))
-    )
+    costs = CostModel(ROWS, dict.fromkeys(ENCODINGS, 14), 5)
+    coordinator, opening = build_coordinator(settings, trials, costs)
     history = History({}, {t.key: [] for t in trials}, [], [])
 
     def take(outcome: Outcome) -> None:
@@ -187,7 +186,7 @@ def simulate(
             history.curves[row.key].append(row.epoch)
         history.decisions += outcome.decisions
 
-    take(coordinator.start([], {}))
+    take(opening)
     driver = Driver(coordinator, world, slots=slots, choose=choose, commit=take)
     driver.run()
     history.trials, history.segments = coordinator.trials, driver.trained
@@ -212,14 +211,19 @@ def create_study(directory: Path, rows: Iterable[TrialRecord], **settings: Any) 
     return Study.create(directory, manifest, rows)
 
 
+def coordinator_for(study: Study, costs: CostModel | None = None) -> Coordinator:
+    """A coordinator of a new study; without ``costs``, those of a hundred rows."""
+    return build_coordinator(study.settings, study.trials(), costs or CostModel(100, {"standardised": 3}, 2))[0]
+
+
 def train_in(study: Study, world: World, segments: int | None = None, **options: Any) -> None:
     """Go on with a study, as ``search.studies.sweep`` does, for so many segments; without a number, to its end."""
     from search.cluster.tune_bridge import commit
-    from search.studies.sweep import _coordinator
+    from search.studies.sweep import restored_coordinator
 
     features = SimpleNamespace(y_train=range(ROWS), names=range(14), genres=range(5))
     prepared = SimpleNamespace(features=features, input_sizes=dict.fromkeys(ENCODINGS, 14))
-    coordinator, opening = _coordinator(study, prepared)  # type: ignore[arg-type]
+    coordinator, opening = restored_coordinator(study, prepared)  # type: ignore[arg-type]
     commit(study, opening)
     Driver(
         coordinator,

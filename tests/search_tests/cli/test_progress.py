@@ -9,11 +9,8 @@ from results.record.records import CurveRow
 from results.record.schema import METRICS
 from search.cli.console import _Console
 from search.cli.progress import PlainProgress
-from search.scheduling.coordinator import Coordinator, Outcome
-from search.scheduling.cost_model import CostModel
-from search.scheduling.rungs import NoRungs
-from search.scheduling.segments import SegmentQueue
-from tests.support.simulated import create_study, paper_trials
+from search.scheduling.coordinator import Outcome
+from tests.support.simulated import coordinator_for, create_study, paper_trials
 
 
 class Clock:
@@ -26,8 +23,8 @@ class Clock:
 def test_ever_fewer_lines_that_count_on_from_the_record(tmp_path: Path) -> None:
     said, clock = io.StringIO(), Clock()
     told = PlainProgress(_Console(file=said, width=80), clock)
-    study = create_study(tmp_path / "s", paper_trials(4), scheduler="none", epochs=8)
-    coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 1, CostModel(100, {"standardised": 3}, 2)))
+    study = create_study(tmp_path / "s", paper_trials(4), scheduler="none", epochs=8, stack_size=1)
+    coordinator = coordinator_for(study)
     key = study.trials()[0].key
     told.started(study, 2)
     for second in range(1, 3601):

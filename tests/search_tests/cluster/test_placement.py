@@ -15,13 +15,11 @@ from data.errors import InputError, InputWarning
 from search import run_sweep
 from search.cluster.placement import Places, Resources, Slots, check_feasible, parse_resources, slots_here, slots_of
 from search.cluster.tune_bridge import SegmentSearcher
-from search.scheduling.coordinator import Coordinator
 from search.scheduling.cost_model import CostModel
 from search.scheduling.listener import Listener
-from search.scheduling.rungs import NoRungs
 from search.scheduling.segments import SegmentQueue
 from spaces import Configuration
-from tests.support.simulated import create_study, paper_trials, trial
+from tests.support.simulated import coordinator_for, create_study, paper_trials, trial
 from trainables.segment_protocol import Pause, to_json
 
 CPU = {"CPU": 1.0}
@@ -165,12 +163,9 @@ class TestSearcher:
         return [Slots(2, 2)]
 
     def make(self, tmp_path: Path, slots: list[Slots], configurations: int) -> tuple[SegmentSearcher, Told]:
-        study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8)
-        queue = SegmentQueue((), 1, CostModel(100, {"standardised": 3}, 2))
-        coordinator = Coordinator(study.trials(), NoRungs(), queue)
-        coordinator.start([], {})
+        study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8, stack_size=1)
         told = Told()
-        return SegmentSearcher(coordinator, study, lambda: slots[-1], told), told
+        return SegmentSearcher(coordinator_for(study), study, lambda: slots[-1], told), told
 
     def handed_out(self, searcher: SegmentSearcher, prefix: str) -> list[str]:
         """Segments and pauses until there is nothing for now."""
@@ -216,10 +211,7 @@ class TestSearcher:
     def test_stacks_are_sized_for_the_places_there_are(self, tmp_path: Path) -> None:
         def members(slots: list[Slots]) -> int:
             study = create_study(tmp_path / str(slots[0].wanted), paper_trials(64), scheduler="none", epochs=8)
-            coordinator = Coordinator(
-                study.trials(), NoRungs(), SegmentQueue((), None, CostModel(10**5, {"standardised": 14}, 5))
-            )
-            coordinator.start([], {})
+            coordinator = coordinator_for(study, CostModel(10**5, {"standardised": 14}, 5))
             suggestion = SegmentSearcher(coordinator, study, lambda: slots[0], Listener()).suggest("a")
             assert isinstance(suggestion, dict)
             return len(json.loads(suggestion["segment"])["members"])

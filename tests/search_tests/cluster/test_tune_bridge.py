@@ -18,14 +18,10 @@ from results.record.records import State
 from results.record.study import Study, StudyError
 from search.cluster.placement import Slots, trust_all
 from search.cluster.tune_bridge import SegmentSearcher
-from search.scheduling.coordinator import Coordinator
-from search.scheduling.cost_model import CostModel
 from search.scheduling.failures import WORKER_DIED, kind_of, reason_of
 from search.scheduling.listener import Listener
-from search.scheduling.rungs import NoRungs
-from search.scheduling.segments import SegmentQueue
 from search.studies.promotion import promote
-from tests.support.simulated import World, create_study, paper_trials
+from tests.support.simulated import World, coordinator_for, create_study, paper_trials
 from trainables.segment_protocol import (
     Failed,
     FailureKind,
@@ -40,9 +36,8 @@ from trainables.sweep_trainable import SegmentTrainable, _failure_kind
 
 
 def _searcher(tmp_path: Path, configurations: int, trust: Callable[[str], bool] = trust_all) -> SegmentSearcher:
-    study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8)
-    coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 1, CostModel(100, {"standardised": 3}, 2)))
-    coordinator.start([], {})
+    study = create_study(tmp_path / "s", paper_trials(configurations), scheduler="none", epochs=8, stack_size=1)
+    coordinator = coordinator_for(study)
     return SegmentSearcher(coordinator, study, lambda: Slots(2, 2), Listener(), trust)
 
 

@@ -14,16 +14,13 @@ from rich.console import Console
 
 from results.record.records import StudySettings
 from search.planning.trials import foreseen_trials
-from search.scheduling.coordinator import Coordinator
 from search.scheduling.cost_model import CostModel
-from search.scheduling.rungs import NoRungs
-from search.scheduling.segments import SegmentQueue
 from search.studies.dry_run import SECONDS_PER_SEGMENT, estimate
 from spaces import load_space
 from tests.benchmarks.empty_segment import report
 from tests.benchmarks.scale import print_tables
 from tests.benchmarks.scale_model import Measured, Search, predict
-from tests.support.simulated import create_study, paper_trials
+from tests.support.simulated import coordinator_for, create_study, paper_trials
 
 MEASURED = Measured(
     start=9.0,
@@ -84,9 +81,8 @@ def test_the_model_has_as_many_segments_as_the_dry_run(scheduler: str, workers: 
 
 
 def test_empty_segments_are_taken_as_real_ones(tmp_path: Path) -> None:
-    study = create_study(tmp_path / "s", paper_trials(8), scheduler="none", epochs=8)
-    coordinator = Coordinator(study.trials(), NoRungs(), SegmentQueue((), 4, CostModel(10, {"standardised": 3}, 2)))
-    coordinator.start([], {})
+    study = create_study(tmp_path / "s", paper_trials(8), scheduler="none", epochs=8, stack_size=4)
+    coordinator = coordinator_for(study)
     while (segment := coordinator.next_segment()) is not None:
         coordinator.complete(segment, report(segment.task))
     assert coordinator.finished

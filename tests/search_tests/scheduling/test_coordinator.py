@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from results.record.records import State, TrialKey, TrialRecord
 from results.record.study import Study
 from search.scheduling.rungs import ladder
-from search.scheduling.segments import StackKey
+from search.scheduling.segments import SegmentKey
 from tests.support.examples import examples
 from tests.support.simulated import (
     History,
@@ -51,7 +51,7 @@ def check_partition(history: History, trials: tuple[TrialRecord, ...], stack_siz
         assert len(set(segment.keys)) == len(segment.keys)
         members = [by_key[key] for key in segment.keys]
         assert [m.configuration for m in members] == list(segment.configurations)
-        assert len({(*vars(StackKey.of(m)).values(),) for m in members}) == 1
+        assert len({(*vars(SegmentKey.of(m)).values(),) for m in members}) == 1
         assert {done[key] for key in segment.keys} == {segment.first_epoch - 1}
         assert segment.first_epoch <= segment.last_epoch <= min(m.budget for m in members)
         assert not [rung for rung in rungs if segment.first_epoch <= rung < segment.last_epoch]
@@ -117,7 +117,7 @@ def _check_ending(world: World, key: TrialKey, state: State, epoch: int) -> None
 class TestFailures:
     def test_the_failing_member_is_found_by_halving_its_stack_and_the_rest_finish(self) -> None:
         trials = paper_trials(192)
-        stack = [t for t in trials if StackKey.of(t) == StackKey.of(trials[0])]
+        stack = [t for t in trials if SegmentKey.of(t) == SegmentKey.of(trials[0])]
         bad = stack[5].key
         history = simulate(trials, World(failing={bad: 3}), stack_size=16)
         failed = {key for key, t in history.trials.items() if t.state is not State.FINISHED}

@@ -21,7 +21,7 @@ from results.record.records import State, StudySettings, TrialKey, TrialRecord
 from results.record.study import Study
 from search.cli.status import study_summary, summary_lines
 from search.planning.trials import foreseen_trials, longest_budget, pending_trials, schedule_warning
-from search.scheduling.segments import StackKey
+from search.scheduling.segments import SegmentKey
 from search.suggestions.optuna_search import GROUP, OptunaSearch, Told, judged
 from search.suggestions.suggesting_coordinator import restored_search
 from spaces import Choice, Configuration, SearchSpace, Uniform, load_space
@@ -105,7 +105,7 @@ class TestSuggestions:
         search = OptunaSearch(StudySettings(data="synthetic", **asked(space)))
         group = search.suggest(slots=2)
         assert len(group) == GROUP
-        assert len({StackKey.of(trial) for trial in group}) == 1
+        assert len({SegmentKey.of(trial) for trial in group}) == 1
         assert len({trial.key for trial in group}) == GROUP
 
     def test_groups_are_smaller_where_workers_would_wait(self) -> None:
