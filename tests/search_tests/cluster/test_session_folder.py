@@ -210,6 +210,7 @@ def test_what_a_killed_command_has_left_is_listed_and_deleted_by_the_next(short:
     assert len(list(short.iterdir())) == 2, "those of a living process and of another machine stay"
 
 
+@pytest.mark.slow
 def test_a_real_ray_with_a_long_tmpdir_leaves_nothing(tmp_path: Path) -> None:
     """Nor does it go to Ray's usual folder; after SIGKILL the next command clears up."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"TMPDIR": str(long(tmp_path))}

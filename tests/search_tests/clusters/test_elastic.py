@@ -1,6 +1,6 @@
 """Clusters of several nodes on this machine, which join, leave and die while a sweep trains.
 
-One node is killed in the middle by default; the rest runs with ``-m faults``.
+One node is killed in the middle with ``-m slow``; the rest runs with ``-m faults``.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def check_done(command: Command, study: Path, sweep: Sweep) -> None:
     check_same(study, sweep(**HALVING, stack_size=16))
 
 
+@pytest.mark.slow
 def test_a_node_dies_and_the_other_trains_on(
     cluster: Cluster, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
 ) -> None:
