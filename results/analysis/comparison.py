@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
+from results.analysis.spending import Clock
 from results.record.records import State, StudySettings
 from results.record.study import Study
 from spaces import SearchSpace
 
 NEAR = 0.99
 """Share of the exhaustive best that counts as near to it."""
-_AWAY = 60.0
-"""Seconds without any segment after which training counts as paused: the time until a study resumes is left out."""
 _NO_ARM = ("seed", "stack_size", "device", "storage", "stages")
 """Settings in which the studies of one arm may differ."""
 
@@ -152,10 +151,10 @@ def _progress(study: Study) -> pd.DataFrame:
     trained = [segment for segment in study.segments() if segment.error is None]
     segments = sorted(trained, key=lambda segment: (segment.ended, segment.segment_id))
     found: dict[str, list[float]] = {"epochs": [], "seconds": [], "best": []}
-    clocks = _training_seconds([(segment.started, segment.ended) for segment in segments])
+    clock = Clock.of((segment.started, segment.ended) for segment in segments)
     reached: dict[str, dict[int, float]] = defaultdict(dict)
     epochs, best = 0, float("nan")
-    for clock, segment in zip(clocks, segments, strict=True):
+    for segment in segments:
         for key in segment.keys:
             curve = curves.get(key, {})
             scores = [curve[epoch] for epoch in range(segment.first_epoch, segment.last_epoch + 1) if epoch in curve]
@@ -165,21 +164,9 @@ def _progress(study: Study) -> pd.DataFrame:
                 own[key.seed] = max(score, own.get(key.seed, score))
             if len(own) == study.settings.repeats:
                 best = float(np.fmax(best, fmean(own.values())))
-        for name, value in zip(found, (epochs, clock, best), strict=True):
+        for name, value in zip(found, (epochs, clock.at(segment.ended), best), strict=True):
             found[name].append(value)
     return pd.DataFrame(found)
-
-
-def _training_seconds(segments: Iterable[tuple[float, float]]) -> list[float]:
-    """Return when each segment ended, on a clock that starts with the first segment and stops while nothing trains."""
-    spans = list(segments)
-    away, until = [], float("inf")
-    for began, ended in sorted(spans):
-        if began - until > _AWAY:
-            away.append((until, began))
-        until = ended if until == float("inf") else max(until, ended)
-    begin = min((began for began, _ in spans), default=0.0)
-    return [ended - begin - sum(to - since for since, to in away if to <= ended) for _, ended in spans]
 
 
 def _arm(settings: StudySettings) -> dict[str, Any]:

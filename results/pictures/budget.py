@@ -57,4 +57,6 @@ def draw_budget_correlation(found: BudgetCorrelation) -> go.Figure:
         figure.update_layout(height=400, margin={"b": 100})
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title=f"agreement with epoch {found.last}", secondary_y=False)
-    return figure.update_yaxes(title="configurations", rangemode="tozero", showgrid=False, secondary_y=True)
+    return figure.update_yaxes(
+        title="configurations", rangemode="tozero", tickmode="auto", showgrid=False, secondary_y=True
+    )

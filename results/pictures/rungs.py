@@ -53,4 +53,4 @@ def draw_rungs(ladder: RungLadder) -> go.Figure:
     styled(figure).update_layout(barmode="stack")
     figure.update_xaxes(title="rung", type="category")
     figure.update_yaxes(title="configurations", secondary_y=False)
-    return figure.update_yaxes(title="cutoff (validation accuracy)", showgrid=False, secondary_y=True)
+    return figure.update_yaxes(title="cutoff (validation accuracy)", tickmode="auto", showgrid=False, secondary_y=True)
