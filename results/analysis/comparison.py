@@ -129,7 +129,7 @@ class _Read:
         if progress["best"].isna().all():
             raise InputError(f"{name} has no score yet: there is nothing to compare")
         settings, complete = study.settings, all(state.is_final for state in states)
-        rows = [study.manifest.data.get("fingerprint"), settings.repeats, settings.epochs, settings.seed]
+        rows = [study.manifest.data.fingerprint, settings.repeats, settings.epochs, settings.seed]
         return cls(
             study=name,
             seed=settings.seed,

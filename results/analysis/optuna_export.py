@@ -141,7 +141,7 @@ def export_to_optuna(directory: str | Path, path: Path) -> int:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with Study.open(directory) as study:
         trials = optuna_trials(study)
-        facts = {"data": study.manifest.data["source"], "settings": json.loads(study.settings.to_json())}
+        facts = {"data": study.manifest.data.source, "settings": json.loads(study.settings.to_json())}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_storage(draft, Path(directory).resolve().name, trials, facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import InputError
+from results.record.manifest import DataFacts
 from results.record.records import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
 from results.record.study import Study
 from results.tables.parameters import plain_value, space_of, weight_count
@@ -37,8 +37,7 @@ class StudyRows:
 
     study: str
     settings: StudySettings
-    data: Mapping[str, Any]
-    """Description of the rows, as in the manifest."""
+    data: DataFacts
     space: SearchSpace
     trials: tuple[TrialRecord, ...]
     accuracy: np.ndarray

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data.errors import InputError
+from results.record.manifest import DataFacts
 from results.record.records import StudySettings, TrialRecord
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
@@ -26,7 +27,7 @@ class Recorded:
 
     directory: Path
     settings: StudySettings
-    data: Mapping[str, Any]
+    data: DataFacts
     stages: pd.DataFrame
     scores: pd.DataFrame
     curves: pd.DataFrame
@@ -98,14 +99,14 @@ def _data(study: Recorded) -> dict[str, Any]:
     """Return the facts of a study's data that must agree; ``None`` stands for one that is not known or not read."""
     data = study.data
     return {
-        "data": PurePath(str(data.get("source"))).name,
-        "synthetic": data.get("synthetic"),
-        "rows": data.get("rows"),
-        "genres": data.get("genres"),
+        "data": PurePath(data.source).name,
+        "synthetic": data.synthetic,
+        "rows": data.rows,
+        "genres": list(data.genres),
         "mapping": study.settings.mapping or "none",
         "holdout": study.settings.holdout,
-        "text model": data.get("text_model"),
-        "transfer data": data.get("transfer_fingerprint"),
+        "text model": data.text_model,
+        "transfer data": data.transfer_fingerprint,
     }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from results.record.manifest import DataFacts
 from results.record.schema import METRICS
 from results.record.study import Study
 from results.tables.parameters import weight_count
@@ -85,7 +85,7 @@ def ranked(trials: pd.DataFrame) -> pd.DataFrame:
     return by_mean.sort_values(list(order), ascending=list(order.values()), kind="stable").drop(columns="mean")
 
 
-def _parameters(text: str, data: Mapping[str, Any]) -> dict[str, object]:
+def _parameters(text: str, data: DataFacts) -> dict[str, object]:
     configuration = Configuration.from_json(text)
     values = {name: getattr(configuration, name) for name in HYPERPARAMETERS if name != "epochs"}
     hidden_layers = "-".join(str(width) for width in configuration.hidden_layers)

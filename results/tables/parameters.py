@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from typing import Any
 
+from results.record.manifest import DataFacts
 from results.record.study import Study
 from spaces import Configuration, SearchSpace
 
@@ -20,8 +20,7 @@ def plain_value(value: Any) -> Any:
     return "-".join(str(item) for item in value) if isinstance(value, tuple) else value
 
 
-def weight_count(configuration: Configuration, data: Mapping[str, Any]) -> float:
-    """Return the number of weights of a network on these data, which are described as in the manifest."""
-    inputs = data.get("input_sizes", {}).get(configuration.encoding, len(data["inputs"]))
-    widths = (inputs, *configuration.hidden_layers, len(data["genres"]))
+def weight_count(configuration: Configuration, data: DataFacts) -> float:
+    """Return the number of weights of a configuration's network on the data of a study."""
+    widths = (data.inputs_under(configuration.encoding), *configuration.hidden_layers, len(data.genres))
     return float(sum(a * b for a, b in itertools.pairwise(widths)))

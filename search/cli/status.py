@@ -46,7 +46,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
         trials, settings = study.trials(), study.settings
         frame, answered, ran_out = load_trials(study), len(study.answered), study.ran_out
         incumbent, driver = study.incumbent, study.driver
-        source = study.moved.get("data") or study.manifest.data["source"]
+        source = study.moved.get("data") or study.manifest.data.source
         waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
         waiting = waiting and not ran_out
     best = top_trials(frame, 1).dropna(subset=["val_accuracy"])

@@ -15,6 +15,7 @@ from data.tables.genres import a_few, least_rows, rare_genres
 from data.tables.tracks import Tracks, genre_called, hold_out_genre, join_tracks, load_tracks
 from data.titles.embeddings import Encoder, check_text_model
 from data.titles.text_model import TextModel, find_text_model
+from results.record.manifest import DataFacts
 from results.record.records import StudySettings
 from spaces import SearchSpace
 from trainables.baselines import FOLDS
@@ -174,43 +175,45 @@ def _check_batch(tracks: Tracks, split: Split) -> None:
         )
 
 
-def data_facts(prepared: Prepared) -> dict[str, object]:
+def data_facts(prepared: Prepared) -> DataFacts:
     """Return the facts about the data that the manifest records."""
     tracks, features = prepared.tracks, prepared.features
-    return {
-        "source": tracks.source,
-        "synthetic": tracks.synthetic,
-        "fingerprint": features.fingerprint,
-        "transfer_genres": _transfer_genres(prepared),
-        "transfer_fingerprint": prepared.transfer_tracks.fingerprint if prepared.transfer_tracks else None,
-        "text_model": prepared.text_model.sha256 if prepared.text_model else None,
-        "rows": len(tracks),
-        "training_rows": len(features.y_train),
-        "validation_rows": len(features.y_val),
-        "holdout_rows": len(features.y_holdout),
-        "inputs": list(features.names),
-        "input_sizes": dict(prepared.input_sizes),
-        "genres": list(features.genres),
-        "warnings": list(tracks.warnings),
-    }
+    return DataFacts(
+        source=tracks.source,
+        synthetic=tracks.synthetic,
+        fingerprint=features.fingerprint,
+        transfer_genres=_transfer_genres(prepared),
+        transfer_fingerprint=prepared.transfer_tracks.fingerprint if prepared.transfer_tracks else None,
+        text_model=prepared.text_model.sha256 if prepared.text_model else None,
+        rows=len(tracks),
+        training_rows=len(features.y_train),
+        validation_rows=len(features.y_val),
+        holdout_rows=len(features.y_holdout),
+        inputs=tuple(features.names),
+        input_sizes=dict(prepared.input_sizes),
+        genres=tuple(features.genres),
+        warnings=tuple(tracks.warnings),
+    )
 
 
-def _transfer_genres(prepared: Prepared) -> list[str]:
+def _transfer_genres(prepared: Prepared) -> tuple[str, ...]:
     """Return the genres that only the transfer stage sees."""
     held = prepared.transfer_tracks
-    return sorted(set(held.genre_names) - set(prepared.tracks.genre_names)) if held is not None else []
+    return tuple(sorted(set(held.genre_names) - set(prepared.tracks.genre_names))) if held is not None else ()
 
 
 _IDENTITY = ("fingerprint", "transfer_fingerprint", "text_model", "rows", "inputs", "genres")
 """Facts that must be the same for a study to go on; the rest is for people."""
 
 
-def differences(recorded: dict[str, object], found: dict[str, object]) -> list[str]:
-    """Return a sentence for each field in which two sets of facts differ; those not in ``found`` are not compared."""
+def differences(recorded: DataFacts, found: DataFacts) -> list[str]:
+    """Return a sentence for each fact in which the data differs from the recorded; absent facts are not compared."""
+    compared = [name for name in _IDENTITY if name not in recorded.absent | found.absent]
+    before, now = vars(recorded), vars(found)
     return [
-        f"{name}: the study has {_short(recorded.get(name))}, now it is {_short(value)}"
-        for name, value in found.items()
-        if name in _IDENTITY and recorded.get(name, value) != value
+        f"{name}: the study has {_short(before[name])}, now it is {_short(now[name])}"
+        for name in compared
+        if before[name] != now[name]
     ]
 
 

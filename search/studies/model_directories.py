@@ -50,8 +50,8 @@ def write_model(
             "study": study.directory.name,
             **provenance,
             "held_genres": [genre for genre in held_genres(study) if genre not in features.genres],
-            "data": study.manifest.data["source"],
-            "synthetic": study.manifest.data["synthetic"],
+            "data": study.manifest.data.source,
+            "synthetic": study.manifest.data.synthetic,
             "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
         },
     )
@@ -61,9 +61,9 @@ def write_model(
 def held_genres(study: Study) -> list[str]:
     """Return the genres that a study keeps for its transfer stage; an older one records only its settings."""
     data, held = study.manifest.data, study.settings.held_genre
-    if "transfer_genres" in data:
-        return [str(genre) for genre in data["transfer_genres"]]
-    return [held] if held and data.get("transfer_fingerprint") else []
+    if data.transfer_genres is not None:
+        return list(data.transfer_genres)
+    return [held] if held and data.transfer_fingerprint else []
 
 
 def four_scores(metrics: Mapping[str, Any]) -> dict[str, float]:

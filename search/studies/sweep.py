@@ -135,7 +135,7 @@ def reopened(
         settings = relocated(study, sources)
         with way_to_moved_inputs(study, sources):
             prepared = prepare(settings)
-        differing = differences(dict(study.manifest.data), data_facts(prepared))
+        differing = differences(study.manifest.data, data_facts(prepared))
         differing += space_differences(study.settings, study.trials())
         if differing:
             listed = "\n".join(f"  - {difference}" for difference in differing)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from data.storage import join
-from results.record.manifest import Manifest
+from results.record.manifest import DataFacts, Manifest
 from results.record.records import Decision, State, StudySettings, TrialKey, TrialRecord
 from results.record.schema import METRICS
 from results.record.study import Study
@@ -197,13 +197,7 @@ def create_study(directory: Path, rows: Iterable[TrialRecord], **settings: Any) 
     """A study of made-up data."""
     manifest = Manifest(
         settings=StudySettings(data="synthetic", **settings),
-        data={
-            "source": "made up",
-            "synthetic": True,
-            "fingerprint": "f",
-            "inputs": ["tempo"],
-            "genres": ["pop", "rock"],
-        },
+        data=DataFacts(source="made up", synthetic=True, fingerprint="f", inputs=("tempo",), genres=("pop", "rock")),
         versions={"genresweep": "0"},
         semantics=SEMANTICS_VERSION,
         created="2026-01-01T00:00:00+00:00",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from results.record.facts import Fact
+from results.record.manifest import DataFacts
 from results.record.records import StageSettings
 from results.record.schema import METRICS, SCORES
 from results.record.stage_records import StageRecord, commit_stage
@@ -39,7 +40,7 @@ def staged(
     """A study with scores (stage, variant, validation, held out or None) and accuracies by stage, variant and seed."""
     base, space = manifest(), load_space("paper").to_toml()
     asked = replace(base.settings, **{"space": space, "stages": StageSettings(), **settings})
-    about = replace(base, settings=asked, data={**base.data, **DATA, **(data or {})})
+    about = replace(base, settings=asked, data=DataFacts.from_mapping({**base.data.to_json(), **DATA, **(data or {})}))
     records: dict[str, StageRecord] = {}
     for stage, variant, validation, held_out in scores:
         record = records.setdefault(stage, StageRecord(stage))

@@ -33,7 +33,7 @@ def write(
         for trial in some_trials(2)
         for repeat in range(asked.repeats)
     ]
-    about = replace(base, settings=asked, data={**base.data, "fingerprint": fingerprint})
+    about = replace(base, settings=asked, data=replace(base.data, fingerprint=fingerprint))
     with Study.create(directory, about, trials) as study, study.transaction():
         for number, (member, first, accuracies, began, seconds) in enumerate(segments, start=1):
             key = trials[member].key

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from data.errors import InputError
-from results.record.manifest import Manifest
+from results.record.manifest import DataFacts, Manifest
 from results.record.records import (
     CheckpointRef,
     CurveRow,
@@ -46,7 +46,9 @@ def some_trials(count: int = 3) -> tuple[TrialRecord, ...]:
 def manifest() -> Manifest:
     return Manifest(
         settings=StudySettings(data="synthetic", space='name = "s"\n', epochs=4),
-        data={"source": "made up", "synthetic": True, "inputs": ["tempo"], "genres": ["pop", "rock"]},
+        data=DataFacts.from_mapping(
+            {"source": "made up", "synthetic": True, "inputs": ["tempo"], "genres": ["pop", "rock"]}
+        ),
         versions={"genresweep": "0"},
         semantics=1,
         created="2026-01-01T00:00:00+00:00",

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from results.record.manifest import DataFacts
 from results.record.records import StageSettings, StudySettings
 from search.studies.model_directories import held_genres
+
+ALWAYS = {"source": "t.csv", "synthetic": False, "inputs": ["tempo"], "genres": ["pop"]}
 
 
 @pytest.mark.parametrize(
@@ -25,5 +28,7 @@ from search.studies.model_directories import held_genres
 def test_as_the_manifest_says_and_for_older_studies_as_they_did(
     data: dict[str, Any], settings: StudySettings, held: list[str]
 ) -> None:
-    study: Any = SimpleNamespace(manifest=SimpleNamespace(data=data), settings=settings)
+    study: Any = SimpleNamespace(
+        manifest=SimpleNamespace(data=DataFacts.from_mapping({**ALWAYS, **data})), settings=settings
+    )
     assert held_genres(study) == held
