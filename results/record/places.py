@@ -47,6 +47,16 @@ def driver_name() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
+def driver_lives(directory: Path, driver: str) -> bool | None:
+    """Return True where the named driver of a study still runs, False where it is gone, ``None`` where none can tell.
+
+    Only the driver's own machine can tell, by the study's lock.
+    """
+    if not driver:
+        return False
+    return _is_held(directory) if driver.endswith(f" on {socket.gethostname()}") else None
+
+
 def _is_held(directory: Path) -> bool:
     try:
         free = lock(directory)

@@ -115,6 +115,17 @@ class RecordReader:
         with self.reading():
             return [segment_of(row) for row in self._connection.execute("SELECT * FROM segments ORDER BY segment_id")]
 
+    def newest_segments(self, count: int) -> list[SegmentRecord]:
+        """Return the ``count`` segments of the highest numbers, without those that failed, the highest first."""
+        query = "SELECT * FROM segments WHERE error IS NULL ORDER BY segment_id DESC LIMIT ?"
+        with self.reading():
+            return [segment_of(row) for row in self._connection.execute(query, (count,))]
+
+    def rung_counts(self) -> list[tuple[int, int, int]]:
+        """Return for each rung, lowest first, its epoch, the configurations that it judged, and those it let go on."""
+        rows = self._table("SELECT epoch, count(*), sum(promoted) FROM decisions GROUP BY epoch ORDER BY epoch").rows
+        return [(epoch, judged, promoted) for epoch, judged, promoted in rows]
+
     def checkpoints_recorded(self) -> set[str]:
         """Return the file names of the checkpoints of all segments."""
         rows = self._table("SELECT checkpoint FROM segments WHERE checkpoint IS NOT NULL").rows
@@ -144,6 +155,19 @@ class RecordReader:
         with self.reading():
             (found,) = self._connection.execute("SELECT max(val_accuracy) FROM curves").fetchone()
             return float("nan") if found is None else float(found)
+
+    def best_epoch(self) -> tuple[TrialKey, int, float] | None:
+        """Return the configuration, epoch and validation accuracy of the best epoch so far; ``None`` before the first.
+
+        Of equals it is the earlier epoch, then the earlier configuration.
+        """
+        rows = self._table(
+            "SELECT c.config_id, c.seed, c.epoch, c.val_accuracy FROM curves AS c "
+            "JOIN trials AS t ON t.config_id = c.config_id AND t.seed = c.seed "
+            "WHERE c.val_accuracy = (SELECT max(val_accuracy) FROM curves) "
+            "ORDER BY c.epoch, t.position, c.seed LIMIT 1"
+        ).rows
+        return next(((TrialKey(str(i), int(seed)), int(epoch), float(best)) for i, seed, epoch, best in rows), None)
 
     def trial_table(self) -> Table:
         """Return the configurations in the order of the search space, the hyperparameters as JSON.

@@ -20,6 +20,7 @@ from data.errors import FailureError, InputError, InputWarning
 from data.files import user_path
 from search.cli import compare, train, view
 from search.cli.console import ERR, OUT, NobodyReadsError, settle_streams, writing_results
+from search.cli.progress import watch
 from search.cluster.environment import collect_rarely, settle
 
 _WIDTH, _LINES, _FEWEST = 800, 24, 8
@@ -82,6 +83,7 @@ for command in (
     train.sweep,
     train.resume,
     view.status,
+    watch.watch,
     view.trials,
     view.describe,
     view.predict,

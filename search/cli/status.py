@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data.errors import InputError, command
+from results.record.records import TrialKey
 from results.record.study import Study
+from results.rendering.sparklines import marks_for, sparklines
 from results.tables.frames import load_trials, ranked
 from search.scheduling.untrainable import WAY_OUT, why_untrainable
 
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
 def top_trials(trials: pd.DataFrame, count: int | None) -> pd.DataFrame:
     """Return the best trials, or all, best first."""
     return ranked(trials) if count is None else ranked(trials).head(count)
+
+
+def sparklines_of(study: Path, trials: pd.DataFrame) -> list[str]:
+    """Return the learning curve of each trial as a few letters that standard output can write, on one scale."""
+    with Study.open(study) as opened:
+        accuracies = opened.accuracies()
+    keys = [TrialKey(*key) for key in zip(trials["config_id"], trials["seed"], strict=True)]
+    return sparklines([accuracies.get(key, {}) for key in keys], marks_for(getattr(sys.stdout, "encoding", None)))
 
 
 def agreement_line(agreement: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -77,14 +77,20 @@ _MEANS = {
     **{"scored": "scored", "mean": "mean", "spread": "spread", "lowest": "low", "highest": "high"},
     **{"mean_rank": "rank", "rank_spread": "± rank"},
 }
-_ALWAYS = {"config_id", "val_accuracy", *_MEANS} - {"scored"}
+_CURVE = "curve"
+_ALWAYS = {"config_id", "val_accuracy", _CURVE, *_MEANS} - {"scored"}
 _TOGETHER = "hyperparameters"
 _PLENTY = Console(width=10_000)
 
 
-def trials_table(trials: pd.DataFrame, title: str, width: int) -> Table:
-    """Return ``results.load_trials`` as a table of ``width`` letters; ``best`` is the epoch of the best accuracy."""
-    return _table(trials, _OUTCOMES, title, width)
+def trials_table(trials: pd.DataFrame, title: str, width: int, curves: Sequence[str] | None = None) -> Table:
+    """Return ``results.load_trials`` as a table of ``width`` letters; ``best`` is the epoch of the best accuracy.
+
+    ``curves`` are the sparklines of its rows, left out where the width does not suffice.
+    """
+    if curves is None or not any(curves):
+        return _table(trials, _OUTCOMES, title, width)
+    return _table(trials.assign(curve=curves), {**_OUTCOMES, _CURVE: _CURVE}, title, width)
 
 
 def repeats_table(repeats: pd.DataFrame, title: str, width: int) -> Table:
@@ -107,6 +113,8 @@ def _table(frame: pd.DataFrame, outcomes: dict[str, str], title: str, width: int
     table = _drawn(columns, right, title, caption)
     if _PLENTY.measure(table).maximum <= width:
         return table
+    if columns.pop(_CURVE, None) is not None:
+        return _table(frame, {name: heading for name, heading in outcomes.items() if name != _CURVE}, title, width)
     own = {headings[name]: columns.pop(headings[name]) for name in shown if name in _HYPERPARAMETERS}
     if not own:
         return table

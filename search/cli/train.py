@@ -284,7 +284,8 @@ def _warn_of_schedules(space: str, epochs: int) -> None:
 
 
 def _listener(quiet: bool) -> Any:
-    from search.cli.progress import LiveProgress, PlainProgress
+    from search.cli.progress.live import LiveProgress
+    from search.cli.progress.plain import PlainProgress
     from search.scheduling.listener import Listener
 
     if quiet:

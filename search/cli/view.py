@@ -61,7 +61,7 @@ def trials(
     from results.rendering.exports import write_table
     from results.tables.frames import load_curves, load_trials
     from results.tables.repeats import load_repeats, seed_agreement
-    from search.cli.status import agreement_line, top_trials
+    from search.cli.status import agreement_line, sparklines_of, top_trials
     from search.cli.tables import repeats_table, trials_table
 
     if curves and repeats:
@@ -81,7 +81,7 @@ def trials(
         if not agreement.empty:
             OUT.print(agreement_line(agreement), highlight=False)
     else:
-        OUT.print(trials_table(chosen, str(study), OUT.width))
+        OUT.print(trials_table(chosen, str(study), OUT.width, sparklines_of(study, chosen)))
 
 
 def describe(

@@ -25,18 +25,40 @@ _LOOK_SECONDS = 1.0
 """Seconds between two looks at the places, which may have become more."""
 
 
-def map_remote(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places) -> list[Any]:
-    """Return the results of many calls in their order, each in a segment's place; raise the first failure as it is."""
-    found = dict(_as_they_end(function, calls, places))
+OnDone = Callable[[int, int], None]
+"""A function that is told how many pieces of work are done, and how many there are."""
+
+
+def map_remote(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places, on_done: OnDone = lambda *_: None
+) -> list[Any]:
+    """Return the results of many calls in their order, each in a segment's place; raise the first failure as it is.
+
+    ``on_done`` is told after each call how many are done.
+    """
+    found = {}
+    on_done(0, len(calls))
+    for number, result in _as_they_end(function, calls, places):
+        found[number] = result
+        on_done(len(found), len(calls))
     return [found[number] for number in range(len(calls))]
 
 
-def remote_encoder(places: Places) -> Encoder:
-    """Return an ``Encoder`` of ``data.titles.embeddings`` that spreads the shards over these places."""
+def remote_encoder(places: Places, on_done: OnDone = lambda *_: None) -> Encoder:
+    """Return an ``Encoder`` of ``data.titles.embeddings`` that spreads the shards over these places.
+
+    ``on_done`` is told after each shard how many titles are encoded.
+    """
 
     def encode_remotely(shards: list[list[str]], folder: Path) -> Iterator[tuple[int, np.ndarray]]:
         sha256 = model_hash(folder)
-        return _as_they_end(_encode_shard, [(shard, folder, sha256) for shard in shards], places.on_cpus())
+        done, total = 0, sum(map(len, shards))
+        on_done(done, total)
+        calls = [(shard, folder, sha256) for shard in shards]
+        for number, rows in _as_they_end(_encode_shard, calls, places.on_cpus()):
+            done += len(rows)
+            on_done(done, total)
+            yield number, rows
 
     return encode_remotely
 

@@ -100,6 +100,7 @@ class SegmentSearcher(Searcher):
         fresh = self._coordinator.replenish(self._slots.wanted)
         if fresh.facts:
             commit(self._study, fresh)
+            self._show(self._listener.suggested, self._coordinator, fresh)
         segment = self._coordinator.next_segment()
         if segment is not None:
             self._study.mark_running(segment.keys)

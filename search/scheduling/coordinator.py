@@ -83,6 +83,11 @@ class Coordinator:
         """Configurations that have ended."""
         return sum(count for state, count in self.states.items() if state.is_final)
 
+    @property
+    def to_come(self) -> int:
+        """Configurations that are yet to be suggested, each seed counted: here all are known beforehand."""
+        return 0
+
     def add(self, trials: Sequence[TrialRecord]) -> None:
         """Take up new configurations; they are ready at once."""
         self.trials |= {trial.key: trial for trial in trials}

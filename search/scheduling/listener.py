@@ -10,11 +10,17 @@ from search.scheduling.coordinator import Coordinator, Outcome
 class Listener:
     """Callbacks for a study's progress; these do nothing."""
 
+    def waiting(self, what: str) -> None:
+        """Note what the command does before it can train, such as reading the tracks."""
+
     def started(self, study: Study, slots: int) -> None:
         """Note that Ray is up and the first segments are about to be handed out."""
 
     def resized(self, slots: int) -> None:
         """Note that nodes have joined the cluster or left it."""
+
+    def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        """Note that configurations that a search has suggested have been committed."""
 
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """Note that a segment has been committed."""
@@ -24,6 +30,9 @@ class Listener:
 
     def stage(self, name: str) -> None:
         """Note that a stage begins."""
+
+    def stage_progress(self, done: int, total: int, what: str) -> None:
+        """Note that so many of a stage's pieces of work are done; ``what`` names them, such as ``titles``."""
 
     def stage_done(self, record: StageRecord) -> None:
         """Note that a stage has been committed."""

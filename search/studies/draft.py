@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from search.cluster.placement import Places
 from search.cluster.storage_check import check_reach
 from search.planning.data import Prepared, Tables, as_spelt, data_facts, prepare, tables_of
 from search.planning.trials import absolute, check_batches, pending_trials
+from search.scheduling.listener import Listener
 from search.storage.snapshots import check_vacant, release, reserve
 from spaces import SearchSpace, load_space
 from trainables import SEMANTICS_VERSION
@@ -62,16 +64,17 @@ class Draft:
             check_vacant(asked.storage)
         return draft
 
-    def prepare(self, places: Places | None = None) -> Prepared:
+    def prepare(self, places: Places | None = None, listener: Listener | None = None) -> Prepared:
         """Return the prepared data: the slow part, which imports scikit-learn, torch and Ray Tune.
 
-        Titles are read in ``places``.
+        Titles are read in ``places``; ``listener`` is told how many have been.
         """
         import search.cluster.tasks
         import search.cluster.tune_bridge
         import search.studies.promotion
 
-        encoder = search.cluster.tasks.remote_encoder(places) if places else None
+        told = partial((listener or Listener()).stage_progress, what="titles")
+        encoder = search.cluster.tasks.remote_encoder(places, told) if places else None
         prepared = prepare(self.settings, self.tables, encoder)
         check_batches(self.settings, self.trials, prepared.features)
         return prepared

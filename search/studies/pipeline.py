@@ -59,12 +59,15 @@ def run_study(
     settle()
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
+    listener = listener or Listener()
+    listener.waiting("reading the tracks")
     draft = Draft.check(data, out, space, {"stages": stage_settings, **settings})
     prepared = draft.prepare()
+    listener.waiting("starting Ray")
     with connected(resources, draft.settings.device, last_words(draft.directory)) as places:
         study = draft.create(prepared)
         with study, logging_to(study.directory / "log.txt"), snapshots(study):
-            return _run(study, prepared, resources, listener or Listener(), places)
+            return _run(study, prepared, resources, listener, places)
 
 
 def resume_study(
@@ -82,8 +85,11 @@ def resume_study(
     if not staged:
         return resume_sweep(out, epochs=epochs, sources=sources, resources=resources, listener=listener)
     refuse_unfit_machine(resources.address if resources else None)
+    listener = listener or Listener()
+    listener.waiting("reading the tracks, checking the checkpoints")
     with reopened(out, epochs, sources) as (study, prepared):
-        return _run(study, prepared, resources or Resources(), listener or Listener())
+        listener.waiting("starting Ray")
+        return _run(study, prepared, resources or Resources(), listener)
 
 
 def _run(

@@ -9,7 +9,7 @@ from data.titles.embeddings import Encoder
 from results.record.records import StageSettings
 from results.record.study import Study
 from search.cluster.placement import Places, Resources
-from search.cluster.tasks import remote_encoder
+from search.cluster.tasks import OnDone, remote_encoder
 from search.planning.data import Prepared
 from search.scheduling.listener import Listener
 from search.studies.model_directories import features_for
@@ -36,7 +36,11 @@ class Run:
     @property
     def encoder(self) -> Encoder:
         """The encoder of titles that are in no cache."""
-        return remote_encoder(self.places)
+        return remote_encoder(self.places, self.counted("titles"))
+
+    def counted(self, what: str) -> OnDone:
+        """Return a function that tells the listener how many pieces of a stage's work are done; ``what`` names them."""
+        return lambda done, total: self.listener.stage_progress(done, total, what)
 
     def features(self, kind: str, configuration: Configuration | None = None) -> Features:
         """Return features of a kind on the study's split, in a configuration's encoding; standardised without one."""

@@ -47,7 +47,7 @@ def baselines(run: Run, record: StageRecord) -> None:
         for fold in range(FOLDS)
     ]
     places = run.places.on_cpus()
-    found = map_remote(remote_fold, calls, places)
+    found = map_remote(remote_fold, calls, places, run.counted("folds"))
     best, searched = {}, {}
     for kind, grid in GRIDS.items():
         own = [score for call, score in zip(calls, found, strict=True) if call[1] == kind]
@@ -58,7 +58,7 @@ def baselines(run: Run, record: StageRecord) -> None:
             for point, scores in zip(grid, folds, strict=True)
         ]
     refits = [(handle, kind, dict(point), seed) for kind, point in best.items()]
-    for result in map_remote(remote_refit, refits, places):
+    for result in map_remote(remote_refit, refits, places, run.counted("refits")):
         for side in ("validation", "holdout"):
             if result[side] is not None:
                 detail = {"point": result["point"], "grid": searched[result["kind"]]}
@@ -150,7 +150,8 @@ def transfer(run: Run, record: StageRecord) -> None:
 def _train(run: Run, calls: Sequence[tuple[Any, ...]]) -> list[list[VariantResult]]:
     """Return ``remote_variants`` of each (handle, variants, seed, epochs), on the study's device."""
     device = run.study.settings.device
-    found: list[list[VariantResult]] = map_remote(remote_variants, [(*call, device) for call in calls], run.places)
+    placed, told = [(*call, device) for call in calls], run.counted("groups of networks")
+    found: list[list[VariantResult]] = map_remote(remote_variants, placed, run.places, told)
     return found
 
 

@@ -83,17 +83,21 @@ def run_sweep(
     settle()
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
+    listener = listener or Listener()
+    listener.waiting("reading the tracks")
     draft = Draft.check(data, out, space, settings)
     # a cluster may turn out not to be there, and a minute of reading titles must be interruptible
     quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
     # Ray starts in this thread: what it starts would end together with any other.
     with ThreadPoolExecutor(1) as beside:
         preparing = beside.submit(draft.prepare) if quick else None
+        listener.waiting("reading the tracks, starting Ray" if quick else "starting Ray")
         with connected(resources, draft.settings.device, last_words(draft.directory)) as places:
-            prepared = preparing.result() if preparing else draft.prepare(places)
+            listener.waiting("reading the tracks")
+            prepared = preparing.result() if preparing else draft.prepare(places, listener)
             study = draft.create(prepared)
             with study, logging_to(study.directory / "log.txt"), snapshots(study):
-                result = drive(study, prepared, resources, listener or Listener(), places)
+                result = drive(study, prepared, resources, listener, places)
     return replace(result, seconds=time.monotonic() - started)
 
 
@@ -112,8 +116,11 @@ def resume_sweep(
     """
     settle()
     refuse_unfit_machine(resources.address if resources else None)
+    listener = listener or Listener()
+    listener.waiting("reading the tracks, checking the checkpoints")
     with reopened(out, epochs, sources) as (study, prepared):
-        return drive(study, prepared, resources or Resources(), listener or Listener())
+        listener.waiting("starting Ray")
+        return drive(study, prepared, resources or Resources(), listener)
 
 
 _READ_OTHERWISE = (
@@ -173,6 +180,8 @@ def drive(
     finished = _train_what_is_left(study, prepared, joined, listener)
     if finished and rewind_incumbent(study):
         finished = _train_what_is_left(study, prepared, joined, listener)
+    if finished:
+        listener.waiting("scoring the incumbent once more")
     incumbent = promote(study, prepared.features) if finished else None
     trials = study.trials()
     return SweepResult(

@@ -124,6 +124,11 @@ class OptunaSearch:
         size = self._space.size
         return len(self._rows) < self._count and (self._ran_out or (size is not None and len(self._rows) >= size))
 
+    @property
+    def left(self) -> int:
+        """Configurations that are yet to be suggested, each seed counted."""
+        return 0 if self.exhausted else (self._count - len(self._rows)) * self._settings.repeats
+
     def observe(self, curves: Iterable[CurveRow], trials: Iterable[TrialRecord]) -> None:
         """Take up epochs that were trained and rows that have changed."""
         for row in curves:

@@ -30,6 +30,11 @@ class SuggestingCoordinator(Coordinator):
         """True where every configuration has ended and no other will be suggested."""
         return super().finished and self._search.exhausted
 
+    @property
+    def to_come(self) -> int:
+        """Configurations that are yet to be suggested, each seed counted."""
+        return self._search.left
+
     def start(self, decided: Iterable[Decision], scores_at: Mapping[int, Mapping[TrialKey, float | None]]) -> Outcome:
         """Start as ``Coordinator.start`` does, and tell the search."""
         return self._observed(super().start(decided, scores_at))

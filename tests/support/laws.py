@@ -127,5 +127,5 @@ def check_words(ended: Ended) -> None:
     assert len(lines) <= 12, ended.err
 
 
-_PROGRESS = re.compile(r"stage: \w+$|\w+: \d+ s$|training, \d+ at once|\d+/\d+ ended")
+_PROGRESS = re.compile(r"stage: \w+$|\w+: \d+ s$|training, \d+ at once|[\d,]+ of [\d,]+ ")
 """What a command says of how far it is, where it has no terminal."""

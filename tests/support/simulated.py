@@ -210,8 +210,19 @@ def coordinator_for(study: Study, costs: CostModel | None = None) -> Coordinator
     return build_coordinator(study.settings, study.trials(), costs or CostModel(100, {"standardised": 3}, 2))[0]
 
 
-def train_in(study: Study, world: World, segments: int | None = None, **options: Any) -> None:
-    """Go on with a study, as ``search.studies.sweep`` does, for so many segments; without a number, to its end."""
+def train_in(
+    study: Study,
+    world: World,
+    segments: int | None = None,
+    *,
+    began: Callable[[], None] = lambda: None,
+    committed: Callable[[Coordinator, Outcome], None] = lambda *_: None,
+    **options: Any,
+) -> None:
+    """Go on with a study, as ``search.studies.sweep`` does, for so many segments; without a number, to its end.
+
+    ``began`` is called when the record has what a new command adds to it, ``committed`` after each outcome.
+    """
     from search.cluster.tune_bridge import commit
     from search.studies.sweep import restored_coordinator
 
@@ -219,10 +230,16 @@ def train_in(study: Study, world: World, segments: int | None = None, **options:
     prepared = SimpleNamespace(features=features, input_sizes=dict.fromkeys(ENCODINGS, 14))
     coordinator, opening = restored_coordinator(study, prepared)  # type: ignore[arg-type]
     commit(study, opening)
+    began()
+
+    def take(outcome: Outcome) -> None:
+        commit(study, outcome)
+        committed(coordinator, outcome)
+
     Driver(
         coordinator,
         world,
-        commit=lambda outcome: commit(study, outcome),
+        commit=take,
         hand_out=lambda segment: study.mark_running(segment.keys),
         **options,
     ).run(segments)

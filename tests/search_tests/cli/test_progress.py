@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from results.record.records import CurveRow
-from results.record.schema import METRICS
+import pytest
+
 from search.cli.console import _Console
-from search.cli.progress import PlainProgress
-from search.scheduling.coordinator import Outcome
-from tests.support.simulated import coordinator_for, create_study, paper_trials
+from search.cli.progress.plain import Pacer, PlainProgress
+from search.cli.progress.text import duration
+from search.scheduling.progress import Progress, RungProgress
+from tests.support.simulated import World, create_study, paper_trials, train_in
 
 
 class Clock:
@@ -20,21 +21,56 @@ class Clock:
         return self.now
 
 
-def test_ever_fewer_lines_that_count_on_from_the_record(tmp_path: Path) -> None:
-    said, clock = io.StringIO(), Clock()
-    told = PlainProgress(_Console(file=said, width=80), clock)
-    study = create_study(tmp_path / "s", paper_trials(4), scheduler="none", epochs=8, stack_size=1)
-    coordinator = coordinator_for(study)
-    key = study.trials()[0].key
-    told.started(study, 2)
-    for second in range(1, 3601):
+def progress(*rungs: int) -> Progress:
+    judged = tuple(RungProgress(epoch, 2, 1) for epoch in rungs)
+    return Progress(total=9, trained=1, saved=0, configurations=3, rungs=judged)
+
+
+def due(pacer: Pacer, clock: Clock, seconds: range, *rungs: int) -> list[int]:
+    found = []
+    for second in seconds:
         clock.now = float(second)
-        scores = {**dict.fromkeys(METRICS, 1.0), "val_accuracy": 0.3 if second == 7 else float("nan")}
-        told.segment(coordinator, Outcome(curves=[CurveRow(key=key, epoch=1, **scores)]))
+        found += [second] if pacer.is_due(progress(*rungs)) else []
+    return found
+
+
+def test_ever_fewer_lines_where_no_rung_is_reached() -> None:
+    clock = Clock()
+    pacer = Pacer(clock)
+    pacer.begin(progress())
+    assert due(pacer, clock, range(1, 3601)) == [60, 180, 420, 900, 1500, 2100, 2700, 3300]
+
+
+def test_one_line_for_each_rung_and_at_most_one_a_minute() -> None:
+    clock = Clock()
+    pacer = Pacer(clock)
+    pacer.begin(progress())
+    assert due(pacer, clock, range(1, 70), 1) == [60]
+    assert due(pacer, clock, range(70, 170), 1, 4) == [120]
+    assert due(pacer, clock, range(170, 230), 1, 4, 16) == [180]
+
+
+def test_lines_count_on_from_the_record(tmp_path: Path) -> None:
+    said, clock = io.StringIO(), Clock()
+    told = PlainProgress(_Console(file=said, width=80, soft_wrap=True), clock)
+    trials = paper_trials(4)
+    world = World(score=lambda key, epoch: epoch / 100, seconds=0)
+    with create_study(tmp_path / "s", trials, scheduler="halving", reduction_factor=2, epochs=8) as study:
+        train_in(study, world, 1)
+
+        def committed(*facts: object) -> None:
+            clock.now += 60
+            told.segment(*facts)  # type: ignore[arg-type]
+
+        train_in(study, world, began=lambda: told.started(study, 2), committed=committed)
     first, *lines = said.getvalue().splitlines()
-    assert first == "training, 2 at once: 0/4 ended"
-    assert lines[0] == "0/4 ended, 15 epochs, best 0.3000"
-    assert [int(line.split(", ")[1].split()[0].replace(",", "")) for line in lines] == [
-        *(15, 45, 105, 225, 465, 945),
-        *(1545, 2145, 2745, 3345),
-    ]
+    assert first == "training, 2 at once: 2 of 32 epochs, 0/4 ended, best 0.0100 at epoch 1"
+    assert lines[-1] == "28 of 32 epochs, 3/4 ended, rung 4: 1 of 1, best 0.0400 at epoch 4"
+    assert len({line.partition(", best")[0] for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (99, "99 s"), (101, "2 min"), (3599, "1 h 0 min"), (90_000, "25 h 0 min")]
+)
+def test_times_in_words(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -47,7 +47,9 @@ class Staged:
         self.calls: list[tuple[Features, Sequence[Variant], int]] = []
         self.results: list[VariantResult] = []
 
-    def train(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places) -> list[Any]:
+    def train(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places, on_done: Any = None
+    ) -> list[Any]:
         self.calls += [(features, variants, seed) for features, variants, seed, *_ in calls]
         found = [function(*call) for call in calls]
         self.results += [result for results in found for result in results]
