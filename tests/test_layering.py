@@ -24,7 +24,7 @@ ROOMS = {
 """What each may import beside itself."""
 WINGS = {
     "search": ("cli", "studies", "suggestions", "cluster", "replay", "scheduling", "planning", "storage"),
-    "results": ("paper", "pictures", "analysis", "rendering", "tables", "record"),
+    "results": ("page", "paper", "pictures", "analysis", "rendering", "tables", "record"),
     "trainables": ("", "stack", "kernels"),
     "data": ("inputs", "titles", "tables", "machine", ""),
 }

@@ -21,6 +21,10 @@ class PaperEntry:
     scores: Four = (None, None, None, None)
 
 
+PAPER_ROWS = 21_428
+"""Tracks of the paper's training table, ``train.csv``."""
+PAPER_GENRES = ("latin", "pop", "r&b", "rap", "rock")
+"""Genres of that table."""
 OURS = "(ours)"
 """Section of entries that the paper does not have."""
 BEST_OF_GRID = PaperEntry("4.3, Table 4", "best of the grid, audio", "sweep", "audio", (0.574662, None, None, None))

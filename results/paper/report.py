@@ -1,4 +1,4 @@
-"""The report of one or several studies: the paper's numbers beside ours, as tables, files and figures."""
+"""The report of one or several studies: the paper's numbers beside ours, as tables and figures."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from results.analysis.learning_curves import FIGURES, FigureKind, draw_curves, stage_curves
+from data.errors import InputError
+from results.analysis.learning_curves import FigureKind, draw_curves, stage_curves
 from results.paper.scorecard import choices_of, detail_of, scorecard_of, statistics_line, statistics_of
-from results.paper.study_group import Recorded, read_studies
+from results.paper.study_group import Recorded, are_papers, read_studies
 from results.paper.transfer import ENOUGH_RUNS, epochs_saved, epochs_to_reach, final_scores, paired, transfer_runs
-from results.rendering.exports import html_table, markdown_table, write_file, write_table
-from results.rendering.figures import figure_html, page
+from results.rendering.exports import markdown_table
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 _WIDE = 1000
 _VALIDATION = "best epoch on the validation rows, which chose it (as in the paper)"
@@ -38,30 +42,47 @@ class Report:
         """Kinds of split, in the order of the studies."""
         return list(dict.fromkeys(self.card["split"]))
 
+    @property
+    def papers(self) -> bool:
+        """True where the data are the paper's table: only then its figures stand beside ours."""
+        return are_papers(self.studies)
+
 
 def build_report(studies: Sequence[str | Path], accuracies: Sequence[float] | None = None) -> Report:
     """Read studies into a report; ``accuracies`` are those to which transfer and scratch are timed.
 
     Raises ``InputError`` where the studies cannot be compared, or none of them has a score.
     """
+    report = read_report(studies, accuracies)
+    if not any(study.trained for study in report.studies):
+        raise InputError("there is nothing to report yet: no study of these has trained anything")
+    return report
+
+
+def read_report(studies: Sequence[str | Path], accuracies: Sequence[float] | None = None) -> Report:
+    """Read studies as `build_report` does, also where nothing is trained yet, so that its tables are empty."""
     found = read_studies(studies)
-    runs = transfer_runs(found)
+    runs, papers = transfer_runs(found), are_papers(found)
     return Report(
         studies=found,
         card=scorecard_of(found),
         choices=choices_of(found),
-        statistics=statistics_of(found),
+        statistics=statistics_of(found if papers else ()),
         final=final_scores(runs),
         epochs=epochs_to_reach(runs, accuracies),
         pairs=paired(runs, accuracies),
     )
 
 
-def readable_scorecard(card: pd.DataFrame) -> pd.DataFrame:
-    """Return the scorecard with a report's column names: every score's paper value, ours, and the others there are."""
+def readable_scorecard(report: Report) -> pd.DataFrame:
+    """Return the scorecard with a report's column names: every score's paper value, ours, and the others there are.
+
+    Without the paper's values where the data are not its table.
+    """
     names = {"validation": "ours", "holdout": "held out"}
     order = ["section", "model", "score", "paper", "ours", "difference", "held out", "spread", "seeds", "split"]
-    return card.rename(columns=names)[order]
+    hidden = () if report.papers else ("paper", "difference")
+    return report.card.rename(columns=names)[[name for name in order if name not in hidden]]
 
 
 def splits_side_by_side(card: pd.DataFrame) -> pd.DataFrame:
@@ -122,29 +143,9 @@ def transfer_notes(report: Report) -> list[str]:
     return notes
 
 
-def write_report(report: Report, directory: Path) -> tuple[Path, ...]:
-    """Write the scorecard and its companions, ``report.html`` and ``figures/`` into a directory, and return the files.
-
-    Raises ``InputError`` where the directory cannot be written to.
-    """
-    tables = {"scorecard": report.card, "choices": report.choices, "table-2": report.statistics}
-    tables |= {"transfer-epochs": report.epochs, "transfer-pairs": report.pairs}
-    drawn = [(kind, body) for kind in FIGURES if (body := _figures(report, kind))]
-    title = f"genresweep: {report.studies[0].directory.name}"
-    return (
-        *(write_table(frame, directory / f"{name}.csv") for name, frame in tables.items() if len(frame)),
-        write_file(directory / "scorecard.md", _markdown(report).encode()),
-        write_file(directory / "report.html", page(title, [*_sections(report), *_together(drawn)]).encode()),
-        *(
-            write_file(directory / "figures" / f"{kind.name}.html", page(kind.title, body).encode())
-            for kind, body in drawn
-        ),
-    )
-
-
-def _tables(report: Report) -> list[tuple[str, pd.DataFrame, int, Sequence[str]]]:
+def titled_tables(report: Report) -> list[tuple[str, pd.DataFrame, int, Sequence[str]]]:
     """Return each table's heading, data, decimals, and the sentences below it."""
-    card = readable_scorecard(report.card)
+    card = readable_scorecard(report)
     found: list[tuple[str, pd.DataFrame, int, Sequence[str]]] = [
         (f"Scorecard, split {split}", card[card["split"] == split], 4, [f"Ours: mean over seeds, {_VALIDATION}."])
         for split in report.splits
@@ -161,24 +162,12 @@ def _tables(report: Report) -> list[tuple[str, pd.DataFrame, int, Sequence[str]]
     return [entry for entry in found if len(entry[1])]
 
 
-def _markdown(report: Report) -> str:
+def report_markdown(report: Report) -> str:
+    """Return all tables of a report in Markdown."""
     parts = []
-    for heading, frame, decimals, notes in _tables(report):
+    for heading, frame, decimals, notes in titled_tables(report):
         parts.append("\n\n".join([f"## {heading}", markdown_table(frame, decimals).rstrip(), *notes]))
     return "\n\n".join(parts) + "\n"
-
-
-def _sections(report: Report) -> list[tuple[str, str]]:
-    sections = [
-        (heading, html_table(frame, decimals) + "".join(f"<p>{note}</p>" for note in notes))
-        for heading, frame, decimals, notes in _tables(report)
-    ]
-    for study in report.studies:
-        sections.append((f"{study.directory.name}: stages", html_table(study.stages)))
-        grid = baseline_grid(study)
-        if len(grid):
-            sections.append((f"{study.directory.name}: grids of the baselines", html_table(grid, 4)))
-    return sections
 
 
 def baseline_grid(study: Recorded) -> pd.DataFrame:
@@ -196,16 +185,7 @@ def baseline_grid(study: Recorded) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "point", "mean", "std"])
 
 
-def _figures(report: Report, kind: FigureKind) -> list[tuple[str, str]]:
-    """Return one figure of this kind for each study that has trained its networks."""
-    found = []
-    for number, study in enumerate(report.studies):
-        curves = stage_curves(study.curves, kind)
-        if curves:
-            figure = draw_curves(curves, kind.title)
-            found.append((str(study.directory), figure_html(figure, f"{kind.name}-{number}")))
-    return found
-
-
-def _together(drawn: Sequence[tuple[FigureKind, Sequence[tuple[str, str]]]]) -> list[tuple[str, str]]:
-    return [(f"{kind.title}, {study}", body) for kind, bodies in drawn for study, body in bodies]
+def stage_figures(report: Report, kind: FigureKind) -> list[tuple[str, go.Figure]]:
+    """Return one figure of this kind, with the study's directory, for each study that has trained its networks."""
+    drawn = [(str(study.directory), stage_curves(study.curves, kind)) for study in report.studies]
+    return [(directory, draw_curves(curves, kind.title)) for directory, curves in drawn if curves]

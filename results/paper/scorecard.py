@@ -27,6 +27,8 @@ from results.paper.study_group import Recorded, by_split, read_studies
 from results.record.schema import SCORES
 from spaces import Configuration
 
+_COLUMNS = ["section", "model", "score", "paper", "validation", "spread", "holdout", "difference", "seeds", "split"]
+
 
 def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
     """Return one row per split, model and score: the paper's number, ours, and the difference.
@@ -38,19 +40,20 @@ def scorecard(studies: Sequence[str | Path]) -> pd.DataFrame:
 
     Raises ``InputError`` where the studies cannot be compared (see `read_studies`), or none has any score.
     """
-    return scorecard_of(read_studies(studies))
+    card = scorecard_of(read_studies(studies))
+    if card.empty:
+        raise InputError("there is nothing to report yet: no study of these has any score")
+    return card
 
 
 def scorecard_of(studies: Sequence[Recorded]) -> pd.DataFrame:
-    """Return the frame of `scorecard` for studies that are already read."""
+    """Return the frame of `scorecard` for studies that are already read; empty where none has any score."""
     rows = []
     for split, own in by_split(studies).items():
         scores = pd.concat([_named(study) for study in own], ignore_index=True)
         rows += [{**row, "split": split} for entry in _entries(own) for row in _rows(entry, scores)]
-    if not rows:
-        raise InputError("there is nothing to report yet: no study of these has trained anything")
     numbers = ("paper", "validation", "spread", "holdout", "difference")
-    return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64"))
+    return pd.DataFrame(rows, columns=_COLUMNS).astype(dict.fromkeys(numbers, "float64"))
 
 
 def _named(study: Recorded) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data.errors import InputError
+from results.paper.published import PAPER_GENRES, PAPER_ROWS
 from results.record.manifest import DataFacts
 from results.record.records import StudySettings, TrialRecord
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
@@ -32,6 +33,8 @@ class Recorded:
     scores: pd.DataFrame
     curves: pd.DataFrame
     incumbent: TrialRecord | None
+    trained: bool
+    """True where a network of the sweep or of a stage has trained at least one epoch."""
 
     @property
     def space(self) -> str:
@@ -47,16 +50,17 @@ class Recorded:
     def read(cls, directory: str | Path) -> Recorded:
         """Read a study, also while it is being written."""
         with Study.open(directory) as study, study.snapshot():
-            incumbent = study.incumbent
-            found = [trial for trial in study.trials() if trial.key.config_id == incumbent]
+            trials, scores, incumbent = study.trials(), load_stage_scores(study), study.incumbent
+            found = [trial for trial in trials if trial.key.config_id == incumbent]
             return cls(
                 directory=Path(directory),
                 settings=study.settings,
                 data=study.manifest.data,
                 stages=load_stages(study),
-                scores=load_stage_scores(study),
+                scores=scores,
                 curves=load_stage_curves(study),
                 incumbent=found[0] if found else None,
+                trained=len(scores) > 0 or any(trial.epoch for trial in trials),
             )
 
 
@@ -85,6 +89,17 @@ def read_studies(directories: Sequence[str | Path]) -> tuple[Recorded, ...]:
             + "\nreport them apart"
         )
     return found
+
+
+def are_papers(studies: Iterable[Recorded]) -> bool:
+    """Return True where every study's data are the paper's training table: its rows and genres, under its own names."""
+    return all(
+        not study.data.synthetic
+        and not study.settings.mapping
+        and study.data.rows == PAPER_ROWS
+        and set(study.data.genres) == set(PAPER_GENRES)
+        for study in studies
+    )
 
 
 def by_split(studies: Iterable[Recorded]) -> dict[str, list[Recorded]]:

@@ -40,7 +40,7 @@ def print_written(paths: Sequence[Path]) -> None:
 
 def report_tables(report: Report) -> list[Table]:
     """Return each split's scorecard, the splits side by side, transfer against scratch, and the hyperparameters."""
-    card = readable_scorecard(report.card)
+    card = readable_scorecard(report)
     tables = [_scorecard_table(card[card["split"] == split], split) for split in report.splits]
     if len(report.splits) > 1:
         wide = splits_side_by_side(report.card)

@@ -76,7 +76,8 @@ def _print_counts(result: SweepResult) -> None:
 
 def _print_stages(study: Path) -> None:
     """Print, after a whole run, each stage's costs and the scorecard, and write that beside the study's figures."""
-    from results.paper.report import build_report, write_report
+    from results.page.files import write_report
+    from results.paper.report import build_report
     from results.record.stage_records import load_stages
     from search.cli.report_text import print_report, print_written
     from search.cli.tables import stages_table

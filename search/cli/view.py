@@ -163,7 +163,8 @@ def report(
     debug: options.Debug = False,
 ) -> None:
     """The paper's numbers beside ours, averaged over the studies; also as Markdown, CSV, HTML and figures."""
-    from results.paper.report import build_report, write_report
+    from results.page.files import write_report
+    from results.paper.report import build_report
     from search.cli.report_text import print_report, print_written
 
     built = build_report(studies, accuracy)

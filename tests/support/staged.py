@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from results.paper.published import PAPER_GENRES, PAPER_ROWS
 from results.record.facts import Fact
 from results.record.manifest import DataFacts
 from results.record.records import StageSettings
@@ -16,7 +17,7 @@ from results.record.study import Study
 from spaces import load_space
 from tests.results_tests.record.test_study import manifest, some_trials
 
-DATA = {"source": "/tables/train.csv", "rows": 100, "genres": ["a", "b"], "synthetic": False}
+DATA = {"source": "/tables/train.csv", "rows": PAPER_ROWS, "genres": list(PAPER_GENRES), "synthetic": False}
 
 
 def four(accuracy: float) -> dict[str, float]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from results.analysis.learning_curves import FIGURES, draw_curves, stage_curves
-from results.paper.report import build_report, write_report
+from results.page.files import write_report
+from results.paper.report import build_report
 from results.record.stage_records import load_stage_curves
 from tests.support.staged import staged
 

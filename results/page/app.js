@@ -1,0 +1,132 @@
+// The study page: draws its content, frozen in the page or fetched from the server, as often as that changes.
+
+const root = document.documentElement;
+const live = document.body.dataset.live;
+let content = null;
+let explorer = null;
+
+function render(page) {
+  content = page;
+  document.title = `${page.title} · genresweep`;
+  document.getElementById("title").textContent = page.title;
+  document.getElementById("subtitle").textContent = page.subtitle;
+  const badge = document.getElementById("state");
+  badge.textContent = badge.className = page.state;
+  badge.hidden = false;
+  const links = page.sections.map((section) => element("a", { href: `#${section.id}` }, section.heading));
+  document.getElementById("contents").replaceChildren(...links);
+  const main = document.getElementById("sections");
+  const known = new Map([...main.children].map((child) => [child.id, child]));
+  main.replaceChildren(...page.sections.map((section) => draw(section, known.get(section.id))));
+  document.body.dataset.drawn = page.sections.length;
+}
+
+// A section that is there already keeps its place, its folds and its figures.
+function draw(section, found) {
+  const node = found ?? element("section", { id: section.id });
+  const open = new Set([...node.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
+  const figures = new Map([...node.querySelectorAll(".plot[data-title]")].map((plot) => [plot.dataset.title, plot]));
+  const blocks = section.blocks.map((block) => BLOCKS[block.kind](block, figures));
+  node.replaceChildren(element("h2", {}, section.heading), ...blocks);
+  for (const fold of node.querySelectorAll("details")) fold.open = open.has(fold.firstChild.textContent);
+  return node;
+}
+
+const BLOCKS = {
+  facts(block) {
+    const items = block.items.map((fact) =>
+      element("div", {}, element("dt", {}, fact.label), element("dd", {}, element("b", {}, fact.value), element("small", {}, fact.hint))));
+    return element("dl", { class: block.large ? "facts large" : "facts" }, ...items);
+  },
+  note(block) {
+    return element("div", {}, element("p", {}, block.text), ...(block.code ? [element("pre", { tabindex: 0 }, block.code)] : []));
+  },
+  table(block) {
+    const kinds = block.numeric.map((numeric) => (numeric ? { class: "number" } : {}));
+    const cells = (tag, texts, more) => element("tr", {}, ...texts.map((text, at) => element(tag, { ...kinds[at], ...more }, text)));
+    const rows = block.rows.map((row) => cells("td", row, {}));
+    const table = element("table", { class: "plain" },
+      element("thead", {}, cells("th", block.columns, { scope: "col" })), element("tbody", {}, ...rows));
+    const notes = block.notes.map((note) => element("p", {}, note));
+    return folded(block, scrolling(block.title, table), ...notes);
+  },
+  figure(block, known) {
+    const plot = known.get(block.title) ?? element("div", { class: "plot", "data-title": block.title });
+    plot.style.minWidth = `${block.width ?? 0}px`;
+    const made = folded(block, scrolling(block.title, plot));
+    const show = () => Plotly.react(plot, block.figure.data, themed(block.figure.layout), { displaylogo: false, responsive: true });
+    if (block.folded) made.addEventListener("toggle", () => made.open && show());
+    else setTimeout(show);
+    return made;
+  },
+  explorer(block) {
+    explorer ??= new Explorer();
+    setTimeout(() => explorer.show(block));
+    return explorer.node;
+  },
+};
+
+function folded(block, ...inside) {
+  if (block.folded) return element("details", {}, element("summary", {}, block.title), ...inside);
+  return element("div", {}, element("h3", {}, block.title), ...inside);
+}
+
+function scrolling(title, inside) {
+  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, inside);
+}
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+// A colour of style.css as Plotly reads it.
+function colour(name) {
+  root.style.outlineColor = `var(--${name})`;
+  return getComputedStyle(root).outlineColor;
+}
+
+function themed(layout) {
+  const axis = { gridcolor: colour("grid"), zerolinecolor: colour("grid"), linecolor: colour("grid"), automargin: true };
+  const [clear, font] = ["rgba(0,0,0,0)", { color: colour("ink"), family: "system-ui, sans-serif" }];
+  const colorway = ["#3a7fc1", "#d95f02", "#1b9e77", "#b5679d", "#a6761d", "#7a7a7a"];
+  const margin = { t: 40, r: 20, b: 50, l: 60 };
+  const hoverlabel = { bgcolor: colour("card"), font };
+  return { ...layout, template: { layout: { font, paper_bgcolor: clear, plot_bgcolor: clear, xaxis: axis, yaxis: axis, hoverlabel, colorway, margin } } };
+}
+
+const asked = matchMedia("(prefers-color-scheme: dark)");
+const theme = { chosen: null, printing: false };
+
+function paint(change = {}) {
+  Object.assign(theme, change);
+  const dark = !theme.printing && (theme.chosen ?? asked.matches);
+  root.style.colorScheme = dark ? "dark" : "light";
+  root.classList.toggle("dark", dark);
+  if (content) render(content);
+}
+
+asked.addEventListener("change", () => paint());
+addEventListener("beforeprint", () => paint({ printing: true }));
+addEventListener("afterprint", () => paint({ printing: false }));
+document.getElementById("theme").addEventListener("click", () => paint({ chosen: !(theme.chosen ?? asked.matches) }));
+
+async function follow(last) {
+  const badge = document.getElementById("state");
+  try {
+    const answer = await fetch(live);
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(text);
+    if (text !== last || badge.className === "lost") render(JSON.parse(text));
+    last = text;
+  } catch (error) {
+    Object.assign(badge, { textContent: `not reached: ${error.message}`.slice(0, 200), className: "lost", hidden: false });
+  }
+  setTimeout(follow, 1000, last);
+}
+
+paint();
+if (live) follow(null);
+else render(JSON.parse(document.getElementById("payload").textContent));

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data.errors import InputError
+from results import load_trials
+from results.page.context import Context
+from results.page.files import write_report
+from results.page.page import frozen_page, live_page, own_file
+from results.page.payload import Explorer, Page, Table
+from results.page.sections import page_of
+from results.paper.report import build_report
+from spaces import load_space
+from tests.support.made_studies import made_study
+from tests.support.staged import staged
+
+Made = Callable[..., Path]
+
+
+def explorer(page: Page) -> Explorer:
+    (found,) = [block for section in page.sections for block in section.blocks if isinstance(block, Explorer)]
+    return found
+
+
+def facts(page: Page) -> dict[str, str]:
+    return {fact.label: fact.value for block in page.sections[0].blocks for fact in getattr(block, "items", ())}
+
+
+def test_every_configuration_is_a_row_a_line_and_a_curve(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "s", count=40, stopping=True)
+    shown, trials = explorer(page_of(Context.read([study]))), load_trials(study)
+    assert len(shown.rows) == len(shown.positions) == len(shown.curves) == len(trials) == 40
+    columns = [column.name for column in shown.columns]
+    rows = pd.DataFrame(list(shown.rows), columns=columns).set_index("config_id")
+    own = trials.set_index("config_id").loc[rows.index]
+    assert rows["val_accuracy"].tolist() == own["val_accuracy"].tolist()
+    assert rows["val_accuracy"].is_monotonic_decreasing and rows["rank"].tolist() == list(range(1, 41))
+    assert [len(curve or ()) for curve in shown.curves] == own["epochs"].tolist()
+    assert rows["state"].tolist() == own["state"].tolist()
+
+
+def test_a_parameter_that_does_not_apply_is_a_gap_and_an_empty_cell(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "s", load_space("wide"), count=30)
+    shown = explorer(page_of(Context.read([study])))
+    at = [axis["name"] for axis in shown.axes].index("momentum")
+    columns = [column.name for column in shown.columns]
+    for row, positions in zip(shown.rows, shown.positions, strict=True):
+        sgd = row[columns.index("optimizer")] == "sgd"
+        assert (positions[at] is not None) == (row[columns.index("momentum")] is not None) == sgd
+
+
+def test_what_came_out_is_that_of_the_record(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "s", stopping=True)
+    found, trials = facts(page_of(Context.read([study]))), load_trials(study)
+    assert found["best accuracy"] == f"{trials['val_accuracy'].max():.4f}"
+    assert found["configurations"] == "192"
+    stopped = trials[trials["state"] == "stopped"]
+    assert found["epochs saved by stopping"] == f"{(stopped['budget'] - stopped['epochs']).sum():,}"
+    best = trials.loc[trials["val_accuracy"].idxmax()]
+    assert found["hidden_layers"] == best["hidden_layers"] and found["dropout"] == f"{best['dropout']:g}"
+
+
+@pytest.mark.parametrize("rows", [21_428, 21_427])
+def test_the_papers_figures_stand_beside_its_own_table_alone(tmp_path: Path, rows: int) -> None:
+    scores = [("sweep", "incumbent", 0.5, None)]
+    study = staged(tmp_path / "s", scores, data={"rows": rows}, stages=None)
+    report = build_report([study])
+    tables = [block for section in page_of(Context.read([study], report)).sections for block in section.blocks]
+    card = next(table for table in tables if isinstance(table, Table) and table.title.startswith("Scorecard"))
+    assert report.papers == ("paper" in card.columns) == ("difference" in card.columns) == (rows == 21_428)
+
+
+@pytest.mark.parametrize(("unfinished", "state"), [(0, "finished"), (50, "interrupted")])
+def test_a_study_without_its_end_has_a_page_that_says_so(tmp_path: Path, unfinished: int, state: str) -> None:
+    study = made_study(tmp_path / "s", unfinished=unfinished)
+    page = page_of(Context.read([study]))
+    assert page.state == state
+    assert sum(curve is not None for curve in explorer(page).curves) == 192 - unfinished
+    paths = {path.name for path in write_report(build_report([study]), study)}
+    assert "report.html" in paths
+
+
+def test_a_study_that_has_trained_nothing_has_no_report_and_a_page_of_what_is_planned(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "s", unfinished=192)
+    with pytest.raises(InputError, match="nothing to report yet"):
+        build_report([study])
+    page = page_of(Context.read([study]))
+    assert page.state == "interrupted" and "best accuracy" not in facts(page)
+    assert set(explorer(page).curves) == {None} and set(explorer(page).fifths) == {-1}
+    assert frozen_page(page)
+
+
+def test_several_studies_have_an_axis_of_their_own(tmp_path: Path) -> None:
+    studies = [made_study(tmp_path / f"seed-{seed}", count=10, seed=seed) for seed in (1, 2, 3)]
+    shown = explorer(page_of(Context.read(studies)))
+    assert shown.axes[0]["name"] == "study" and shown.axes[0]["levels"] == ("seed-1", "seed-2", "seed-3")
+    assert len(shown.rows) == 30
+
+
+def test_nothing_in_the_content_ends_its_script_and_nothing_is_no_json(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "s", count=5)
+    page = replace(page_of(Context.read([study])), title="</script><script>alert(1)</script>", subtitle="\udc80")
+    text = frozen_page(page)
+    assert "<script>alert" not in text and "&lt;/script&gt;" in text
+    (content,) = re.findall(r'id="payload">(.*?)</script>', text)
+    assert json.loads(content)["title"] == page.title
+    cells: dict[str, Any] = {"a": [math.nan, math.inf], "b": ["<b>", None]}
+    assert Table.of("t", pd.DataFrame(cells)).rows == (("–", "<b>"), ("inf", "–"))
+
+
+def test_a_page_asks_no_other_place_and_a_live_one_only_its_own() -> None:
+    page = Page(title="t", subtitle="", state="finished")
+    own = frozen_page(page)
+    assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?!data:)', own.split("</style>")[-1])
+    live = live_page('a"b', "/static", '/data?study="x"')
+    assert 'src="/static/plotly.js"' in live and 'data-live="/data?study=&quot;x&quot;"' in live
+    assert '"datatables": "/static/datatables.js"' in live and "a&quot;b" in live
+
+
+def test_the_pages_own_script_stays_small() -> None:
+    assert sum(own_file(name).count("\n") for name in ("app.js", "explorer.js")) <= 400
