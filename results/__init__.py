@@ -8,7 +8,8 @@ from results.pictures.budget import plot_budget_correlation
 from results.pictures.importances import plot_importances, plot_interaction, plot_main_effects
 from results.pictures.rungs import plot_rungs
 from results.pictures.spending import plot_best_so_far, plot_timeline
-from results.record.records import State, StudySettings
+from results.record.records import State
+from results.record.settings import StudySettings
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
 from results.tables.frames import load_curves, load_trials

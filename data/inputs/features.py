@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,8 +20,16 @@ from data.titles.text_model import TextModel, find_text_model
 if TYPE_CHECKING:
     from data.titles.embeddings import Encoder
 
-FeatureKind = Literal["audio", "text", "fusion"]
-FEATURE_KINDS: tuple[str, ...] = get_args(FeatureKind)
+
+class FeatureKind(StrEnum):
+    """Kinds of inputs: numbers of the audio, embedded titles, or both."""
+
+    AUDIO = "audio"
+    TEXT = "text"
+    FUSION = "fusion"
+
+
+FEATURE_KINDS = tuple(kind.value for kind in FeatureKind)
 # Two of the sentence model's columns vary by 1e-33 around zero: noise, whatever its relative size.
 _CONSTANT_RELATIVE, _CONSTANT_ABSOLUTE = 1e-12, 1e-24
 _TEXT_INPUT = re.compile(r"text_\d{3,}")
@@ -188,7 +197,7 @@ def build_features(
         genres=genres,
         scaler=standardiser,
         fingerprint=_fingerprint(tracks, split, kind, standardiser, text_model),
-        kind=kind,  # type: ignore[arg-type]
+        kind=FeatureKind(kind),
         text_model=text_model,
         **arrays,
     )

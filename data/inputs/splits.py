@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, get_args
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,16 @@ from data.tables.columns import ALBUM_NAME, TRACK_NAME
 from data.tables.genres import Wanted, least_rows, rare_genres, too_rare
 from data.tables.tracks import Tracks
 
-SplitKind = Literal["random", "track", "album"]
-SPLIT_KINDS: tuple[str, ...] = get_args(SplitKind)
+
+class SplitKind(StrEnum):
+    """Kinds of splits: rows at random, or no track, or no album, on two sides."""
+
+    RANDOM = "random"
+    TRACK = "track"
+    ALBUM = "album"
+
+
+SPLIT_KINDS = tuple(kind.value for kind in SplitKind)
 VAL_FRACTION = 0.2
 """The paper's share of validation rows."""
 LEFT_OUT, TRAIN, VAL, HOLDOUT = -1, 0, 1, 2
@@ -87,7 +95,7 @@ def split_tracks(
     except ValueError as error:  # scikit-learn refuses
         raise _too_rare(genres, None, [], wanted) from error
     _check_genres(genres, groups, [train, val, *([held] if holdout else [])], wanted)
-    return Split(train=train, val=val, holdout=held, kind=kind, seed=seed)  # type: ignore[arg-type]
+    return Split(train=train, val=val, holdout=held, kind=SplitKind(kind), seed=seed)
 
 
 def check_rare_genres(tracks: Tracks, *, kind: str = "random", seed: int = 42, holdout: float = 0.0) -> None:

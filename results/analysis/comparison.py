@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,7 +15,8 @@ import pandas as pd
 
 from data.errors import InputError
 from results.analysis.spending import Clock
-from results.record.records import State, StudySettings
+from results.record.records import State
+from results.record.settings import StudySettings
 from results.record.study import Study
 from spaces import SearchSpace
 
@@ -135,7 +136,7 @@ class _Read:
             seed=settings.seed,
             repeats=settings.repeats,
             arm=_arm(settings),
-            reference=json.dumps([*rows, settings.space]),
+            reference=json.dumps([*rows, settings.space.to_toml()]),
             rows=json.dumps(rows),
             exhaustive=(
                 settings.search == "grid" and settings.scheduler == "none" and complete and State.STOPPED not in states
@@ -170,7 +171,8 @@ def _progress(study: Study) -> pd.DataFrame:
 
 
 def _arm(settings: StudySettings) -> dict[str, Any]:
-    arm = {name: value for name, value in asdict(settings).items() if name not in _NO_ARM}
+    values = {**settings.to_mapping(), "space": settings.space}
+    arm = {name: value for name, value in values.items() if name not in _NO_ARM}
     if settings.scheduler == "none":
         arm |= {"reduction_factor": None, "grace_period": None}
     if settings.search == "optuna":
@@ -195,15 +197,19 @@ def _arm_labels(arms: Sequence[dict[str, Any]]) -> list[str]:
     labels: dict[str, str] = {}
     for arm in arms:
         parts = [_shown(name, arm[name]) for name in ("scheduler", *shown) if arm[name] is not None]
-        label, key = ", ".join(parts), json.dumps(arm)
+        label, key = ", ".join(parts), _key(arm)
         same = sum(other.partition(" (")[0] == label for known, other in labels.items() if known != key)
         labels.setdefault(key, f"{label} ({same + 1})" if same else label)
-    return [labels[json.dumps(arm)] for arm in arms]
+    return [labels[_key(arm)] for arm in arms]
+
+
+def _key(arm: dict[str, Any]) -> str:
+    return json.dumps(arm, default=SearchSpace.to_toml)
 
 
 def _shown(name: str, value: object) -> str:
-    if name == "space":
-        return SearchSpace.from_toml(str(value)).name
+    if isinstance(value, SearchSpace):
+        return value.name
     return f"{_NAMES[name]} {value}" if name in _NAMES else str(value)
 
 

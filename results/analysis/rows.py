@@ -12,7 +12,8 @@ import numpy as np
 
 from data.errors import InputError
 from results.record.manifest import DataFacts
-from results.record.records import Decision, SegmentRecord, State, StudySettings, TrialKey, TrialRecord
+from results.record.records import Decision, SegmentRecord, State, TrialKey, TrialRecord
+from results.record.settings import StudySettings
 from results.record.study import Study
 from results.tables.parameters import plain_value, space_of, weight_count
 from spaces import SearchSpace

@@ -15,7 +15,7 @@ from results.page.payload import Block, Fact, Facts, Note, Table
 from results.paper.published import BEST_OF_GRID, PAPER_CHOICES
 from results.pictures.configurations import Configurations, value_text
 from results.record.manifest import DataFacts
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from results.record.study import Study
 from results.rendering.exports import plain_number
 

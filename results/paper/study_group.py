@@ -12,10 +12,10 @@ import pandas as pd
 from data.errors import InputError
 from results.paper.published import PAPER_GENRES, PAPER_ROWS
 from results.record.manifest import DataFacts
-from results.record.records import StudySettings, TrialRecord
+from results.record.records import TrialRecord
+from results.record.settings import StudySettings
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
-from spaces import SearchSpace
 
 _SEARCH = ("space", "search", "trials", "sampler", "scheduler", "reduction_factor", "grace_period", "epochs", "repeats")
 """Settings of a sweep that limit its best result."""
@@ -39,7 +39,7 @@ class Recorded:
     @property
     def space(self) -> str:
         """The name of the search space."""
-        return SearchSpace.from_toml(self.settings.space).name
+        return self.settings.space.name
 
     @property
     def sweep(self) -> tuple[str, str]:
@@ -132,7 +132,8 @@ def _stages(study: Recorded) -> dict[str, Any]:
 
 
 def _search(study: Recorded) -> dict[str, Any]:
-    found = {name: str(getattr(study.settings, name)) for name in _SEARCH}
+    settings = study.settings.to_mapping()
+    found = {name: str(settings[name]) for name in _SEARCH}
     if study.settings.search == "optuna":
         found["sampler"] = study.settings.sampler or "tpe"
     if study.settings.scheduler == "none":
@@ -148,14 +149,14 @@ def _differences(studies: Sequence[tuple[Recorded, Mapping[str, Any]]]) -> list[
         other = next(((study, value) for study, value in known if value != known[0][1]), None)
         if other is not None:
             (first, its), (second, value) = known[0], other
-            problems.append(
-                f"{name}: {_short(name, its)} in {first.directory}, {_short(name, value)} in {second.directory}"
-            )
+            if name == "space":
+                its, value = first.space, second.space
+            problems.append(f"{name}: {_short(its)} in {first.directory}, {_short(value)} in {second.directory}")
     return problems
 
 
-def _short(name: str, value: object) -> str:
-    text = SearchSpace.from_toml(str(value)).name if name == "space" else str(value)
+def _short(value: object) -> str:
+    text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

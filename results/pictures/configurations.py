@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from results.record.study import Study
 from results.tables.frames import load_curves, load_trials, ranked
 from results.tables.parameters import plain_value, space_of

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
 from data.files import read_regular
 from data.runs import hint_at_runs
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 
 SCHEMA_VERSION = 1
 
@@ -106,7 +106,9 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the content of ``manifest.json``."""
-        document = {"schema": SCHEMA_VERSION, **asdict(self), "data": self.data.to_json()}
+        facts = {part.name: getattr(self, part.name) for part in fields(self)}
+        written = {"settings": self.settings.to_mapping(), "data": self.data.to_json()}
+        document = {"schema": SCHEMA_VERSION, **facts, **written}
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -115,21 +117,19 @@ class Manifest:
         path = directory / "manifest.json"
         try:
             document = json.loads(read_regular(path))
-            if document.pop("schema") > SCHEMA_VERSION:
-                raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
-            settings = StudySettings.from_mapping(document["settings"])
-            manifest = cls(**{**document, "settings": settings, "data": DataFacts.from_mapping(document["data"])})
-            _check(manifest)
-            return manifest
+            if document.pop("schema") <= SCHEMA_VERSION:
+                settings = StudySettings.from_mapping(document["settings"])
+                manifest = cls(**{**document, "settings": settings, "data": DataFacts.from_mapping(document["data"])})
+                _check(manifest)
+                return manifest
         except FileNotFoundError as error:
             raise InputError(
                 f"{directory} is not a study: it holds no manifest.json{hint_at_runs(directory, 'manifest.json')}. "
                 "`genresweep status` lists the studies in runs/"
             ) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
             raise InputError(f"{path} is damaged or not a study's: {error}") from error
+        raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
 
 
 def _check(manifest: Manifest) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from results.record.records import CheckpointRef, Decision, SegmentRecord, State, TrialKey, TrialRecord, check_types
+from results.record.records import CheckpointRef, Decision, SegmentRecord, State, TrialKey, TrialRecord
 from spaces import Configuration
 
 METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
@@ -111,7 +111,6 @@ def trial_of(row: sqlite3.Row) -> TrialRecord:
             row=row["checkpoint_row"],
             epoch=row["checkpoint_epoch"],
         )
-        check_types(checkpoint)
     return TrialRecord(
         key=TrialKey(row["config_id"], row["seed"]),
         position=row["position"],

@@ -24,8 +24,9 @@ from results.record.facts import Fact
 from results.record.manifest import Manifest
 from results.record.places import connect_to_read, draft_of, driver_name, holder, refuse_existing
 from results.record.reading import StudyError
-from results.record.records import StudySettings, TrialRecord
+from results.record.records import TrialRecord
 from results.record.schema import create_database
+from results.record.settings import StudySettings
 from results.record.summary import Summary
 from results.record.writing import RecordWriter
 

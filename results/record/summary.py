@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from results.record.records import State, StudySettings, TrialRecord
+from results.record.records import State, TrialRecord
+from results.record.settings import StudySettings
 
 
 @dataclass(frozen=True, kw_only=True)

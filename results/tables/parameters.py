@@ -12,7 +12,7 @@ from spaces import Configuration, SearchSpace
 
 def space_of(study: Study) -> SearchSpace:
     """Return the search space with which the study was begun."""
-    return SearchSpace.from_toml(study.settings.space, source=f"the space of {study.directory}")
+    return study.settings.space
 
 
 def plain_value(value: Any) -> Any:

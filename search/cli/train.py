@@ -55,7 +55,7 @@ def run(
     debug: options.Debug = False,
 ) -> None:
     """The whole study: description, baselines, sweep, fusion, transfer, scorecard."""
-    from results.record.records import StageSettings
+    from results.record.settings import StageSettings
     from search.studies.pipeline import run_study
 
     stages = StageSettings(
@@ -241,14 +241,14 @@ def _print_estimate(
     data: str, directory: Path, space: str, settings: dict[str, Any], resources: Resources, as_json: bool
 ) -> None:
     from data.machine.cpus import usable_cpus
-    from results.record.records import StudySettings
+    from results.record.settings import StudySettings
     from search.cluster.address import find_address
     from search.cluster.placement import slots_here
     from search.planning.data import prepare, read_tables
     from search.planning.trials import absolute, check_batches, foreseen_trials
     from spaces import load_space
 
-    asked = absolute(StudySettings(data=data, space=load_space(space).to_toml(), **settings), directory)
+    asked = absolute(StudySettings(data=data, space=load_space(space), **settings), directory)
     records, tables = foreseen_trials(asked), read_tables(asked)
     from search.studies.dry_run import START_SECONDS, estimate  # takes a second, for PyTorch: mistakes are told first
 

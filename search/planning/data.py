@@ -16,8 +16,7 @@ from data.tables.tracks import Tracks, genre_called, hold_out_genre, join_tracks
 from data.titles.embeddings import Encoder, check_text_model
 from data.titles.text_model import TextModel, find_text_model
 from results.record.manifest import DataFacts
-from results.record.records import StudySettings
-from spaces import SearchSpace
+from results.record.settings import StudySettings
 from trainables.baselines import FOLDS
 
 
@@ -105,7 +104,7 @@ def prepare(settings: StudySettings, tables: Tables | None = None, encoder: Enco
         _check_stages(tracks, transfer_tracks, split, settings)
     text_model = _text_model(settings)
     features = build_features(tracks, split, settings.features, text_model=text_model, encoder=encoder)
-    encodings = SearchSpace.from_toml(settings.space).choices("encoding")
+    encodings = settings.space.choices("encoding")
     sizes = {encoding: len(encoding_scaler(features, encoding).names) for encoding in encodings}
     return Prepared(tracks, transfer_tracks, split, text_model, features, sizes)
 

@@ -11,8 +11,9 @@ from data.files import absolute_path
 from data.inputs.features import Features
 from data.storage import checked_location, is_uri, join
 from data.tables.own_table import OWN_TABLE
-from results.record.records import StudySettings, TrialKey, TrialRecord
-from spaces import Configuration, SearchSpace, Uniform
+from results.record.records import TrialKey, TrialRecord
+from results.record.settings import Search, StudySettings
+from spaces import Configuration, SearchSpace
 from spaces.hyperparameters import MOST_EPOCHS
 from spaces.space import LARGEST_GRID
 
@@ -34,13 +35,12 @@ def check_batches(settings: StudySettings, trials: Sequence[TrialRecord], featur
 
 def pending_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
     """Return the rows that are known beforehand, all pending; ``InputError`` where the settings are not possible."""
-    space = SearchSpace.from_toml(settings.space)
-    _check_search(settings, space)
+    _check_size(settings)
     configurations: tuple[Configuration, ...] = ()
     if settings.search == "random" and settings.trials is not None:
-        configurations = space.sample(settings.trials, settings.seed)
+        configurations = settings.space.sample(settings.trials, settings.seed)
     elif settings.search == "grid":
-        configurations = space.configurations()
+        configurations = settings.space.configurations()
     return tuple(row for place, found in enumerate(configurations) for row in rows_of(found, place, settings))
 
 
@@ -49,9 +49,9 @@ def foreseen_trials(settings: StudySettings) -> tuple[TrialRecord, ...]:
     if settings.search != "optuna" or settings.trials is None:
         return pending_trials(settings)
     pending_trials(settings)
-    size = SearchSpace.from_toml(settings.space).size
+    size = settings.space.size
     count = settings.trials if size is None else min(size, settings.trials)
-    return pending_trials(replace(settings, search="random", sampler=None, trials=count))
+    return pending_trials(replace(settings, search=Search.RANDOM, sampler=None, trials=count))
 
 
 def space_differences(settings: StudySettings, trials: Sequence[TrialRecord]) -> list[str]:
@@ -102,32 +102,12 @@ def _suggestible(settings: StudySettings, name: str) -> list[int]:
     """Return the whole numbers that an Optuna search may suggest for a hyperparameter; none for another search."""
     if settings.search != "optuna":
         return []
-    values = SearchSpace.from_toml(settings.space).choices(name)
-    return [settings.epochs if value is None else value for value in values]
+    return [settings.epochs if value is None else value for value in settings.space.choices(name)]
 
 
-def _check_search(settings: StudySettings, space: SearchSpace) -> None:
-    if settings.repeats < 1:
-        raise InputError(f"--repeats must be at least 1, but got {settings.repeats}")
-    if settings.sampler is not None and settings.search != "optuna":
-        raise InputError("--sampler goes with --search optuna")
-    if settings.search == "grid":
-        if settings.trials is not None:
-            raise InputError("--trials goes with --search random or optuna; a grid is trained whole")
-        if not space.is_grid:
-            raise InputError(
-                f"the space {space.name!r} has continuous parameters: use --search random --trials N, or optuna"
-            )
-    elif settings.trials is None:
-        raise InputError(f"--search {settings.search} needs --trials, the number of configurations")
-    if settings.search == "optuna":
-        _check_optuna(settings, space)
-    _check_size(settings, space)
-
-
-def _check_size(settings: StudySettings, space: SearchSpace) -> None:
+def _check_size(settings: StudySettings) -> None:
     check_epochs(settings.epochs)
-    count = settings.trials or min(space.size or 0, LARGEST_GRID)
+    count = settings.trials or min(settings.space.size or 0, LARGEST_GRID)
     if count * settings.repeats > _MOST_ROWS:
         raise InputError(
             f"{count:,} configurations, each trained {settings.repeats:,} times, are more than the {_MOST_ROWS:,} rows "
@@ -139,39 +119,6 @@ def check_epochs(epochs: int) -> None:
     """Raise ``InputError`` where a study's configurations could not have so many epochs."""
     if not 1 <= epochs <= MOST_EPOCHS:
         raise InputError(f"--epochs must be from 1 to {MOST_EPOCHS:,}, but got {epochs}")
-
-
-def _check_optuna(settings: StudySettings, space: SearchSpace) -> None:
-    if settings.scheduler == "halving":
-        raise InputError(
-            "--scheduler halving waits at a rung for all configurations, but Optuna suggests new ones by those "
-            "that have ended: use --scheduler asha or none"
-        )
-    if settings.sampler == "gp" and settings.scheduler != "none":
-        raise InputError(
-            "--sampler gp learns from configurations trained to their end, and a rung stops most before: "
-            "use --scheduler none, or --sampler tpe"
-        )
-    if settings.sampler == "cmaes" and (unfit := _not_numeric(space)):
-        raise InputError(
-            "--sampler cmaes moves along numbers, and would draw anything else at random: in the space "
-            f"{space.name!r} these are no numbers, or not always there: {', '.join(unfit)}; "
-            "use --sampler tpe, or a space of numbers"
-        )
-
-
-def _not_numeric(space: SearchSpace) -> list[str]:
-    """Return the parameters that CMA-ES cannot move along; those with a single value need not be moved."""
-
-    def is_numeric(value: object) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-
-    return [
-        name
-        for name, parameter in space.parameters.items()
-        if name in space.conditions
-        or not (isinstance(parameter, Uniform) or len(parameter.values) == 1 or all(map(is_numeric, parameter.values)))
-    ]
 
 
 def absolute(settings: StudySettings, directory: Path) -> StudySettings:

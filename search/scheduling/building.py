@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from results.record.records import Decision, StudySettings, TrialKey, TrialRecord
+from results.record.records import Decision, TrialKey, TrialRecord
+from results.record.settings import StudySettings
 from search.planning.data import Prepared
 from search.planning.trials import longest_budget
 from search.scheduling.coordinator import Coordinator, Outcome

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from data.errors import InputError, did_you_mean
+from data.errors import InputError
 from data.files import user_path
 from data.storage import parent
 from data.tables.columns import ColumnMapping, read_mapping
-from data.tables.own_table import OWN_FILE, OWN_TABLE, own_table
-from data.tables.tracks import Source, Tracks, load_tracks
+from data.tables.own_table import OWN_FILE, own_table
+from data.tables.tracks import Tracks, load_tracks
 from results.record.manifest import Manifest
 from results.record.places import refuse_existing
-from results.record.records import StageSettings, StudySettings, TrialRecord
+from results.record.records import TrialRecord
+from results.record.settings import StudySettings
 from results.record.study import Study
 from search.cluster.placement import Places
 from search.cluster.storage_check import check_reach
@@ -32,7 +30,6 @@ from search.planning.data import Prepared, Tables, as_spelt, data_facts, prepare
 from search.planning.trials import absolute, check_batches, pending_trials
 from search.scheduling.listener import Listener
 from search.storage.snapshots import check_vacant, release, reserve
-from spaces import SearchSpace, load_space
 from trainables import SEMANTICS_VERSION
 
 
@@ -49,15 +46,16 @@ class Draft:
     """Files that the study holds from the start, by their place in the directory."""
 
     @classmethod
-    def check(
-        cls, data: Source, directory: str | Path, space: str | Path | SearchSpace, settings: Mapping[str, Any]
-    ) -> Draft:
-        """Return a draft of checked settings and tables: the quick part, in which most mistakes show."""
+    def check(cls, settings: StudySettings, directory: str | Path, frame: pd.DataFrame | None = None) -> Draft:
+        """Return a draft of checked settings and tables: the quick part, in which most mistakes show.
+
+        ``frame`` is the table of settings that name none.
+        """
         directory = _directory(directory)
-        asked = absolute(_settings(data, load_space(space), settings), directory)
+        asked = absolute(settings, directory)
         refuse_existing(directory)
         trials = pending_trials(asked)
-        tracks, files = _read(asked, data)
+        tracks, files = _read(asked, frame)
         asked = as_spelt(asked, tracks)
         draft = cls(directory, asked, trials, tables_of(asked, tracks), files)
         if asked.storage is not None:
@@ -99,40 +97,11 @@ def _directory(out: str | Path) -> Path:
     return user_path(out)
 
 
-def _settings(data: Source, space: SearchSpace, given: Mapping[str, Any]) -> StudySettings:
-    """Return checked settings; ``InputError`` for unknown names, and for values of another type."""
-    if not isinstance(data, str | os.PathLike | pd.DataFrame):
-        raise InputError(f"data must be a path, a named source or a pandas DataFrame, but is a {type(data).__name__}")
-    known = [found.name for found in fields(StudySettings) if found.name not in ("data", "space")]
-    for name in given:
-        if name not in known:
-            raise InputError(f"there is no setting {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
-    source = OWN_TABLE if isinstance(data, pd.DataFrame) else os.fspath(data)
-    settings = StudySettings(
-        data=source, space=space.to_toml(), **{name: _plain(value) for name, value in given.items()}
-    )
-    try:
-        return StudySettings.from_mapping(json.loads(settings.to_json()))
-    except (TypeError, ValueError) as error:
-        raise InputError(str(error)) from None
-
-
-def _plain(value: Any) -> Any:
-    """Return a path as text, a NumPy number as Python's; ``InputError`` for a frame: no study keeps two."""
-    if isinstance(value, StageSettings):
-        return replace(value, **{part.name: _plain(getattr(value, part.name)) for part in fields(value)})
-    if isinstance(value, pd.DataFrame):
-        raise InputError("a DataFrame stands for the main table alone: give every other table as the path of a file")
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _read(settings: StudySettings, data: Source) -> tuple[Tracks, dict[str, bytes]]:
+def _read(settings: StudySettings, frame: pd.DataFrame | None) -> tuple[Tracks, dict[str, bytes]]:
     """Return the checked table, and a file for the study with data that no other file holds."""
     mapping = read_mapping(settings.mapping) if settings.mapping else ColumnMapping()
-    tracks = load_tracks(data if isinstance(data, pd.DataFrame) else settings.data, mapping=settings.mapping)
-    return tracks, {OWN_FILE: own_table(tracks, mapping)} if isinstance(data, pd.DataFrame) else {}
+    tracks = load_tracks(settings.data if frame is None else frame, mapping=settings.mapping)
+    return tracks, {} if frame is None else {OWN_FILE: own_table(tracks, mapping)}
 
 
 def _manifest(settings: StudySettings, prepared: Prepared) -> Manifest:

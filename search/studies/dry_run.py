@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from results.record.records import StudySettings, TrialKey, TrialRecord
+from results.record.records import TrialKey, TrialRecord
+from results.record.settings import StudySettings
 from search.planning.data import Prepared
 from search.scheduling.building import build_coordinator, cost_model
 from search.scheduling.segments import Segment

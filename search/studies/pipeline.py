@@ -15,7 +15,7 @@ from data.tables.columns import ALBUM_NAME, TRACK_NAME
 from data.tables.tracks import Source
 from data.titles.embeddings import embed_titles
 from results.paper.description import describe, write_description
-from results.record.records import StageSettings
+from results.record.settings import StageSettings, StudySettings
 from results.record.stage_records import StageRecord, commit_stage, load_stage_scores
 from results.record.study import Study
 from search.cluster.connection import connected
@@ -23,6 +23,7 @@ from search.cluster.environment import settle
 from search.cluster.fitness import refuse_unfit_machine
 from search.cluster.placement import Places
 from search.planning.data import Prepared
+from search.planning.settings import Space, whole_settings
 from search.scheduling.listener import Listener
 from search.storage.snapshots import snapshots
 from search.studies import stages
@@ -39,29 +40,36 @@ from search.studies.sweep import (
     reopened,
     resume_sweep,
 )
-from spaces import SearchSpace
 from trainables.checkpoint import load_model
 
 _log = logging.getLogger("genresweep")
 
 
 def run_study(
-    data: Source = "synthetic",
+    data: Source | StudySettings = "synthetic",
     *,
     out: str | Path,
-    stage_settings: StageSettings,
-    space: str | Path | SearchSpace = "paper",
+    stage_settings: StageSettings | None = None,
+    space: Space | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> SweepResult:
-    """Run every stage of the paper in one study directory; see ``run_sweep`` for the arguments."""
+    """Run every stage of the paper in one study directory; see ``run_sweep`` for the arguments.
+
+    ``stage_settings`` are the ``stages`` of settings that are given one by one; settings given whole have their own.
+    """
     settle()
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
     listener = listener or Listener()
     listener.waiting("reading the tracks")
-    draft = Draft.check(data, out, space, {"stages": stage_settings, **settings})
+    if stage_settings is not None or not isinstance(data, StudySettings):
+        settings = {"stages": stage_settings or StageSettings(), **settings}
+    asked, frame = whole_settings(data, space, settings)
+    if asked.stages is None:
+        raise InputError("a run of all stages needs settings of them, but got stages=None: give a StageSettings")
+    draft = Draft.check(asked, out, frame)
     prepared = draft.prepare()
     listener.waiting("starting Ray")
     with connected(resources, draft.settings.device, last_words(draft.directory)) as places:

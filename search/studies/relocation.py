@@ -13,7 +13,7 @@ from data.errors import InputError, command
 from data.files import absolute_path
 from data.tables.own_table import OWN_FILE, OWN_TABLE
 from results.record.facts import Fact
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from results.record.study import Study
 from search.planning.trials import absolute_sources
 

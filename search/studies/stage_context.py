@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from data.inputs.features import Features, build_features
 from data.titles.embeddings import Encoder
-from results.record.records import StageSettings
+from results.record.settings import StageSettings
 from results.record.study import Study
 from search.cluster.placement import Places, Resources
 from search.cluster.tasks import OnDone, remote_encoder

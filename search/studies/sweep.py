@@ -20,6 +20,7 @@ from data.feature_store import put_encodings
 from data.storage import is_uri
 from data.tables.tracks import Source
 from results.record.records import State, TrialRecord
+from results.record.settings import StudySettings
 from results.record.study import Study
 from search.cluster.address import cluster_address
 from search.cluster.connection import connected
@@ -29,6 +30,7 @@ from search.cluster.placement import Places, Resources
 from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
 from search.planning.data import Prepared, data_facts, differences, prepare
+from search.planning.settings import Space, whole_settings
 from search.planning.trials import check_epochs, space_differences
 from search.scheduling.building import Make, Past, build_coordinator, cost_model
 from search.scheduling.coordinator import Coordinator, Outcome
@@ -37,7 +39,6 @@ from search.storage.snapshots import snapshots
 from search.studies.draft import Draft
 from search.studies.relocation import Sources, relocated, remember, way_to_moved_inputs
 from search.studies.stopping import graceful_stop, last_words, logging_to
-from spaces import SearchSpace
 from trainables import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
@@ -63,21 +64,22 @@ class SweepResult:
 
 
 def run_sweep(
-    data: Source = "synthetic",
+    data: Source | StudySettings = "synthetic",
     *,
     out: str | Path,
-    space: str | Path | SearchSpace = "paper",
+    space: Space | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> SweepResult:
     """Train a search space on a table of tracks and record everything in the study directory ``out``.
 
-    ``data`` is a path, a named source or a DataFrame, of which the study keeps the parts that it reads.
-    ``space`` is a name (``paper``, ``paper-full``, ``wide``), a TOML file, or a ``spaces.SearchSpace``.
-    ``settings`` are the fields of ``results.StudySettings``; ``storage`` is the folder, or the URI of the prefix, in
-    which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and
-    ``StudyError`` where the study cannot go on.
+    Settings are given whole, as the first argument, or one by one. Then ``data`` is a path, a named source or a
+    DataFrame, of which the study keeps the parts that it reads; ``space`` is a name (``paper``, which is also what
+    ``None`` stands for, ``paper-full``, ``wide``), a TOML file, or a ``spaces.SearchSpace``; and ``settings`` are the
+    other fields of ``results.StudySettings``. ``storage`` is the folder, or the URI of the prefix, in which the study
+    gets a place of its name. Raises ``InputError`` where the input is wrong, and ``StudyError`` where the study cannot
+    go on.
     """
     started = time.monotonic()
     settle()
@@ -85,7 +87,8 @@ def run_sweep(
     refuse_unfit_machine(resources.address)
     listener = listener or Listener()
     listener.waiting("reading the tracks")
-    draft = Draft.check(data, out, space, settings)
+    asked, frame = whole_settings(data, space, settings)
+    draft = Draft.check(asked, out, frame)
     # a cluster may turn out not to be there, and a minute of reading titles must be interruptible
     quick = cluster_address(resources.address) == "local" and draft.settings.features == "audio"
     # Ray starts in this thread: what it starts would end together with any other.
@@ -242,7 +245,7 @@ def _train(study: Study, prepared: Prepared, coordinator: Coordinator, joined: J
         listener.started(study, places.slots().now)
         handles = put_encodings(prepared.features, prepared.input_sizes)
         with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):
-            run_segments(searcher, handles, study, device=study.settings.device, needs=places.needs)
+            run_segments(searcher, handles, study, device=study.settings.device.value, needs=places.needs)
     return searcher.stopping
 
 

@@ -17,10 +17,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from results.record.records import CurveRow, State, StudySettings, TrialKey, TrialRecord
+from results.record.records import CurveRow, State, TrialKey, TrialRecord
+from results.record.settings import StudySettings
 from search.planning.trials import rows_of
 from search.suggestions.optuna_space import OptunaSpace, Samplers, shared_trial
-from spaces import Configuration, SearchSpace
+from spaces import Configuration
 from spaces.space import LARGEST_GRID
 
 GROUP = 4
@@ -87,7 +88,7 @@ class OptunaSearch:
         assert settings.trials is not None
         self._settings, self._count = settings, settings.trials
         self._sampler = settings.sampler or "tpe"
-        self._space = SearchSpace.from_toml(settings.space)
+        self._space = settings.space
         self._optuna = OptunaSpace(self._space, ordinal=self._sampler == "cmaes")
         self._samplers = Samplers(self._sampler, self._space)
         self._curves: dict[TrialKey, dict[int, float]] = defaultdict(dict)

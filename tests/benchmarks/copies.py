@@ -17,7 +17,7 @@ import psutil
 import ray
 
 from data.feature_store import FeatureHandle, get_features, put_features
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from search.cluster.connection import connected
 from search.cluster.environment import settle
 from search.cluster.placement import Resources
@@ -45,7 +45,7 @@ def worker_growth(handle: FeatureHandle) -> float:
 
 def measure(workers: int, rows: int) -> dict[str, Any]:
     """Megabytes of the features, of the object store, and of each worker's own growth."""
-    settings = StudySettings(data="synthetic:1000", space=load_space("paper").to_toml())
+    settings = StudySettings(data="synthetic:1000", space=load_space("paper"))
     small = prepare(settings).features
     x = np.ones((rows, COLUMNS), dtype=np.float32)
     labels = np.zeros(rows, dtype=small.y_train.dtype)

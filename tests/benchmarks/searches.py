@@ -23,7 +23,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from results.analysis.comparison import NEAR, compare
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from search.cluster.connection import connected
 from search.cluster.environment import settle
 from search.cluster.placement import Resources

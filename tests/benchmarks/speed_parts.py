@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from data.inputs.features import Features
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from search.planning.data import prepare
 from spaces import Configuration, load_space
 from tests.benchmarks import floor
@@ -41,7 +41,7 @@ class Setup:
 
     @cached_property
     def features(self) -> Features:
-        return prepare(StudySettings(data=self.asked.data, space=load_space(self.asked.space).to_toml())).features
+        return prepare(StudySettings(data=self.asked.data, space=load_space(self.asked.space))).features
 
     @cached_property
     def arrays(self) -> Path:

@@ -14,7 +14,7 @@ _SETTINGS = {
     "exhaustive": {"scheduler": "none"},
     "asha": {"scheduler": "asha", "reduction_factor": 2},
     "halving": {"scheduler": "halving", "reduction_factor": 2},
-    "wide": {"scheduler": "asha", "search": "optuna", "trials": 24, "space": load_space("wide").to_toml()},
+    "wide": {"scheduler": "asha", "search": "optuna", "trials": 24, "space": load_space("wide")},
     "interrupted": {"scheduler": "asha", "reduction_factor": 2},
     "repeats": {"scheduler": "asha", "reduction_factor": 2, "repeats": 2},
     "nothing": {"scheduler": "asha"},

@@ -11,8 +11,9 @@ from typing import Any
 
 from data.storage import join
 from results.record.manifest import DataFacts, Manifest
-from results.record.records import Decision, State, StudySettings, TrialKey, TrialRecord
+from results.record.records import Decision, State, TrialKey, TrialRecord
 from results.record.schema import METRICS
+from results.record.settings import StudySettings
 from results.record.study import Study
 from search.scheduling.building import build_coordinator
 from search.scheduling.coordinator import Coordinator, Outcome

@@ -10,8 +10,8 @@ from typing import Any
 from results.paper.published import PAPER_GENRES, PAPER_ROWS
 from results.record.facts import Fact
 from results.record.manifest import DataFacts
-from results.record.records import StageSettings
 from results.record.schema import METRICS, SCORES
+from results.record.settings import StageSettings
 from results.record.stage_records import StageRecord, commit_stage
 from results.record.study import Study
 from spaces import load_space
@@ -39,7 +39,7 @@ def staged(
     **settings: Any,
 ) -> Path:
     """A study with scores (stage, variant, validation, held out or None) and accuracies by stage, variant and seed."""
-    base, space = manifest(), load_space("paper").to_toml()
+    base, space = manifest(), load_space("paper")
     asked = replace(base.settings, **{"space": space, "stages": StageSettings(), **settings})
     about = replace(base, settings=asked, data=DataFacts.from_mapping({**base.data.to_json(), **DATA, **(data or {})}))
     records: dict[str, StageRecord] = {}

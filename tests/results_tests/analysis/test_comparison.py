@@ -12,7 +12,7 @@ from results.pictures.pages import comparison_page, draw_progress
 from results.record.records import SegmentRecord, State
 from results.record.study import Study
 from search.cli.tables import arms_text
-from spaces import load_space
+from spaces import Choice, load_space
 from tests.results_tests.record.test_study import manifest, row, some_trials
 
 NAN = float("nan")
@@ -25,7 +25,7 @@ def write(
 ) -> Path:
     """A study of two configurations and four epochs in which each segment had one member; repeats follow each other."""
     base = manifest()
-    asked = replace(base.settings, **{"space": load_space("paper").to_toml(), **settings})  # type: ignore[arg-type]
+    asked = replace(base.settings, **{"space": load_space("paper"), **settings})  # type: ignore[arg-type]
     trials = [
         replace(
             trial, key=replace(trial.key, seed=asked.seed + repeat), position=asked.repeats * trial.position + repeat
@@ -82,7 +82,7 @@ def test_regret_is_against_the_exhaustive_study_of_the_same_rows_and_seed(tmp_pa
 
 
 def test_a_search_of_another_space_is_measured_by_the_only_exhaustive_study(tmp_path: Path) -> None:
-    wide, full = load_space("wide").to_toml(), load_space("paper-full").to_toml()
+    wide, full = replace(load_space("paper"), name="wide"), load_space("paper-full")
     studies = [
         write(tmp_path / "grid", EXHAUSTIVE, scheduler="none"),
         write(tmp_path / "wide", [(0, 1, [0.6], 100.0, 1.0)], space=wide),
@@ -149,8 +149,9 @@ def test_the_usual_sampler_is_the_same_by_its_name(tmp_path: Path) -> None:
 
 
 def test_arms_whose_names_would_be_equal_are_told_apart(tmp_path: Path) -> None:
-    other = load_space("paper").to_toml().replace("0.3, ", "")
-    spaces = (load_space("paper").to_toml(), other, other)
+    paper = load_space("paper")
+    other = replace(paper, parameters={**paper.parameters, "dropout": Choice((0.5, 0.7))})
+    spaces = (paper, other, other)
     studies = [write(tmp_path / str(seed), ASHA, seed=seed, space=space) for seed, space in enumerate(spaces)]
     assert compare(studies).arms["arm"].tolist() == ["asha, paper", "asha, paper (2)"]
 

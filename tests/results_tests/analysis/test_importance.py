@@ -53,7 +53,8 @@ def write(
         key = TrialKey(point.config_id, 42 + repeat)
         trials.append(TrialRecord(key=key, position=place, configuration=point, budget=4, state=state, epoch=epoch))
     base = manifest()
-    about = replace(base, settings=replace(base.settings, space=space.to_toml(), repeats=repeats))
+    drawn = {} if space.is_grid else {"search": "random", "trials": len(points)}
+    about = replace(base, settings=replace(base.settings, space=space, repeats=repeats, **drawn))
     with Study.create(directory, about, trials) as study, study.transaction():
         for trial in trials:
             epochs = range(1, trial.epoch + 1)

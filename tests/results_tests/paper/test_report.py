@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from results import load_transfer, scorecard
 from results.page.files import write_report
 from results.paper.published import OURS, PAPER_CHOICES
 from results.paper.report import baseline_grid, build_report, splits_side_by_side
-from results.record.records import StageSettings
+from results.record.settings import StageSettings
 from search.cli.report_text import report_tables
 from spaces import load_space
 from tests.support.staged import staged
 
 GRID = "best of the grid, audio"
+WIDE = replace(load_space("paper"), name="wide")
 FUSED = "audio + text, its own sweep of paper"
 
 
@@ -28,7 +30,7 @@ def sweep(directory: Path, accuracy: float, **settings: Any) -> Path:
 def test_every_sweep_has_the_row_of_its_own_features_and_space(tmp_path: Path) -> None:
     studies = [sweep(tmp_path / f"audio-{seed}", 0.5 + seed / 10, seed=seed) for seed in (1, 2)]
     studies += [sweep(tmp_path / f"fusion-{seed}", 0.6 + seed / 10, seed=seed, features="fusion") for seed in (1, 2)]
-    studies.append(sweep(tmp_path / "wide", 0.9, seed=1, features="fusion", space=load_space("wide").to_toml()))
+    studies.append(sweep(tmp_path / "wide", 0.9, seed=1, features="fusion", space=WIDE))
     studies.append(sweep(tmp_path / "text", 0.3, seed=1, features="text"))
     card = scorecard(studies)
     accuracy = card[card["score"] == "accuracy"].set_index("model")
@@ -43,7 +45,7 @@ def test_every_sweep_has_the_row_of_its_own_features_and_space(tmp_path: Path) -
 
 
 def test_a_sweep_of_another_space_is_not_called_the_grids_best(tmp_path: Path) -> None:
-    card = scorecard([sweep(tmp_path / "a", 0.5, space=load_space("wide").to_toml())])
+    card = scorecard([sweep(tmp_path / "a", 0.5, space=WIDE)])
     assert set(card["model"]) == {"best of wide, audio"}
 
 
@@ -55,7 +57,7 @@ DIFFERENT: list[tuple[str, dict[str, Any]]] = [
     ("genres: ", {"data": {"genres": ["a", "c"]}}),
     ("stages: epochs: 100 in .*, 7 in ", {"stages": StageSettings(epochs=7)}),
     ("stages: freeze: ", {"stages": StageSettings(freeze=True)}),
-    ("space: paper in .*, wide in ", {"space": load_space("wide").to_toml()}),
+    ("space: paper in .*, wide in ", {"space": WIDE}),
     ("scheduler: asha in .*, none in ", {"scheduler": "none"}),
     ("epochs: 20 in .*, 9 in ", {"epochs": 9}),
     ("features: audio in .*, fusion in ", {"features": "fusion"}),

@@ -180,7 +180,7 @@ class TestViews:
     @pytest.fixture
     def studies(self, folder: Path) -> str:
         """An exhaustive study and one with ASHA, of the same made-up curves."""
-        space = load_space("paper").to_toml()
+        space = load_space("paper")
         for scheduler in ("none", "asha"):
             trials = paper_trials(12)
             with create_study(folder / scheduler, trials, scheduler=scheduler, epochs=8, space=space) as study:

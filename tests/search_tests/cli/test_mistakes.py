@@ -39,7 +39,7 @@ def _space(text: str) -> Callable[[Path], object]:
 
 
 def _study(folder: Path) -> None:
-    create_study(folder / "study", paper_trials(3), space=load_space("paper").to_toml()).close()
+    create_study(folder / "study", paper_trials(3), space=load_space("paper")).close()
 
 
 SWEEP = "sweep --data wrong.csv --out study"

@@ -28,7 +28,8 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     points = load_space("wide").sample(6, 3)
     directory = tmp_path_factory.mktemp("wide") / "s"
     rows = [trial(point, place) for place, point in enumerate(points)]
-    with create_study(directory, rows, space=load_space("wide").to_toml(), scheduler="asha", epochs=8) as study:
+    wide = {"space": load_space("wide"), "search": "random", "trials": 6}
+    with create_study(directory, rows, **wide, scheduler="asha", epochs=8) as study:
         train_in(study, World(score=lambda key, epoch: epoch / 7 + int(key.config_id[:4], 16) / 9e6))
     return directory
 

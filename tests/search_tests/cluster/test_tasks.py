@@ -15,10 +15,11 @@ from ray import cloudpickle
 
 from data.errors import InputError
 from data.titles.text_model import TextModel
-from results.record.records import StageSettings
+from results.record.settings import StageSettings
 from results.record.study import StudyError
 from search.cluster.placement import Places, Resources
 from search.cluster.tasks import map_remote, remote_encoder
+from search.planning.settings import study_settings
 from search.scheduling.listener import Listener
 from search.studies.draft import Draft
 from search.studies.stage_context import Run
@@ -130,8 +131,8 @@ def test_titles_are_read_by_workers_also_where_no_cache_can_be_written(
     monkeypatch.setattr("data.titles.embedding_cache.cache_dirs", lambda: (tmp_path / "file",))
     monkeypatch.setattr("data.titles.embeddings.encode_locally", lambda *a, **k: pytest.fail("read on the driver"))
     trusted: list[str] = []
-    settings = {"features": "text", "text_model": str(tiny_model), "stages": StageSettings()}
-    draft = Draft.check(str(small / "tracks.csv"), tmp_path / "study", str(small / "space.toml"), settings)
+    asked = {"features": "text", "text_model": tiny_model, "stages": StageSettings()}
+    draft = Draft.check(study_settings(small / "tracks.csv", small / "space.toml", **asked), tmp_path / "study")
     prepared = draft.prepare(places(trusted=trusted))
     assert prepared.features.kind == "text" and len(trusted) == 1
     study = draft.create(prepared)

@@ -18,6 +18,7 @@ from results.record.study import Study
 from results.tables.frames import load_trials
 from search import resume_sweep
 from search.cli.main import run
+from search.planning.settings import study_settings
 from search.studies.draft import Draft
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.faults.test_commands import finish, sweep_arguments
@@ -87,7 +88,7 @@ def test_no_room_for_the_record(mount: Mount, launch: Launch, sweep: Sweep, smal
     disk = mount("8m")
     study = disk / "study"
     settings = {"stack_size": 1, **HALVING}
-    draft = Draft.check(str(small / "tracks.csv"), study, str(small / "space.toml"), settings)
+    draft = Draft.check(study_settings(small / "tracks.csv", small / "space.toml", **settings), study)
     draft.create(draft.prepare()).close()
     assert _mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", str(study / "checkpoints"))
     try:

@@ -14,8 +14,9 @@ import pytest
 
 from data.errors import InputError, InputWarning
 from data.tables.tracks import load_tracks
-from results.record.records import StageSettings, StudySettings
+from results.record.settings import StageSettings, StudySettings
 from search.planning.data import as_spelt, data_facts, differences, prepare, read_tables
+from search.planning.settings import study_settings
 from search.studies.draft import Draft
 from tests.support.tables import GENRES, table, write_csv
 
@@ -110,7 +111,7 @@ def test_rare_genres_are_found_before_anything_slow_is_imported(tmp_path: Path) 
     program = f"""
 import sys
 from data.errors import InputError, InputWarning
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from search.planning.data import read_tables
 try:
     read_tables(StudySettings(data={str(data)!r}))
@@ -142,11 +143,11 @@ def test_fewer_rows_than_the_simple_networks_batch(tmp_path: Path) -> None:
         ({"scheduler": "ashA"}, "scheduler must"),
     ],
 )
-def test_settings_that_could_not_be_read_back_make_no_study(wrong: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_settings_that_could_not_be_read_back_make_no_study(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        Draft.check("synthetic:200", tmp_path / "study", "paper", wrong)
+        study_settings("synthetic:200", **wrong)
 
 
 def test_nobody_minds_the_rungs_of_a_sweep_without_any(tmp_path: Path) -> None:
-    found = Draft.check("synthetic:200", tmp_path / "study", "paper", {"scheduler": "none", "grace_period": 0})
+    found = Draft.check(study_settings("synthetic:200", scheduler="none", grace_period=0), tmp_path / "study")
     assert StudySettings.from_mapping(json.loads(found.settings.to_json())) == found.settings

@@ -278,9 +278,9 @@ def test_a_folder_that_is_called_like_a_leftover_stays(tmp_path: Path) -> None:
     ("place", "name", "value", "words"),
     [
         ("settings", "scheduler", "foo", "asha, halving, none"),
-        ("settings", "seed", "42", "seed must be int"),
-        ("settings", "holdout", [], "holdout must be float"),
-        ("settings", "space", 3, "space must be str"),
+        ("settings", "seed", "42", "seed must be a whole number"),
+        ("settings", "holdout", [], "holdout must be a number"),
+        ("settings", "space", 3, "space must be text"),
         ("", "data", None, "data must be dict"),
         ("", "data", [], "data must be dict"),
         ("", "data", {}, "data lacks"),

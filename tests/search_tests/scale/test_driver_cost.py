@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from search.planning.trials import pending_trials
 from search.scheduling.rungs import quantile_of_others
 from search.studies.dry_run import estimate
@@ -34,7 +34,7 @@ learning_rate = { low = 1e-4, high = 1e-2, log = true }
 @cache
 def minutes(scheduler: str, workers: int, stack_size: int | None) -> float:
     """Simulated length of the paper's sweep."""
-    space = load_space("paper").to_toml()
+    space = load_space("paper")
     settings = StudySettings(data="made up", space=space, scheduler=scheduler, stack_size=stack_size)
     return estimate(settings, pending_trials(settings), TABLE, workers=workers).minutes  # type: ignore[arg-type]
 

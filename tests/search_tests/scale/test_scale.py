@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from results.record.records import StudySettings
+from results.record.settings import StudySettings
 from search.planning.trials import foreseen_trials
 from search.scheduling.cost_model import CostModel
 from search.studies.dry_run import SECONDS_PER_SEGMENT, estimate
@@ -66,7 +66,7 @@ def test_nobody_is_lost_and_no_cluster_more_than_fully_used(
 @pytest.mark.parametrize("workers", [8, 80, 800])
 @pytest.mark.parametrize("scheduler", ["asha", "none"])
 def test_the_model_has_as_many_segments_as_the_dry_run(scheduler: str, workers: int) -> None:
-    space = load_space(str(Path(__file__).parents[2] / "benchmarks" / "continuous.toml")).to_toml()
+    space = load_space(str(Path(__file__).parents[2] / "benchmarks" / "continuous.toml"))
     settings = StudySettings(data="", space=space, search="random", trials=1_000, scheduler=scheduler)
     table = SimpleNamespace(y_train=np.zeros(17_142), genres=("a",) * 5)
     prepared = SimpleNamespace(features=table, input_sizes={"standardised": 14})

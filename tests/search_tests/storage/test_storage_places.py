@@ -12,6 +12,7 @@ from data.errors import InputError
 from data.storage import join, write_file
 from results.record.study import Study
 from search.cli.main import run
+from search.planning.settings import study_settings
 from search.storage.snapshots import check_vacant, reserve, snapshots
 from search.studies.draft import Draft
 from search.studies.pruning import prune
@@ -60,7 +61,7 @@ def test_a_study_that_cannot_be_made_leaves_its_name_free(tmp_path: Path, monkey
 
     storage = str(tmp_path / "shared" / "study")
     monkeypatch.setattr(Study, "create", fail)
-    draft = Draft.check("synthetic:400", tmp_path / "study", "paper", {"storage": str(tmp_path / "shared")})
+    draft = Draft.check(study_settings("synthetic:400", storage=tmp_path / "shared"), tmp_path / "study")
     with pytest.raises(InputError, match="no room"):
         draft.create(draft.prepare())
     check_vacant(storage)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from results.record.manifest import DataFacts
-from results.record.records import StageSettings, StudySettings
+from results.record.settings import StageSettings, StudySettings
 from search.studies.model_directories import held_genres
 
 ALWAYS = {"source": "t.csv", "synthetic": False, "inputs": ["tempo"], "genres": ["pop"]}

@@ -18,7 +18,7 @@ from results.page.files import write_report
 from results.paper.published import PAPER_CHOICES
 from results.paper.report import build_report
 from results.paper.scorecard import scorecard
-from results.record.records import StageSettings
+from results.record.settings import StageSettings
 from results.record.stage_records import StageRecord, load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
 from search.planning.data import prepare

@@ -12,13 +12,13 @@ import pytest
 
 from data.errors import InputError
 from data.storage import join
-from results.record.records import StageSettings, StudySettings
+from results.record.settings import StageSettings, StudySettings
 from results.record.study import Study
 from search.cli.main import run
 from search.planning.data import read_tables
+from search.planning.settings import study_settings
 from search.storage.snapshots import fetch
 from search.studies.draft import Draft
-from search.studies.pipeline import run_study
 from search.studies.relocation import Sources
 from search.studies.sweep import resume_sweep, run_sweep
 from tests.support.small import SPACE, curves, write_space, write_tracks
@@ -115,7 +115,8 @@ def test_wrong_settings_are_told_by_their_names(folder: Path, settings: dict[str
 
 
 def test_numbers_of_numpy_are_numbers(folder: Path) -> None:
-    draft = Draft.check("tracks.csv", "study", "space.toml", {"seed": np.int64(3), "holdout": np.float32(0.25)})
+    asked = study_settings("tracks.csv", "space.toml", seed=np.int64(3), holdout=np.float32(0.25))
+    draft = Draft.check(asked, "study")
     assert (draft.settings.seed, draft.settings.holdout) == (3, 0.25)
 
 
@@ -127,9 +128,8 @@ def test_text_that_no_file_can_hold_is_said_with_its_column(folder: Path) -> Non
 
 
 def test_transfer_data_is_a_file(folder: Path) -> None:
-    settings = StageSettings(transfer_data=pd.DataFrame())  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="a DataFrame stands for the main table alone"):
-        run_study("tracks.csv", out="study", stage_settings=settings)
+    with pytest.raises(InputError, match="transfer_data: a DataFrame stands for the main table alone"):
+        StageSettings(transfer_data=pd.DataFrame())  # type: ignore[arg-type]
 
 
 def test_a_transfer_genre_with_too_few_rows_is_told_before_anything_slow(folder: Path) -> None:

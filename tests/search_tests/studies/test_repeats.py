@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from results import load_repeats, load_trials
-from results.record.records import State, StudySettings
+from results.record.records import State
+from results.record.settings import StudySettings
 from results.record.stage_records import load_stage_scores
 from results.record.study import Study
 from search import resume_sweep, run_sweep
 from search.planning.data import prepare
 from search.planning.trials import pending_trials
 from search.studies.pruning import prune
+from spaces import load_space
 from tests.search_tests.conftest import Sweep
 from tests.search_tests.suggestions.test_optuna_search import asked
 from tests.support.simulated import World, create_study, made_up_score, simulate, train_in
@@ -23,7 +25,7 @@ from tests.support.small import CONFIGURATIONS, curves
 
 
 def small_settings(small: Path, **settings: object) -> StudySettings:
-    space = (small / "space.toml").read_text()
+    space = load_space(small / "space.toml")
     return StudySettings(data=str(small / "tracks.csv"), space=space, **settings)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from data.inputs.features import Features, audio_matrix
 from data.inputs.splits import split_tracks
 from data.tables.tracks import Tracks, join_tracks
 from results.record.manifest import Manifest
-from results.record.records import StageSettings, StudySettings
+from results.record.settings import StageSettings, StudySettings
 from results.record.stage_records import StageRecord, commit_stage, load_stage_curves, load_stage_scores
 from results.record.study import Study, StudyError
 from search.cluster.placement import Places, Resources

@@ -12,7 +12,7 @@ import pytest
 from data.errors import InputError
 from data.tables.tracks import load_tracks
 from data.titles.text_model import find_text_model
-from results.record.records import StageSettings, StudySettings
+from results.record.settings import StageSettings, StudySettings
 from results.record.study import Study
 from search import resume_sweep, run_sweep
 from search.planning.data import data_facts, differences, prepare

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from data.errors import InputError
-from results.record.records import State, StudySettings, TrialKey, TrialRecord
+from results.record.records import State, TrialKey, TrialRecord
+from results.record.settings import StudySettings
 from results.record.study import Study
 from search.cli.status import study_summary, summary_lines
 from search.planning.trials import foreseen_trials, longest_budget, pending_trials, schedule_warning
@@ -53,7 +54,7 @@ SPACES = {"paper": load_space("paper"), "wide": load_space("wide"), "tiny": TINY
 def asked(space: str = "paper", trials: int = 24, **settings: Any) -> dict[str, Any]:
     """The settings of a search of few epochs."""
     common = {"search": "optuna", "scheduler": "asha", "reduction_factor": 2, "epochs": 8, "stack_size": 4}
-    return {"space": SPACES[space].to_toml(), "trials": trials, **common, **settings}
+    return {"space": SPACES[space], "trials": trials, **common, **settings}
 
 
 class Learnable(World):
@@ -184,7 +185,7 @@ class TestSuggestions:
             TrialRecord(key=TrialKey(point.config_id, 42), position=place, configuration=point, budget=8)
             for place, point in enumerate(points[:-1])
         ]
-        wanted = {**asked(trials=9_999), "space": space.to_toml(), "sampler": "random", "seed": seed}
+        wanted = {**asked(trials=9_999), "space": space, "sampler": "random", "seed": seed}
         search = OptunaSearch(StudySettings(data="", **wanted), rows)
         assert [row.configuration for row in search.suggest(slots=2)] == [points[-1]]
         assert search.ran_out and search.suggest(slots=2) == []
@@ -210,7 +211,7 @@ class TestSuggestions:
         space = SearchSpace(
             "rounded", {"depth": Choice((2,)), "width": Choice((2,)), "taper": Uniform(0.5, 1.0)}, conditions={}
         )
-        settings = {**asked(trials=50), "space": space.to_toml()}
+        settings = {**asked(trials=50), "space": space}
         with create_study(tmp_path / "s", (), **settings) as study:
             train_in(study, World(), slots=1)
             assert {t.configuration.hidden_layers for t in study.trials()} <= {(2, 1), (2, 2)}
@@ -327,11 +328,11 @@ class TestSettings:
             (asked("paper", sampler="cmaes"), "hidden_layers, batch_norm, optimizer"),
             (asked("wide", sampler="cmaes"), "taper, batch_norm, activation"),
             ({"sampler": "tpe"}, "--sampler goes with --search optuna"),
-            ({"repeats": 0}, "--repeats must be at least 1"),
+            ({"repeats": 0}, "repeats must be at least 1"),
         ],
     )
     def test_what_cannot_be_is_refused(self, settings: dict[str, Any], words: str) -> None:
-        known = {"space": SPACES["paper"].to_toml(), **settings}
+        known = {"space": SPACES["paper"], **settings}
         with pytest.raises(InputError, match=words):
             pending_trials(StudySettings(data="synthetic", **known))
 
@@ -343,7 +344,7 @@ class TestSettings:
         assert len(foreseen_trials(StudySettings(data="synthetic", **asked("tiny", trials=99)))) == 16
 
     def test_the_ladder_reaches_as_high_as_a_suggestion_may(self) -> None:
-        full = {**asked(), "space": load_space("paper-full").to_toml()}
+        full = {**asked(), "space": load_space("paper-full")}
         assert longest_budget(StudySettings(data="", **full)) == 50
         assert longest_budget(StudySettings(data="", **asked())) == 8
         grid = StudySettings(data="", space=full["space"])
