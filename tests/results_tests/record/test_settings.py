@@ -93,5 +93,5 @@ def test_whole_settings_are_taken_as_they_are_and_nothing_beside_them() -> None:
     assert whole_settings(asked, None, {}) == (asked, None)
     assert whole_settings("t.csv", None, {"epochs": 3}) == (asked, None)
     for space, keywords in (("paper", {}), (None, {"epochs": 3})):
-        with pytest.raises(InputError, match=r"given whole, .* replace\(settings, (space|epochs)="):
+        with pytest.raises(InputError, match=r"given whole, .*replace\(settings, (space|epochs)="):
             whole_settings(asked, space, keywords)
