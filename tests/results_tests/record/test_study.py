@@ -38,7 +38,7 @@ def some_trials(count: int = 3) -> tuple[TrialRecord, ...]:
 
 def manifest() -> Manifest:
     return Manifest(
-        settings=StudySettings(data="synthetic", space='name = "s"\n', epochs=4),
+        settings=StudySettings(data="synthetic", space=SPACE, epochs=4),
         data=DataFacts.from_mapping(
             {"source": "made up", "synthetic": True, "inputs": ["tempo"], "genres": ["pop", "rock"]}
         ),
