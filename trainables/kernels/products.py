@@ -4,7 +4,7 @@ A loop of numba's writes each partial sum to memory and reads it back, which tak
 is given the rows of a tile as vectors: as many sums at once as keep a core's units busy. Whatever its tile, a number is
 the same sum in the same order.
 
-Like ``kernels``, imported from a copy in the user's cache, and so nothing here imports anything of genresweep.
+Like ``training``, imported from a copy in the user's cache, and so nothing here imports anything of genresweep.
 """
 
 from llvmlite import binding, ir
@@ -19,7 +19,7 @@ _ROWS = {32: 8, 16: 8, LANE: 8} if binding.get_host_cpu_features().get("avx512f"
 
 
 def _tile(rows_of):
-    """``tile(a, b, start, out, i, o, zeros)``: writes a tile of ``start + a @ b``, from row i, column o on."""
+    """Return ``tile(a, b, start, out, i, o, zeros)``, to write a tile of ``start + a @ b``, from row i, column o."""
 
     @intrinsic
     def tile(typing_context, a, b, start, out, i, o, zeros):
@@ -54,7 +54,7 @@ _high_tile, _row_tile = _tile(_ROWS.__getitem__), _tile(lambda lanes: 1)
 
 @intrinsic
 def _height(typing_context, zeros):
-    """Rows of a tile as wide as this vector."""
+    """Return the rows of a tile as wide as this vector."""
 
     def generate(context, builder, call, arguments):
         return context.get_constant(types.intp, _ROWS[zeros.lanes])
@@ -64,7 +64,10 @@ def _height(typing_context, zeros):
 
 @inlined
 def _block(o, zeros, a, b, start, out):
-    """Some columns of the product. The last tile begins early enough to be whole, and writes some numbers twice."""
+    """Write some columns of the product.
+
+    The last tile begins early enough to be whole, and writes some numbers twice.
+    """
     rows, height = out.shape[0], _height(zeros)
     if rows < height:
         for i in range(rows):
@@ -79,7 +82,7 @@ _blocks = by_columns(_block)
 
 @compiled
 def multiply(a, b, start, out):
-    """``out = start + a @ b``; ``out (n, m)`` and ``start (m,)``, with ``m`` a multiple of ``LANE``."""
+    """Write ``start + a @ b`` to ``out (n, m)``; ``start`` is ``(m,)``, with ``m`` a multiple of ``LANE``."""
     _blocks(out.dtype.type(0), out.shape[1], (a, b, start, out))
 
 

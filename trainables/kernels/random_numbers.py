@@ -3,7 +3,7 @@
 M. Matsumoto and T. Nishimura (1998), "Mersenne Twister", ACM TOMACS 8 (1). The state is uint32 ``(625,)``: 624 words,
 and how many of them are used up.
 
-Like ``kernels``, imported from a copy in the user's cache, and so nothing here imports anything of genresweep.
+Like ``training``, imported from a copy in the user's cache, and so nothing here imports anything of genresweep.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ _FRACTION = np.uint32(0xFFFFFF)
 
 
 def twister(seed):
-    """The state of a generator that starts here; of the seed the lower 32 bits count."""
+    """Return the state uint32 ``(625,)`` of a generator that starts here; of the seed the lower 32 bits count."""
     state = np.empty(WORDS + 1, np.uint32)
     _seed(seed & 0xFFFFFFFF, state)
     return state
@@ -26,6 +26,7 @@ def twister(seed):
 
 @compiled
 def _seed(word, state):
+    """Write the state that starts from one word."""
     for n in range(WORDS):
         state[n] = word
         word = (1812433253 * (word ^ (word >> 30)) + n + 1) & 0xFFFFFFFF
@@ -34,12 +35,14 @@ def _seed(word, state):
 
 @compiled
 def _twisted(state, n, following, ahead):
+    """Return the next value of the state's word ``n``."""
     word = (state[n] & _HIGH) | (state[following] & _LOW)
     return state[ahead] ^ np.uint32(word >> _ONE) ^ (_MATRIX if word & _ONE else _NONE)
 
 
 @compiled
 def _refill(state):
+    """Write the state's next 624 words."""
     for n in range(WORDS - _AHEAD):
         state[n] = _twisted(state, n, n + 1, n + _AHEAD)
     for n in range(WORDS - _AHEAD, WORDS - 1):
@@ -49,9 +52,9 @@ def _refill(state):
 
 
 @compiled
-def draw_noise(state, scale, out):
-    """Fill ``out`` float32 with ``(1 - u) * scale``, where ``u`` in [0, 1) is what ``torch.rand`` would draw."""
-    scale, step = np.float32(scale), np.float32(scale * 2.0**-24)
+def draw_noise(state, largest, out):
+    """Fill ``out`` float32 with ``(1 - u) * largest``, where ``u`` in [0, 1) is what ``torch.rand`` would draw."""
+    largest, gap = np.float32(largest), np.float32(largest * 2.0**-24)
     filled = 0
     while filled < out.size:
         if state[WORDS] == WORDS:
@@ -64,6 +67,6 @@ def draw_noise(state, scale, out):
             word ^= np.uint32(word << np.uint32(7)) & _MASK_B
             word ^= np.uint32(word << np.uint32(15)) & _MASK_C
             word ^= word >> np.uint32(18)
-            out[filled + n] = scale - np.float32(np.int32(word & _FRACTION)) * step
+            out[filled + n] = largest - np.float32(np.int32(word & _FRACTION)) * gap
         state[WORDS] = used + count
         filled += count

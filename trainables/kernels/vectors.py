@@ -3,7 +3,7 @@
 numba's own loops over a layer's columns are often left scalar, where LLVM cannot tell that arrays do not overlap, and
 write every partial sum to memory. A ``Vector`` is added, multiplied and compared as a number is, all its lanes at once.
 
-Like ``kernels``, imported from a copy in the user's cache, and so nothing here imports anything of genresweep.
+Like ``training``, imported from a copy in the user's cache, and so nothing here imports anything of genresweep.
 """
 
 import operator
@@ -35,7 +35,7 @@ compiled, inlined = njit(**_OPTIONS), njit(**_OPTIONS, forceinline=True)
 
 
 class Vector(types.Type):
-    """So many numbers of one type."""
+    """The type of a vector: ``lanes`` numbers of one type."""
 
     def __init__(self, number, lanes):
         self.number, self.lanes = number, lanes
@@ -75,7 +75,7 @@ for _operation, _instruction in (
 
 
 def pointer(context, builder, kind, array, place, to):
-    """Where an element stands, as a pointer to ``to``; ``place`` is one whole number to an axis.
+    """Return the address of an array's element as a pointer to ``to``; ``place`` has one whole number to an axis.
 
     The strides are the array's own, or what its layout says of them, so that LLVM knows which elements are neighbours.
     """
@@ -93,7 +93,7 @@ def pointer(context, builder, kind, array, place, to):
 
 
 def spread(builder, number, lanes):
-    """An LLVM vector that holds a number in every lane."""
+    """Return an LLVM vector that holds a number in every lane."""
     vector, lane = ir.VectorType(number.type, lanes), ir.IntType(32)
     unknown = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(unknown, number, lane(0))
@@ -102,7 +102,7 @@ def spread(builder, number, lanes):
 
 @intrinsic
 def load(typing_context, row, place, like):
-    """As many numbers as ``like`` has, of an array of one axis, from ``place`` on."""
+    """Return as many numbers as ``like`` has, of an array of one axis, from ``place`` on."""
 
     def generate(context, builder, call, arguments):
         row, place, _ = arguments
@@ -127,8 +127,8 @@ def store(typing_context, row, place, vector):
 
 
 @intrinsic(prefer_literal=True)
-def vector(typing_context, number, lanes):
-    """The number in each of so many lanes; how many is to be known as the code is built."""
+def filled_vector(typing_context, number, lanes):
+    """Return a vector with the number in each of ``lanes`` lanes; their number must be known when the code is built."""
 
     def generate(context, builder, call, arguments):
         return spread(builder, arguments[0], call.return_type.lanes)
@@ -138,7 +138,7 @@ def vector(typing_context, number, lanes):
 
 @intrinsic
 def alike(typing_context, number, like):
-    """The number in every lane of a vector such as ``like``."""
+    """Return a vector such as ``like`` with the number in every lane."""
 
     def generate(context, builder, call, arguments):
         return spread(builder, context.cast(builder, arguments[0], number, like.number), like.lanes)
@@ -159,7 +159,10 @@ def _where(comparison):
 
 
 where_above, where_not_above = _where(">"), _where("<=")
-"""``then`` in the lanes where ``left`` is above ``right``, or not, ``otherwise`` in the rest and where one is NaN."""
+"""Functions that return ``then`` where ``left`` is above ``right``, or not above it, and else ``otherwise``.
+
+They choose lane by lane; a lane in which ``left`` or ``right`` is NaN has ``otherwise`` in both.
+"""
 
 
 def _function(name):
@@ -177,12 +180,12 @@ def _function(name):
 
 
 root, rounded = _function("sqrt"), _function("rint")
-"""The square root of every lane; the nearest whole number."""
+"""Functions that return the square root of every lane, and the nearest whole number."""
 
 
 @intrinsic
 def power_of_two(typing_context, exponents):
-    """Two to the power of every lane: whole numbers, small enough for the result not to be subnormal."""
+    """Return two to the power of every lane, a whole number that is large enough for the result not to be subnormal."""
 
     def generate(context, builder, call, arguments):
         (powers,) = arguments
@@ -198,7 +201,7 @@ def power_of_two(typing_context, exponents):
 
 @intrinsic
 def lane_numbers(typing_context, first, like):
-    """``first``, and one more from lane to lane."""
+    """Return ``first`` in the first lane, and one more from lane to lane."""
 
     def generate(context, builder, call, arguments):
         kind = context.get_value_type(like)
@@ -209,8 +212,8 @@ def lane_numbers(typing_context, first, like):
 
 
 @intrinsic
-def total(typing_context, numbers):
-    """The sum of all lanes, a half added to the other until one is left."""
+def lane_sum(typing_context, numbers):
+    """Return the sum of all lanes, one half added to the other until one lane is left."""
 
     def generate(context, builder, call, arguments):
         (left,), lanes, lane = arguments, numbers.lanes, ir.IntType(32)
@@ -225,12 +228,12 @@ def total(typing_context, numbers):
 
 
 @intrinsic
-def matrix(typing_context, flat, rows, columns):
-    """The first ``rows * columns`` numbers of an array of one axis, as a matrix."""
-    kind = types.Array(flat.dtype, 2, "C")
+def as_matrix(typing_context, row, rows, columns):
+    """Return the first ``rows * columns`` numbers of an array of one axis as a matrix."""
+    kind = types.Array(row.dtype, 2, "C")
 
     def generate(context, builder, call, arguments):
-        source, (rows, columns) = context.make_array(flat)(context, builder, value=arguments[0]), arguments[1:]
+        source, (rows, columns) = context.make_array(row)(context, builder, value=arguments[0]), arguments[1:]
         made = context.make_array(kind)(context, builder)
         size = source.itemsize
         populate_array(
@@ -239,18 +242,18 @@ def matrix(typing_context, flat, rows, columns):
         )  # fmt: skip
         return made._getvalue()
 
-    return kind(flat, types.intp, types.intp), generate
+    return kind(row, types.intp, types.intp), generate
 
 
 @intrinsic
-def tensor(typing_context, flat, start, length):
-    """A part of an array of one axis, empty where it would start before the array does."""
+def tensor(typing_context, row, start, length):
+    """Return ``length`` numbers of an array of one axis from ``start`` on, or none where ``start`` is negative."""
 
     def generate(context, builder, call, arguments):
         array, start, length = arguments
         source, made = (
-            context.make_array(flat)(context, builder, value=array),
-            context.make_array(flat)(context, builder),
+            context.make_array(row)(context, builder, value=array),
+            context.make_array(row)(context, builder),
         )
         there, size = builder.icmp_signed(">=", start, start.type(0)), source.itemsize
         length = builder.select(there, length, length.type(0))
@@ -258,12 +261,12 @@ def tensor(typing_context, flat, start, length):
         populate_array(made, data=data, shape=(length,), strides=(size,), itemsize=size, meminfo=None)
         return made._getvalue()
 
-    return flat(flat, types.intp, types.intp), generate
+    return row(row, types.intp, types.intp), generate
 
 
 @intrinsic
 def flat(typing_context, matrix):
-    """The numbers of a matrix, row after row, as an array of one axis."""
+    """Return the numbers of a matrix, row after row, as an array of one axis."""
     kind = types.Array(matrix.dtype, 1, "C")
 
     def generate(context, builder, call, arguments):
@@ -279,21 +282,22 @@ def flat(typing_context, matrix):
 
 
 def by_columns(work):
-    """``run(zero, width, arguments)``: calls ``work(o, zeros, *arguments)`` for every block of columns, from ``o`` on.
+    """Return ``run(zero, width, arguments)``, which calls ``work(o, zeros, *arguments)`` for every block of columns.
 
-    The blocks are 32 columns wide, then 16, then 8; ``zeros`` is a vector as long as the block is wide.
+    A block begins at column ``o``. The blocks are 32 columns wide, then 16, then 8; ``zeros`` is a vector as long as
+    the block is wide.
     """
 
     @inlined
     def run(zero, width, arguments):
         o = 0
         while width - o >= 32:
-            work(o, vector(zero, 32), *arguments)
+            work(o, filled_vector(zero, 32), *arguments)
             o += 32
         if width - o >= 16:
-            work(o, vector(zero, 16), *arguments)
+            work(o, filled_vector(zero, 16), *arguments)
             o += 16
         if o < width:
-            work(o, vector(zero, LANE), *arguments)
+            work(o, filled_vector(zero, LANE), *arguments)
 
     return run

@@ -75,11 +75,11 @@ row, one = np.zeros((1, 80), np.float32), np.ones((1, 1), np.float32)
 layers = np.full((1, 8), -1, np.int64)
 layers[0, :4] = 8, 8, 0, 64
 work = np.zeros(module.work_size(1, 8, 80, 2), np.float32)
-rows, y = row[:, :16].reshape(2, 8), np.zeros(2, np.int64)
-shape = 8, 2, 5, 0
-module.train_stack(row, row.copy(), row.copy(), row.copy(), layers, rows.copy(), y, rows.copy(), work, *shape,
-                   np.zeros((1, 8)), one, 0, np.zeros(1))
-module.evaluate_stack(row, row.copy(), layers, rows.copy(), y, work, *shape, np.zeros(1), np.zeros((1, 5, 5), np.int64))
+rows, y = row[:, :16].reshape(2, 8).copy(), np.zeros(2, np.int64)
+members = module.Members(row, row.copy(), row.copy(), row.copy())
+chunk, shape = module.Chunk(rows, y, rows.copy()), module.Shape(layers, 8, 5, 2, 0)
+module.train_stack(members, chunk, shape, np.zeros((1, 8)), one, 0, work, np.zeros(1))
+module.evaluate_stack(members, rows, y, shape, work, np.zeros(1), np.zeros((1, 5, 5), np.int64))
 module.draw_noise(module.twister(0), 1.0, row[0].copy())
 """
 

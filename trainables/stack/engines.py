@@ -86,15 +86,15 @@ class CompiledEngine:
         self._kernels = load_kernels()
         self._rates = RateTable(configurations, steps_per_epoch)
         architecture = networks.architecture
-        self._layers = layer_table(architecture)
+        layers = layer_table(architecture)
         activation = {"relu": self._kernels.RELU, "tanh": self._kernels.TANH}[architecture.activation]
         batch_size = configurations[0].batch_size
-        widest = int(self._layers[:, self._kernels.OUTPUTS].max())
-        self._shape = widest, batch_size, architecture.output_size, activation
+        widest = int(layers[:, self._kernels.OUTPUTS].max())
+        self._shape = self._kernels.Shape(layers, widest, architecture.output_size, batch_size, activation)
         tensors = (state.parameters, state.statistics, state.momentum, state.variance)
-        self._state = [tensor.numpy() for tensor in tensors]
-        self._kind = self._state[0].dtype
-        size = self._kernels.work_size(len(self._layers), widest, state.parameters.shape[1], batch_size)
+        self._members = self._kernels.Members(*(tensor.numpy() for tensor in tensors))
+        self._kind = self._members.parameters.dtype
+        size = self._kernels.work_size(len(layers), widest, state.parameters.shape[1], batch_size)
         self._work = aligned(size, self._kind)
         self._settings = np.array(
             [
@@ -105,11 +105,11 @@ class CompiledEngine:
 
     def _setting(self, configuration: Configuration) -> tuple[float, ...]:
         """Return a member's own settings, in the order of the kernels' columns."""
-        families = {"adam": self._kernels.ADAM, "adamw": self._kernels.ADAMW, "sgd": self._kernels.SGD}
+        optimizers = {"adam": self._kernels.ADAM, "adamw": self._kernels.ADAMW, "sgd": self._kernels.SGD}
         return (
             configuration.dropout * HUGE,
             1.0 / (1.0 - configuration.dropout),
-            families[configuration.optimizer],
+            optimizers[configuration.optimizer],
             configuration.weight_decay,
             configuration.momentum,
             configuration.label_smoothing,
@@ -118,21 +118,19 @@ class CompiledEngine:
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
         """Train on a chunk, after ``step`` optimiser steps, and return the summed training loss ``(K,)``."""
-        rows = chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy()
+        rows = self._kernels.Chunk(chunk.x.numpy(), chunk.y.numpy(), chunk.noise.numpy())
         rates = self._rates.rates(step, batch_count(len(chunk), chunk.batch_size)).astype(self._kind)
         losses = np.empty(len(rates))
         with _subnormals_flushed():
-            self._kernels.train_stack(
-                *self._state, self._layers, *rows, self._work, *self._shape, self._settings, rates, step, losses
-            )
+            self._kernels.train_stack(self._members, rows, self._shape, self._settings, rates, step, self._work, losses)
         return torch.from_numpy(losses)
 
     def evaluate(self, rows: Rows) -> dict[str, Tensor]:
         """Return every member's scores on some rows, as ``metrics.evaluate`` does."""
-        members, classes = len(self._settings), self._shape[2]
+        members, classes = len(self._settings), self._shape.classes
         losses, confusion = np.empty(members), np.zeros((members, classes, classes), np.int64)
-        given = self._layers, rows.x.numpy(), rows.y.numpy(), self._work, *self._shape
-        self._kernels.evaluate_stack(*self._state[:2], *given, losses, confusion)
+        x, y = rows.x.numpy(), rows.y.numpy()
+        self._kernels.evaluate_stack(self._members, x, y, self._shape, self._work, losses, confusion)
         return summarised(torch.from_numpy(losses), torch.from_numpy(confusion))
 
 
