@@ -36,7 +36,7 @@ def made_study(
     space = space or load_space("paper")
     base, seed = manifest(), settings.pop("seed", 42)
     search = {"search": "random", "trials": count} if count else {}
-    asked = {"space": space.to_toml(), "epochs": epochs, "seed": seed, "scheduler": "halving" if stopping else "none"}
+    asked = {"space": space, "epochs": epochs, "seed": seed, "scheduler": "halving" if stopping else "none"}
     about = replace(base, settings=replace(base.settings, **{**asked, **search, **settings}))
     points = space.sample(count, seed) if count else space.configurations()
     trials = [

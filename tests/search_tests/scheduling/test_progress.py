@@ -12,7 +12,7 @@ from results.record.records import SegmentRecord, State, TrialKey
 from results.record.study import Study
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.progress import Progress, ProgressCounter, RungProgress, _pace, read_progress
-from spaces import load_space
+from spaces import Choice, SearchSpace, load_space
 from tests.support.simulated import World, create_study, paper_trials, train_in
 
 
@@ -86,7 +86,7 @@ def test_an_interrupted_study_goes_on_from_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_configurations_that_a_search_has_yet_to_suggest_are_work_too(repeats: int, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"search": "optuna", "trials": 6, "sampler": "random", "scheduler": "none", "epochs": 4}
-    space = load_space("paper").to_toml()
+    space = load_space("paper")
     with create_study(tmp_path / "s", [], space=space, repeats=repeats, **settings) as study:
         follower = Follower(study)
         last = follower.train(World())
@@ -95,7 +95,7 @@ def test_configurations_that_a_search_has_yet_to_suggest_are_work_too(repeats: i
 
 
 def test_a_space_that_runs_out_leaves_no_work(tmp_path: Path) -> None:
-    space = '[parameters]\nhidden_layers = [[8], [16]]\noptimizer = "adam"\n'
+    space = SearchSpace("two", {"hidden_layers": Choice(((8,), (16,)))})
     settings: dict[str, Any] = {"search": "optuna", "trials": 9, "scheduler": "none", "epochs": 4}
     with create_study(tmp_path / "s", [], space=space, **settings) as study:
         check_ended(study, Follower(study).train(World()))
