@@ -42,7 +42,7 @@ class Configuration:
     patience: int | None = None
     """Epochs without a lower validation loss before training stops; ``None`` never stops."""
     epochs: int | None = None
-    """Training budget of this configuration alone; ``None`` takes the study's."""
+    """Budget of this configuration alone, which training may not reach; ``None`` takes ``StudySettings.epochs``."""
     momentum: float = 0.0
     """Momentum of ``sgd``, in [0, 1); Adam has its own."""
     label_smoothing: float = 0.0

@@ -100,6 +100,7 @@ class StudySettings:
     reduction_factor: int = 4
     grace_period: int = 1
     epochs: int = 20
+    """Budget of each configuration that has none of its own (``--epochs``)."""
     seed: int = 42
     split: SplitKind = SplitKind.RANDOM
     holdout: float = 0.0

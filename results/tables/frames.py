@@ -38,10 +38,11 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
     """Return one row per configuration, in the order of the search space.
 
     Columns: ``config_id`` (str), ``seed`` (Int64), ``state`` (str, see ``State``), ``reason`` (str or missing),
-    ``epochs`` (Int64, trained so far), ``budget`` (Int64, epochs it may train); one column per hyperparameter
-    (``hidden_layers`` as text such as ``128-16``); ``weights`` (float64, a count); ``best_epoch`` (Int64) and, of
-    that epoch, the metrics of ``load_curves``; ``seconds`` (float64, over all epochs); ``last_val_accuracy`` (of
-    the last epoch, NaN where that diverged). The metrics are missing before a configuration's first epoch.
+    ``epochs`` (Int64, trained so far, not the hyperparameter of that name), ``budget`` (Int64, epochs it may train);
+    one column per hyperparameter (``hidden_layers`` as text such as ``128-16``); ``weights`` (float64, a count);
+    ``best_epoch`` (Int64) and, of that epoch, the metrics of ``load_curves``; ``seconds`` (float64, over all epochs);
+    ``last_val_accuracy`` (of the last epoch, NaN where that diverged). The metrics are missing before a
+    configuration's first epoch.
     """
     with _opened(study) as opened, opened.snapshot():
         table = opened.trial_table()

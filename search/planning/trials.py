@@ -76,11 +76,11 @@ def rows_of(configuration: Configuration, place: int, settings: StudySettings) -
     )
 
 
-def schedule_warning(space: SearchSpace, epochs: int) -> str | None:
+def schedule_warning(space: SearchSpace, budget: int) -> str | None:
     """Return a sentence where a schedule of the learning rate ends before the training does, or after it."""
     if not set(space.choices("schedule")) - {"constant"}:
         return None
-    budgets = {epochs if budget is None else budget for budget in space.choices("epochs")}
+    budgets = {budget if own is None else own for own in space.choices("epochs")}
     lengths = set(space.choices("schedule_epochs"))
     if "schedule_epochs" in space.conditions:  # its default stands where there is no schedule
         lengths = set(getattr(space.parameters["schedule_epochs"], "values", lengths))
@@ -94,7 +94,7 @@ def schedule_warning(space: SearchSpace, epochs: int) -> str | None:
 
 
 def longest_budget(settings: StudySettings) -> int | None:
-    """Return the most epochs that a suggested configuration may have; ``None`` where none will be suggested."""
+    """Return the largest budget that a suggested configuration may have; ``None`` where none will be suggested."""
     return max(_suggestible(settings, "epochs"), default=None)
 
 
@@ -106,7 +106,7 @@ def _suggestible(settings: StudySettings, name: str) -> list[int]:
 
 
 def _check_size(settings: StudySettings) -> None:
-    check_epochs(settings.epochs)
+    check_budget(settings.epochs)
     count = settings.trials or min(settings.space.size or 0, LARGEST_GRID)
     if count * settings.repeats > _MOST_ROWS:
         raise InputError(
@@ -115,10 +115,10 @@ def _check_size(settings: StudySettings) -> None:
         )
 
 
-def check_epochs(epochs: int) -> None:
-    """Raise ``InputError`` where a study's configurations could not have so many epochs."""
-    if not 1 <= epochs <= MOST_EPOCHS:
-        raise InputError(f"--epochs must be from 1 to {MOST_EPOCHS:,}, but got {epochs}")
+def check_budget(budget: int) -> None:
+    """Raise ``InputError`` where a study's configurations could not have this budget."""
+    if not 1 <= budget <= MOST_EPOCHS:
+        raise InputError(f"--epochs must be from 1 to {MOST_EPOCHS:,}, but got {budget}")
 
 
 def absolute(settings: StudySettings, directory: Path) -> StudySettings:

@@ -52,7 +52,7 @@ def build_coordinator(
         positions={trial.key: trial.position for trial in trials},
         budgets={trial.key: trial.budget for trial in trials},
         earlier=past.decisions,
-        epochs=longest_budget(settings),
+        longest_budget=longest_budget(settings),
     )
     queue = SegmentQueue(rungs.levels, settings.stack_size, costs, first_number=past.last_segment, workers=workers)
     coordinator = make(trials, rungs, queue)

@@ -20,8 +20,8 @@ _WORST = -1.0
 """Stand-in for a score that is not a number: below every accuracy."""
 
 
-def ladder(grace_period: int, reduction_factor: int, epochs: int) -> tuple[int, ...]:
-    """Return the rungs below ``epochs``: ``grace_period``, then each times ``reduction_factor``.
+def ladder(grace_period: int, reduction_factor: int, budget: int) -> tuple[int, ...]:
+    """Return the rungs below ``budget``, in epochs: ``grace_period``, then each times ``reduction_factor``.
 
     >>> ladder(1, 4, 20)
     (1, 4, 16)
@@ -33,7 +33,7 @@ def ladder(grace_period: int, reduction_factor: int, epochs: int) -> tuple[int, 
         )
     rungs = []
     rung = grace_period
-    while rung < epochs:
+    while rung < budget:
         rungs.append(rung)
         rung *= reduction_factor
     return tuple(rungs)
@@ -78,8 +78,8 @@ class Asha:
     at the rung so far. The scores of a stack are all recorded before any of its members is judged.
     """
 
-    def __init__(self, grace_period: int, reduction_factor: int, epochs: int) -> None:
-        self.levels = ladder(grace_period, reduction_factor, epochs)
+    def __init__(self, grace_period: int, reduction_factor: int, budget: int) -> None:
+        self.levels = ladder(grace_period, reduction_factor, budget)
         self._share = (1 - 1 / reduction_factor) * 100 / 100  # Tune's own rounding: it says it in percent
         self._recorded: dict[int, list[float]] = {level: [] for level in self.levels}
 
@@ -118,11 +118,11 @@ class Halving:
         self,
         grace_period: int,
         reduction_factor: int,
-        epochs: int,
+        budget: int,
         positions: Mapping[TrialKey, int],
         budgets: Mapping[TrialKey, int],
     ) -> None:
-        self.levels = ladder(grace_period, reduction_factor, epochs)
+        self.levels = ladder(grace_period, reduction_factor, budget)
         self._factor = reduction_factor
         self._positions = dict(positions)
         self._cutoffs: dict[int, float | None] = {}
@@ -219,18 +219,18 @@ def make_rungs(
     positions: Mapping[TrialKey, int],
     budgets: Mapping[TrialKey, int],
     earlier: Iterable[Decision] = (),
-    epochs: int | None = None,
+    longest_budget: int | None = None,
 ) -> Rungs:
     """Return the rungs of a study, with the decisions that it has taken already.
 
-    ``epochs`` is the longest budget that may come, where not all configurations are known yet.
+    ``longest_budget`` is the longest that may come, where not all configurations are known yet.
     """
-    epochs = max([*budgets.values(), *([] if epochs is None else [epochs])])
+    budget = max([*budgets.values(), *([] if longest_budget is None else [longest_budget])])
     rungs: Rungs
     if scheduler == "asha":
-        rungs = Asha(grace_period, reduction_factor, epochs)
+        rungs = Asha(grace_period, reduction_factor, budget)
     elif scheduler == "halving":
-        rungs = Halving(grace_period, reduction_factor, epochs, positions, budgets)
+        rungs = Halving(grace_period, reduction_factor, budget, positions, budgets)
     else:
         rungs = NoRungs()
     rungs.restore(list(earlier))

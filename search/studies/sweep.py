@@ -31,7 +31,7 @@ from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
 from search.planning.data import Prepared, data_facts, differences, prepare
 from search.planning.settings import Space, whole_settings
-from search.planning.trials import check_epochs, space_differences
+from search.planning.trials import check_budget, space_differences
 from search.scheduling.building import Make, Past, build_coordinator, cost_model
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
@@ -112,7 +112,7 @@ def resume_sweep(
     resources: Resources | None = None,
     listener: Listener | None = None,
 ) -> SweepResult:
-    """Go on with an interrupted study, or extend a finished one to more ``epochs``.
+    """Go on with an interrupted study, or extend a finished one to a budget of ``epochs``.
 
     ``sources`` gives the new places of inputs that have moved. Raises ``InputError``, with the fields that differ,
     where data or training differ from those that the study began with.
@@ -249,23 +249,23 @@ def _train(study: Study, prepared: Prepared, coordinator: Coordinator, joined: J
     return searcher.stopping
 
 
-def _extend(study: Study, epochs: int) -> None:
+def _extend(study: Study, budget: int) -> None:
     """Give every configuration a larger budget; finished ones have more to do."""
     if study.settings.search == "optuna" and study.incumbent is None:
         raise InputError(f"an Optuna search is extended when it has ended: first {command('resume', study.directory)}")
     trials = study.trials()
-    check_epochs(epochs)
-    shorter = [trial for trial in trials if trial.budget > epochs]
+    check_budget(budget)
+    shorter = [trial for trial in trials if trial.budget > budget]
     if shorter:
-        raise InputError(f"--epochs {epochs} is less than the study's {shorter[0].budget}: it can only be extended")
+        raise InputError(f"--epochs {budget} is less than the study's {shorter[0].budget}: it can only be extended")
     with study.transaction():
-        study.update_trials(_with_budget(trial, epochs) for trial in trials)
+        study.update_trials(_with_budget(trial, budget) for trial in trials)
         study.reopen_stage("sweep")
 
 
-def _with_budget(trial: TrialRecord, epochs: int) -> TrialRecord:
-    goes_on = trial.state is State.FINISHED and trial.epoch < epochs
-    return replace(trial, budget=epochs, state=State.PENDING if goes_on else trial.state)
+def _with_budget(trial: TrialRecord, budget: int) -> TrialRecord:
+    goes_on = trial.state is State.FINISHED and trial.epoch < budget
+    return replace(trial, budget=budget, state=State.PENDING if goes_on else trial.state)
 
 
 def _refuse_other_semantics(study: Study) -> None:

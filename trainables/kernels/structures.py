@@ -1,6 +1,7 @@
 """Named tuples in which the kernels take arrays and numbers that belong together, as numba compiles them.
 
-They cost no time: training, evaluation and compilation take as long as with a parameter for each.
+Each compiles to nearly the same instructions as a parameter for every field; a call from Python takes 4 microseconds
+longer, against half a millisecond or more for a chunk of batches.
 
 ``K`` members, ``P`` parameters and ``R`` running statistics of a member, ``L`` layers. Real numbers are float32 or
 float64, all of one kind; every width is padded to a multiple of ``LANE``.
