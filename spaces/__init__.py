@@ -8,11 +8,11 @@ from pathlib import Path
 from data.errors import InputError, did_you_mean
 from spaces.configuration import Configuration
 from spaces.paper import PAPER, PAPER_FULL
-from spaces.parameters import Choice, Parameter, Uniform
+from spaces.parameters import Choice, Parameter, Point, Uniform
 from spaces.space import SearchSpace
 from spaces.wide import WIDE
 
-__all__ = ["Choice", "Configuration", "Parameter", "SearchSpace", "Uniform", "load_space"]
+__all__ = ["Choice", "Configuration", "Parameter", "Point", "SearchSpace", "Uniform", "load_space"]
 
 _NAMED = {space.name: space for space in (PAPER, PAPER_FULL, WIDE)}
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from data.errors import InputError
+
+Value = int | float | bool | str | tuple[int, ...] | None
+"""A value of a hyperparameter."""
+Point = Mapping[str, Value]
+"""A point of a search space: the value of each parameter that applies, by its name."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from data.errors import InputError, did_you_mean
 from spaces.checks import space_problems
 from spaces.configuration import DEFAULTS, HYPERPARAMETERS, Configuration
-from spaces.parameters import Choice, Parameter
+from spaces.parameters import Choice, Parameter, Point
 from spaces.structure import STRUCTURE, structure_of, structured
 from spaces.toml import read_parameters, write_parameter, write_value
 
@@ -120,7 +120,7 @@ class SearchSpace:
                 point[name] = choose(name, parameter)
         return Configuration.from_mapping(structured(point))
 
-    def values(self, configuration: Configuration) -> dict[str, Any]:
+    def values(self, configuration: Configuration) -> Point:
         """Return the value of each parameter that applies to a point of this space, the inverse of ``build``."""
         known = {name: getattr(configuration, name) for name in HYPERPARAMETERS}
         known |= structure_of(configuration.hidden_layers)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from data.errors import InputError
 from spaces.hyperparameters import STRUCTURE_TABLE
+from spaces.parameters import Point
 
 _ROWS = {row.name: row for row in STRUCTURE_TABLE}
 STRUCTURE = tuple(_ROWS)
@@ -18,18 +18,19 @@ def hidden_layers(depth: int, width: int, taper: float = 1.0) -> tuple[int, ...]
     return tuple(max(1, int(width * taper**layer)) for layer in range(depth))
 
 
-def structured(values: Mapping[str, Any]) -> dict[str, Any]:
+def structured(values: Point) -> Point:
     """Return the hyperparameters of a point, with ``hidden_layers`` in place of its structure."""
     plain = {name: value for name, value in values.items() if name not in STRUCTURE}
     if "hidden_layers" not in values:
-        plain["hidden_layers"] = hidden_layers(**{name: values[name] for name in STRUCTURE if name in values})
+        own: dict[str, Any] = {name: values[name] for name in STRUCTURE if name in values}
+        plain["hidden_layers"] = hidden_layers(**own)
     return plain
 
 
-def structure_of(widths: tuple[int, ...]) -> dict[str, Any]:
+def structure_of(widths: tuple[int, ...]) -> Point:
     """Return the depth, width and taper of hidden layers; a single layer has no taper."""
-    found: dict[str, Any] = {"depth": len(widths), "width": widths[0]}
-    return found | ({"taper": widths[1] / widths[0]} if len(widths) > 1 else {})
+    taper = {"taper": widths[1] / widths[0]} if len(widths) > 1 else {}
+    return {"depth": len(widths), "width": widths[0], **taper}
 
 
 def check_structure(name: str, value: Any) -> None:

@@ -47,6 +47,39 @@ SQL = ("results/record/", "data/titles/embedding_cache.py")
 """The only places that hold SQL: the record of a study, and the cache of the titles' embeddings."""
 STATEMENT = r"(?i)\s*(select\s.+\sfrom|insert\s.*into|delete\s+from|update\s+\w+\s+set|create\s+table|pragma)\s"
 """The beginning of a statement in SQL, as a pattern."""
+OF_ANYTHING = r"(?<!\.)\b(dict|Mapping)(\[str, Any\]|(?![\w.\[]))"
+"""A type that says nothing of its keys and values, as a pattern; ``options.Mapping`` is another name."""
+IN_JSON = r"\b(to_json|as_json|(to|from)_mapping|(\w+_)?from_json)$"
+"""Names of functions that write plain values or read them, as a pattern."""
+UNTYPED = {
+    **dict.fromkeys(
+        [f"trainables/sweep_trainable.py: SegmentTrainable.{part}" for part in ("setup", "reset_config", "step")]
+        + ["trainables/sweep_trainable.py: SegmentTrainable.load_checkpoint"],
+        "Ray's Trainable",
+    ),
+    "search/cluster/tune_bridge.py: SegmentSearcher.suggest": "Ray's Searcher",
+    "search/cluster/tune_bridge.py: SegmentSearcher.on_trial_complete": "Ray's Searcher",
+    "search/cluster/placement.py: Node": "as Ray describes a node",
+    "search/suggestions/optuna_space.py: OptunaSpace.parameters": "parameters as Optuna holds them",
+    "search/suggestions/optuna_space.py: Samplers.seeded": "parameters as Optuna holds them",
+    "search/suggestions/optuna_space.py: shared_trial": "parameters as Optuna holds them",
+    "spaces/toml.py: read_parameters": "a table of TOML, which is to be checked",
+    "data/tables/synthetic.py: load_twin": "JSON, which only its own wing reads",
+    "data/tables/synthetic_fit.py: fit_twin": "JSON, which only its own wing reads",
+    "trainables/checkpoint.py: ModelCard.scaler": "JSON of the card",
+    "trainables/checkpoint.py: ModelCard.text_model": "JSON of the card",
+    "trainables/checkpoint.py: ModelCard.provenance": "JSON of the card, for people",
+    "search/studies/model_directories.py: write_model": "JSON of the card, for people",
+    "results/page/payload.py: Figure.figure": "JSON, as Plotly reads it",
+    "results/page/payload.py: Explorer.axes": "JSON, as the page's script reads it",
+    "search/cli/status.py: study_summary": "JSON for --json",
+    "search/cli/status.py: summary_lines": "JSON for --json",
+    "search/planning/settings.py: study_settings": "settings by their names, which are to be checked",
+    "search/planning/settings.py: whole_settings": "settings by their names, which are to be checked",
+    "search/studies/pipeline.py: run_study": "settings by their names, which are to be checked",
+    "search/studies/sweep.py: run_sweep": "settings by their names, which are to be checked",
+}
+"""Public names that take or give a dict of anything, each with its reason."""
 MOST_FILES = 14
 """That a folder of the house may hold: more cannot be taken in at a glance."""
 TOP = {"search", "trainables", "spaces", "data", "results", "tests", "findings"} | {
@@ -196,3 +229,51 @@ def test_what_is_light_stays_light(code: str, heavy: tuple[str, ...]) -> None:
     probe = f"{code}\nimport sys\nprint(*[name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def untyped(path: Path) -> Iterator[str]:
+    """All public functions, methods, fields and names for types of a file that take or give a dict of anything."""
+    for where, annotation in _annotations(ast.parse(path.read_text(encoding="utf-8")).body):
+        if re.search(OF_ANYTHING, annotation) and not re.search(IN_JSON, where):
+            yield f"{name(path)}: {where}"
+
+
+def _annotations(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, str]]:
+    for node in body:
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _annotations(node.body, within)
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from _annotations(node.body, f"{within}{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            given = [node.returns, *(part.annotation for part in ast.walk(node.args) if isinstance(part, ast.arg))]
+            yield from ((within + node.name, ast.unparse(annotation)) for annotation in given if annotation)
+            if node.args.kwarg:
+                yield within + node.name, f"dict[str, {ast.unparse(node.args.kwarg.annotation or ast.Name('Any'))}]"
+        elif isinstance(node, ast.AnnAssign) and not ast.unparse(node.target).startswith("_"):
+            yield within + ast.unparse(node.target), ast.unparse(node.annotation)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript | ast.BinOp):
+            target = ast.unparse(node.targets[0])
+            yield from [(within + target, ast.unparse(node.value))] if not target.startswith("_") else []
+
+
+def test_records_are_typed() -> None:
+    """No public name takes or gives a dict of anything, but for those that are listed with their reason."""
+    assert {found for path in FILES for found in untyped(path)} == UNTYPED.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("def f(a: dict[str, Any] | None) -> int: ...", 1),
+        ("def f(**settings: Any): ...", 1),
+        ("class A:\n    facts: Mapping[str, Any]\n    def f(self) -> list[dict]: ...", 2),
+        ("Facts = Mapping[str, Any]", 1),
+        ("def _f(a: dict) -> None: ...\nclass _A:\n    facts: dict", 0),
+        ("def to_json(self) -> dict[str, Any]: ...\ndef scaler_from_json(a: dict): ...", 0),
+        ("def f(a: dict[str, int], **b: float) -> Mapping[str, float]: ...", 0),
+    ],
+)
+def test_dicts_of_anything_are_found(text: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module.py").write_text(text)
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    assert len(list(untyped(tmp_path / "module.py"))) == count

@@ -19,14 +19,15 @@ from data.errors import InputError, did_you_mean
 from data.inputs.features import Features
 
 FOLDS = 5
-Point = Mapping[str, Any]
+Point = Mapping[str, float]
+"""A point of a grid: the value of each hyperparameter, by the name that its library gives it."""
 
 # A point takes the low or the high level of every hyperparameter. All combinations would be 8 and 32 points;
 # a regular fraction varies every hyperparameter, half of the points at each level, at an affordable cost.
-_FOREST_LEVELS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
+_FOREST_LEVELS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"max_depth": (10, 20), "n_estimators": (50, 100), "min_samples_leaf": (2, 1)}
 )
-_XGBOOST_LEVELS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
+_XGBOOST_LEVELS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "max_depth": (6, 10),
         "n_estimators": (100, 300),
@@ -45,7 +46,7 @@ def _xgboost_points() -> tuple[Point, ...]:
     return tuple(_point(_XGBOOST_LEVELS, (a, b, c, a == b, a == c)) for a, b, c in product((True, False), repeat=3))
 
 
-def _point(levels: Mapping[str, tuple[Any, Any]], high: Sequence[bool]) -> Point:
+def _point(levels: Mapping[str, tuple[float, float]], high: Sequence[bool]) -> Point:
     return MappingProxyType({name: levels[name][up] for name, up in zip(levels, high, strict=True)})
 
 
@@ -80,16 +81,6 @@ class BaselineResult:
     """Scores on held-out rows; ``None`` where the split has none."""
     seconds: float
     """Wall time of the fit and of the scoring."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values by name."""
-        return {
-            "kind": self.kind,
-            "point": dict(self.point),
-            "validation": asdict(self.validation),
-            "holdout": None if self.holdout is None else asdict(self.holdout),
-            "seconds": self.seconds,
-        }
 
 
 def fold_score(kind: str, point: Point, fold: int, x: np.ndarray, y: np.ndarray, seed: int) -> float:
@@ -145,7 +136,7 @@ def refit_and_score(kind: str, point: Point, features: Features, seed: int) -> B
     holdout = score(features.y_holdout, model.predict(features.x_holdout)) if held else None
     return BaselineResult(
         kind=kind,
-        point=MappingProxyType(dict(point)),
+        point=dict(point),
         validation=validation,
         holdout=holdout,
         seconds=time.perf_counter() - started,

@@ -19,7 +19,7 @@ from data.tables.columns import LABEL, MODE, RELEASE_DATE, RELEASE_YEAR, ColumnM
 from data.tables.genres import a_few
 from data.tables.tracks import Source, Tracks, load_tracks, read_source
 from data.tables.unfit import Unreadable
-from data.titles.text_model import TextModel, recorded_text_model
+from data.titles.text_model import TextModel, text_model_from_json
 from trainables.checkpoint import ModelCard, load_model
 from trainables.mlp import GenreMLP
 
@@ -174,7 +174,7 @@ def _text_model(card: ModelCard, model_directory: Path) -> TextModel | None:
     if card.feature_kind == "audio":
         return None
     try:
-        return recorded_text_model(card.text_model)
+        return text_model_from_json(card.text_model)
     except InputError as error:
         raise InputError(f"the model in {model_directory} reads text: {error}") from error
 

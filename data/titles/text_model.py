@@ -51,7 +51,7 @@ def find_text_model(name: str | None = None, *, download: bool = False) -> TextM
     return TextModel(name=name, folder=folder, sha256=model_hash(folder))
 
 
-def recorded_text_model(recorded: Mapping[str, Any] | None) -> TextModel:
+def text_model_from_json(recorded: Mapping[str, Any] | None) -> TextModel:
     """Find the model that a description from `TextModel.to_json` names; the packaged one for ``None``.
 
     Nothing is downloaded. Raises InputError if the model is not on this machine, or has changed.

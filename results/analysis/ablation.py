@@ -14,12 +14,12 @@ from data.errors import InputError
 from results.analysis.counted import Counted, counted
 from results.analysis.forest import Encoding, grown, sampled
 from results.analysis.rows import AnyStudy, StudyRows, read_rows, written
-from spaces import Choice, Configuration, SearchSpace
+from spaces import Choice, Configuration, Point, SearchSpace
 from spaces.configuration import DEFAULTS
 from spaces.paper import BEST, PAPER, PAPER_FULL
+from spaces.parameters import Value
 from spaces.structure import structured
 
-Point = dict[str, Any]
 _EXACT, _SURROGATE = "exact", "surrogate"
 
 
@@ -111,9 +111,9 @@ def _default(space: SearchSpace, name: str) -> Any:
     return min(parameter.high, max(parameter.low, number))
 
 
-def _active(space: SearchSpace, full: Mapping[str, Any]) -> Point:
+def _active(space: SearchSpace, full: Point) -> Point:
     """Return the values of the parameters that apply, of a point with a value for every parameter."""
-    point: Point = {}
+    point: dict[str, Value] = {}
     for name in space.parameters:
         wanted = space.conditions.get(name, {})
         if all(other in point and point[other] in values for other, values in wanted.items()):

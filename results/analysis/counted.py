@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from results.analysis.rows import StudyRows, TooFewError, best_scores
 from results.record.records import State, TrialRecord
+from spaces import Point
 
 FEWEST = 4
 """Fewest configurations that a forest can work with."""
@@ -25,7 +25,7 @@ class Counted:
     """
 
     ids: tuple[str, ...]
-    values: list[dict[str, Any]]
+    values: list[Point]
     scores: np.ndarray
     epochs: int | None
 

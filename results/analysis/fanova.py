@@ -6,12 +6,11 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from results.analysis.forest import SEED, explained_shares, sampled
-from spaces import Parameter, SearchSpace
+from spaces import Parameter, Point, SearchSpace
 
 _NOTHING = 1e-12
 """Score differences treated as rounding: Optuna raises where there is no variance to explain."""
@@ -29,7 +28,7 @@ class MainEffects:
     """Share of the variance of all scores that all main effects explain together; the rest is due to interactions."""
 
 
-def main_effects(space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> MainEffects:
+def main_effects(space: SearchSpace, points: Sequence[Point], scores: Sequence[float]) -> MainEffects:
     """Return the share of the variance that each parameter's main effect explains; all 0 where all scores are equal.
 
     The method is fANOVA (Hutter et al. 2014) with the forest of Optuna's, a fixed seed, and a random sample of more
@@ -58,7 +57,7 @@ def main_effects(space: SearchSpace, points: Sequence[Mapping[str, Any]], scores
     return MainEffects(shares, sum(shares[name] * weights[name] for name in shares))
 
 
-def _shares(space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> dict[str, float]:
+def _shares(space: SearchSpace, points: Sequence[Point], scores: Sequence[float]) -> dict[str, float]:
     """Return the shares of the parameters that have more than one value among these points."""
     varied: dict[str, Parameter] = {}
     filled = [dict(point) for point in points]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spaces import Choice, Parameter
+from spaces import Choice, Parameter, Point
+from spaces.parameters import Value
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
@@ -55,7 +56,7 @@ class Encoding:
                 rows.append((_scaled(parameter, parameter.low), _scaled(parameter, parameter.high)))
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
-    def matrix(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    def matrix(self, points: Sequence[Point]) -> np.ndarray:
         """Return the points as ``(points, columns)`` float64.
 
         A parameter that a point lacks is 0 in all its columns, or just below the range.
@@ -74,9 +75,10 @@ class Encoding:
         return found
 
 
-def _scaled(parameter: Parameter, value: float) -> float:
+def _scaled(parameter: Parameter, value: Value) -> float:
     """Return a number of a range as it is drawn: logarithmic ranges by their logarithm."""
     assert not isinstance(parameter, Choice)
+    assert isinstance(value, int | float)
     scale = math.log if parameter.log else float
     return min(scale(parameter.high), max(scale(parameter.low), scale(value)))
 
@@ -96,7 +98,9 @@ def grown(matrix: np.ndarray, scores: Sequence[float], *, judged: bool = False) 
     return forest.fit(matrix, np.asarray(scores, dtype=np.float64))
 
 
-def explained_shares(parameters: Mapping[str, Parameter], points: Sequence[Mapping], scores: Sequence[float]) -> dict:
+def explained_shares(
+    parameters: Mapping[str, Parameter], points: Sequence[Point], scores: Sequence[float]
+) -> dict[str, float]:
     """Return for each parameter, by name, the share of a forest's variance that its main effect explains (fANOVA).
 
     Every point must have every parameter.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from results.analysis.fanova import main_effects
 from results.analysis.forest import MOST_POINTS
 from results.analysis.ped_anova import ped_anova
 from results.analysis.rows import AnyStudy, StudyRows, read_rows, written
-from spaces import SearchSpace, Uniform
+from spaces import Point, SearchSpace, Uniform
 
 _BINS = 5
 """Number of classes of about equal size into which a continuous parameter is cut."""
@@ -158,7 +157,7 @@ def _importances(shares: Mapping[str, float]) -> pd.DataFrame:
     return frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-def _labels(space: SearchSpace, name: str, values: list[dict[str, Any]]) -> pd.Series:
+def _labels(space: SearchSpace, name: str, values: Sequence[Point]) -> pd.Series:
     """Return each configuration's value of a parameter as an ordered category, in the order of the space."""
     parameter = space.parameters[name]
     if isinstance(parameter, Uniform):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +12,13 @@ import numpy as np
 from results.analysis.forest import sampled
 from results.analysis.optuna_export import distributions
 from results.tables.parameters import plain_value
-from spaces import SearchSpace, Uniform
+from spaces import Point, SearchSpace, Uniform
 
 MOST_POINTS = 1_000
 """Points that are judged at most."""
 
 
-def ped_anova(space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> dict[str, float]:
+def ped_anova(space: SearchSpace, points: Sequence[Point], scores: Sequence[float]) -> dict[str, float]:
     """Return each parameter's importance for reaching the best tenth, as shares that sum to 1; all 0 without any.
 
     The method is PED-ANOVA (Watanabe et al. 2023), Optuna 5's default, by Optuna's evaluator with its default

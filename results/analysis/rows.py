@@ -16,7 +16,7 @@ from results.record.records import Decision, SegmentRecord, State, TrialKey, Tri
 from results.record.settings import StudySettings
 from results.record.study import Study
 from results.tables.parameters import plain_value, space_of, weight_count
-from spaces import SearchSpace
+from spaces import Point, SearchSpace
 
 
 class TooFewError(InputError):
@@ -59,7 +59,7 @@ class StudyRows:
         return dict(found)
 
     @cached_property
-    def values(self) -> list[dict[str, Any]]:
+    def values(self) -> list[Point]:
         """Value of each parameter that applies to a configuration, in the order of ``repeats``."""
         return [self.space.values(self.trials[places[0]].configuration) for places in self.repeats.values()]
 

@@ -9,6 +9,7 @@ from results.page.payload import Column, Explorer
 from results.pictures.configurations import Configurations, value_text
 from results.pictures.learning_curves import learning_curves
 from results.pictures.parallel_coordinates import ACCURACY, parallel_coordinates
+from spaces import Point
 
 _SCORES = {"best_epoch": None, "val_loss": 4, "val_f1": 4, "epochs": None, "seconds": 2}
 """Columns behind the accuracy, and their decimals."""
@@ -48,7 +49,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _value(column: str, study: Configurations, rank: int, trial: Mapping[Any, Any], point: dict[str, Any]) -> Any:
+def _value(column: str, study: Configurations, rank: int, trial: Mapping[Any, Any], point: Point) -> Any:
     if column in ("study", "rank"):
         return study.name if column == "study" else rank
     if column in point:

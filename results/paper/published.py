@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from spaces import Point
 
 Four = tuple[float | None, float | None, float | None, float | None]
 """Accuracy and the weighted precision, recall and F1, in the order of ``results.record.schema.SCORES``."""
@@ -53,7 +54,7 @@ class PaperChoice:
     section: str
     model: str
     stage: str
-    values: Mapping[str, Any]
+    values: Point
 
 
 PAPER_CHOICES = (

@@ -13,9 +13,10 @@ import pandas as pd
 
 from data.errors import InputError
 from results.analysis.learning_curves import FigureKind, draw_curves, stage_curves
-from results.paper.scorecard import choices_of, detail_of, scorecard_of, statistics_line, statistics_of
+from results.paper.scorecard import choices_of, scorecard_of, statistics_line, statistics_of
 from results.paper.study_group import Recorded, are_papers, read_studies
 from results.paper.transfer import ENOUGH_RUNS, epochs_saved, epochs_to_reach, final_scores, paired, transfer_runs
+from results.record.records import Tuning
 from results.rendering.exports import markdown_table
 
 if TYPE_CHECKING:
@@ -177,10 +178,9 @@ def baseline_grid(study: Recorded) -> pd.DataFrame:
     """
     own = study.scores[(study.scores["stage"] == "baselines") & (study.scores["side"] == "validation")]
     rows = [
-        (row["variant"], json.dumps(point.get("point"))[:_WIDE], point.get("mean"), point.get("std"))
+        (row["variant"], json.dumps(dict(one.point))[:_WIDE], one.mean, one.std)
         for _, row in own.iterrows()
-        for point in detail_of(row["detail"]).get("grid") or []
-        if isinstance(point, dict)
+        for one in Tuning.from_json(row["detail"]).grid
     ]
     return pd.DataFrame(rows, columns=["model", "point", "mean", "std"])
 

@@ -24,6 +24,7 @@ from results.paper.published import (
     PaperEntry,
 )
 from results.paper.study_group import Recorded, by_split, read_studies
+from results.record.records import Tuning
 from results.record.schema import SCORES
 from spaces import Configuration
 
@@ -124,7 +125,7 @@ def _chosen(study: Recorded, stage: str) -> dict[str, Any] | None:
     if stage == "simple":
         return _simple_network(study)
     own = study.scores[(study.scores["variant"] == stage) & (study.scores["side"] == "validation")]
-    return None if own.empty else dict(detail_of(own["detail"].iloc[0]).get("point", {}))
+    return None if own.empty else dict(Tuning.from_json(own["detail"].iloc[0]).point)
 
 
 def _simple_network(study: Recorded) -> dict[str, Any] | None:
@@ -138,23 +139,14 @@ def _simple_network(study: Recorded) -> dict[str, Any] | None:
         raise InputError(f"{path} is damaged or not a model's: {error}") from error
 
 
-def detail_of(text: str | None) -> dict[str, Any]:
-    """Return the details of a score, empty where there are none."""
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _choice_rows(choice: PaperChoice, found: Sequence[dict[str, Any]]) -> list[dict[str, object]]:
     if not found:
         return []
     rows = []
     for setting, paper in choice.values.items():
         ours = [_plain(values.get(setting)) for values in found]
-        counted = isinstance(paper, float | int) and not isinstance(paper, bool)
-        numbers = [float(value) for value in ours if counted and isinstance(value, float | int)]
+        number = float(paper) if isinstance(paper, float | int) and not isinstance(paper, bool) else None
+        numbers = [float(value) for value in ours if number is not None and isinstance(value, float | int)]
         rows.append(
             {
                 "section": choice.section,
@@ -162,7 +154,7 @@ def _choice_rows(choice: PaperChoice, found: Sequence[dict[str, Any]]) -> list[d
                 "setting": setting,
                 "paper": str(_plain(paper)),
                 "ours": ", ".join(dict.fromkeys(map(str, ours))),
-                "difference": fmean(numbers) - paper if numbers else float("nan"),
+                "difference": fmean(numbers) - number if number is not None and numbers else float("nan"),
                 "agree": sum(value == _plain(paper) for value in ours),
                 "studies": len(found),
             }

@@ -14,7 +14,7 @@ from results.record.settings import StudySettings
 from results.record.study import Study
 from results.tables.frames import load_curves, load_trials, ranked
 from results.tables.parameters import plain_value, space_of
-from spaces import SearchSpace
+from spaces import Point, SearchSpace
 
 FIFTHS = 5
 """Groups of equally many configurations, by accuracy, that pictures tell apart by colour."""
@@ -32,7 +32,7 @@ class Configurations:
     settings: StudySettings
     space: SearchSpace
     trials: pd.DataFrame
-    values: tuple[dict[str, Any], ...]
+    values: tuple[Point, ...]
     curves: tuple[np.ndarray, ...]
 
     @classmethod

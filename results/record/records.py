@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -135,3 +137,77 @@ class SegmentRecord:
         if self.checkpoint is None or self.sha256 is None:
             return None
         return CheckpointRef(file=self.checkpoint, sha256=self.sha256, row=row, epoch=self.last_epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageEpoch:
+    """One epoch of a network of a stage, with the metrics of `CurveRow`."""
+
+    variant: str
+    seed: int
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    val_precision: float
+    val_recall: float
+    val_f1: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GridScore:
+    """The cross-validated accuracy of one point of a baseline's grid."""
+
+    point: Mapping[str, float]
+    mean: float
+    std: float
+    """Standard deviation over the folds."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The choice of a baseline's hyperparameters: the point that was taken, and the scores of its grid."""
+
+    point: Mapping[str, float]
+    grid: tuple[GridScore, ...] = ()
+    """Empty in a study that kept only the point."""
+
+    def to_json(self) -> str:
+        """Return the point and the grid as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Tuning:
+        """Return what ``to_json`` wrote; no point and no grid where the text holds none."""
+        try:
+            found = json.loads(text or "{}")
+            grid = [GridScore(dict(one["point"]), one["mean"], one["std"]) for one in found.get("grid") or ()]
+            return cls(dict(found.get("point") or {}), tuple(grid))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return cls({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelScores:
+    """The scores of a stage's model, each in [0, 1]; all but the first are weighted averages over the genres."""
+
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageScore:
+    """The scores of a stage's model on the rows of one side."""
+
+    variant: str
+    seed: int
+    side: str
+    """``validation`` or ``holdout``."""
+    epoch: int | None
+    """The best on the validation rows; ``None`` for a baseline."""
+    scores: ModelScores
+    tuning: Tuning | None = None
+    """``None`` where no grid was searched."""

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from results.record.records import CheckpointRef, Decision, SegmentRecord, State, TrialKey, TrialRecord
+from results.record.records import CheckpointRef, Decision, SegmentRecord, StageScore, State, TrialKey, TrialRecord
 from spaces import Configuration
 
 METRICS = ("train_loss", "val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "seconds")
@@ -132,6 +132,13 @@ def decision_of(row: sqlite3.Row) -> Decision:
         cutoff=row["cutoff"],
         promoted=bool(row["promoted"]),
     )
+
+
+def stage_score_row(score: StageScore) -> tuple[Any, ...]:
+    """Return the row of a stage's score, without its stage."""
+    detail = score.tuning.to_json() if score.tuning else "{}"
+    scores = [getattr(score.scores, name) for name in SCORES]
+    return (score.variant, score.seed, score.side, score.epoch, *scores, detail)
 
 
 def segment_row(segment: SegmentRecord) -> tuple[Any, ...]:

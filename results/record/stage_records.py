@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from results.record.reading import Table
-from results.record.schema import METRICS, SCORES
+from results.record.records import StageEpoch, StageScore
 from results.record.study import Study
-
-Score = tuple[str, int, str, int | None, Mapping[str, float], Mapping[str, Any]]
-"""(variant, seed, side, epoch, scores by name, details)."""
 
 
 @dataclass
@@ -28,40 +23,16 @@ class StageRecord:
     """Peak memory of the driver and all processes it started, shared pages counted once."""
     note: str | None = None
     """A sentence for people, such as why it was skipped or what was chosen."""
-    curves: list[tuple[str, int, Mapping[str, Any]]] = field(default_factory=list)
-    """(variant, seed, metrics of an epoch)."""
-    scores: list[Score] = field(default_factory=list)
+    curves: list[StageEpoch] = field(default_factory=list)
+    scores: list[StageScore] = field(default_factory=list)
 
 
 def commit_stage(study: Study, record: StageRecord) -> None:
     """Write a stage, all or nothing; from then on a resumed study skips it."""
-    stage = record.stage
     with study.transaction():
-        study.add_stage_curves(
-            [
-                (stage, variant, seed, row["epoch"], *(row[metric] for metric in METRICS))
-                for variant, seed, row in record.curves
-            ],
-        )
-        study.add_stage_scores(
-            [
-                (
-                    stage,
-                    variant,
-                    seed,
-                    side,
-                    epoch,
-                    *_four(scores),
-                    json.dumps(dict(detail), ensure_ascii=False),
-                )
-                for variant, seed, side, epoch, scores, detail in record.scores
-            ],
-        )
-        study.add_stage(stage, record.seconds, record.peak_megabytes, record.note)
-
-
-def _four(scores: Mapping[str, float]) -> tuple[float, ...]:
-    return tuple(scores[name] for name in SCORES)
+        study.add_stage_curves(record.stage, record.curves)
+        study.add_stage_scores(record.stage, record.scores)
+        study.add_stage(record.stage, record.seconds, record.peak_megabytes, record.note)
 
 
 def load_stages(study: str | Path | Study) -> pd.DataFrame:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from results.record.facts import seconds_of
 from results.record.reading import RecordReader, StudyError
-from results.record.records import CurveRow, Decision, SegmentRecord, State, TrialKey, TrialRecord
-from results.record.schema import METRICS, condition, insert_trials, segment_row
+from results.record.records import (
+    CurveRow,
+    Decision,
+    SegmentRecord,
+    StageEpoch,
+    StageScore,
+    State,
+    TrialKey,
+    TrialRecord,
+)
+from results.record.schema import METRICS, condition, insert_trials, segment_row, stage_score_row
 
 
 class RecordWriter(RecordReader):
@@ -118,19 +128,13 @@ class RecordWriter(RecordReader):
         """Write a stage, inside a transaction; an older one of that name is replaced."""
         self._replace_rows("stages", [(stage, seconds, peak_megabytes, note)])
 
-    def add_stage_curves(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Write epochs of stages' models, inside a transaction; older ones of their keys are replaced.
+    def add_stage_curves(self, stage: str, epochs: Iterable[StageEpoch]) -> None:
+        """Write epochs of a stage's networks, inside a transaction; older ones of their keys are replaced."""
+        self._replace_rows("stage_curves", [(stage, *astuple(epoch)) for epoch in epochs])
 
-        A row: stage, variant, seed, epoch and ``METRICS``.
-        """
-        self._replace_rows("stage_curves", rows)
-
-    def add_stage_scores(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Write scores of stages' models, inside a transaction; older ones of their keys are replaced.
-
-        A row: stage, variant, seed, side, epoch, ``SCORES`` and details as JSON.
-        """
-        self._replace_rows("stage_scores", rows)
+    def add_stage_scores(self, stage: str, scores: Iterable[StageScore]) -> None:
+        """Write scores of a stage's models, inside a transaction; older ones of their keys are replaced."""
+        self._replace_rows("stage_scores", [(stage, *stage_score_row(score)) for score in scores])
 
     def _replace_rows(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         for row in rows:

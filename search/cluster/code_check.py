@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.cluster.environment import CODE_SUFFIXES, PACKAGES
+from search.cluster.placement import Node
 
 CODE, PYTHON = "genresweep's code", "Python"
 _LIBRARIES = ("ray", "torch", "numpy", "numba", "scikit-learn", "xgboost", "sentence-transformers", "safetensors")
@@ -64,13 +65,13 @@ class Probe:
         self.accepted: set[str] = set()
         """Ids of the nodes that answered as expected."""
         self._asked: Counter[str] = Counter()
-        self._waiting: dict[Any, Mapping[str, Any]] = {}
+        self._waiting: dict[Any, Node] = {}
 
-    def ask(self, nodes: Iterable[Mapping[str, Any]]) -> None:
+    def ask(self, nodes: Iterable[Node]) -> None:
         """Ask the nodes that have not been asked yet."""
         self._put(node for node in nodes if node["Alive"] and node["NodeID"] not in self._asked)
 
-    def _put(self, nodes: Iterable[Mapping[str, Any]]) -> None:
+    def _put(self, nodes: Iterable[Node]) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -100,7 +101,7 @@ class Probe:
                 break
         return found
 
-    def _judge(self, node: Mapping[str, Any], reference: Any) -> list[str]:
+    def _judge(self, node: Node, reference: Any) -> list[str]:
         import ray
 
         try:
@@ -116,7 +117,7 @@ class Probe:
             self.accepted.add(node["NodeID"])
         return complaints
 
-    def _differences(self, node: Mapping[str, Any], answer: Environment) -> list[str]:
+    def _differences(self, node: Node, answer: Environment) -> list[str]:
         differing = [
             f"{name} is {answer.get(name)}, here it is {value}"
             for name, value in self._expected.items()
@@ -135,7 +136,7 @@ def refusal(complaints: Iterable[str]) -> str:
     )
 
 
-def _named(node: Mapping[str, Any]) -> str:
+def _named(node: Node) -> str:
     return f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
 
 

@@ -18,7 +18,7 @@ from data.inputs.features import Features
 from data.titles.embeddings import Encoder, encode
 from data.titles.text_model import model_hash
 from search.cluster.placement import Places
-from trainables.baselines import Point, fold_score, refit_and_score
+from trainables.baselines import BaselineResult, Point, fold_score, refit_and_score
 from trainables.stages import Variant, VariantResult, train_variants
 
 _LOOK_SECONDS = 1.0
@@ -115,15 +115,15 @@ def _encode_shard(shard: list[str], folder: Path, sha256: str) -> np.ndarray:
 _hash_here = functools.lru_cache(maxsize=8)(model_hash)
 
 
-def remote_fold(handle: FeatureHandle, kind: str, point: dict[str, Any], fold: int, seed: int) -> float:
+def remote_fold(handle: FeatureHandle, kind: str, point: Point, fold: int, seed: int) -> float:
     """Return ``fold_score`` on the training rows behind a handle."""
     features = get_features(handle)
     return fold_score(kind, point, fold, features.x_train, features.y_train, seed)
 
 
-def remote_refit(handle: FeatureHandle, kind: str, point: Point, seed: int) -> dict[str, Any]:
-    """Return ``refit_and_score`` on the features behind a handle, as plain values."""
-    return refit_and_score(kind, dict(point), get_features(handle), seed).to_json()
+def remote_refit(handle: FeatureHandle, kind: str, point: Point, seed: int) -> BaselineResult:
+    """Return ``refit_and_score`` on the features behind a handle."""
+    return refit_and_score(kind, point, get_features(handle), seed)
 
 
 def remote_variants(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from data.inputs.encoding import encode_features
 from data.inputs.features import Features
+from results.record.records import ModelScores
 from results.record.schema import SCORES
 from results.record.study import Study
 from spaces import Configuration
@@ -66,6 +67,6 @@ def held_genres(study: Study) -> list[str]:
     return [held] if held and data.transfer_fingerprint else []
 
 
-def four_scores(metrics: Mapping[str, Any]) -> dict[str, float]:
+def four_scores(metrics: Mapping[str, float]) -> ModelScores:
     """Return accuracy, precision, recall and F1 from metrics named as in ``load_curves``."""
-    return {name: float(metrics[f"val_{name}"]) for name in SCORES}
+    return ModelScores(**{name: float(metrics[f"val_{name}"]) for name in SCORES})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from data.errors import InputError
 from data.inputs.features import Features
 from data.storage import join
 from results.record.facts import Fact
-from results.record.records import CheckpointRef, TrialKey, TrialRecord
+from results.record.records import CheckpointRef, StageScore, TrialKey, TrialRecord
 from results.record.study import Study, StudyError
 from results.tables.frames import load_trials, ranked
 from search.scheduling.untrainable import WAY_OUT, UntrainableError, why_untrainable
@@ -87,7 +86,7 @@ def promote(study: Study, features: Features) -> Incumbent:
         metrics=best.validation,
     )
     with study.transaction():
-        study.add_stage_scores([row for one in scored for row in one.rows()])
+        study.add_stage_scores("sweep", [score for one in scored for score in one.scores()])
     study.set_fact(Fact.INCUMBENT, key.config_id)
     mean, spread = own["val_accuracy"].agg(["mean", "std"])
     return Incumbent(key, best.epoch, best.validation["val_accuracy"], directory, mean, spread)
@@ -119,11 +118,14 @@ class _Scored:
     validation: dict[str, float]
     holdout: list[dict[str, float]]
 
-    def rows(self) -> list[tuple[Any, ...]]:
-        """Return the repeat's rows in the table of the stages' scores."""
+    def scores(self) -> list[StageScore]:
+        """Return the repeat's scores on the validation rows, and on held-out rows if any."""
         sides = [("validation", self.validation), *(("holdout", metrics) for metrics in self.holdout)]
         seed = self.record.key.seed
-        return [("sweep", "incumbent", seed, side, self.epoch, *four_scores(m).values(), "{}") for side, m in sides]
+        return [
+            StageScore(variant="incumbent", seed=seed, side=side, epoch=self.epoch, scores=four_scores(metrics))
+            for side, metrics in sides
+        ]
 
 
 def _rescore(study: Study, record: TrialRecord, features: Features, accuracy: float, epoch: int) -> _Scored:

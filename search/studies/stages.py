@@ -14,12 +14,13 @@ from data.inputs.encoding import scaler_from_json
 from data.inputs.features import Features, build_features
 from data.inputs.splits import extend_split
 from data.tables.tracks import join_tracks
+from results.record.records import GridScore, ModelScores, StageEpoch, StageScore, Tuning
 from results.record.stage_records import StageRecord
 from search.cluster.tasks import map_remote, remote_fold, remote_refit, remote_variants
 from search.scheduling.untrainable import WAY_OUT, UntrainableError
 from search.studies.model_directories import architecture_for, four_scores, write_model
 from spaces import Configuration
-from trainables.baselines import FOLDS, GRIDS, choose
+from trainables.baselines import FOLDS, GRIDS, BaselineResult, choose
 from trainables.checkpoint import ModelCard, load_model
 from trainables.stages import Variant, VariantResult, for_stage, simple_network, warm_start
 
@@ -53,16 +54,20 @@ def baselines(run: Run, record: StageRecord) -> None:
         own = [score for call, score in zip(calls, found, strict=True) if call[1] == kind]
         folds = [own[start : start + FOLDS] for start in range(0, len(own), FOLDS)]
         best[kind] = choose(grid, folds)
-        searched[kind] = [
-            {"point": dict(point), "mean": float(np.mean(scores)), "std": float(np.std(scores, ddof=1))}
+        searched[kind] = tuple(
+            GridScore(dict(point), float(np.mean(scores)), float(np.std(scores, ddof=1)))
             for point, scores in zip(grid, folds, strict=True)
-        ]
+        )
     refits = [(handle, kind, dict(point), seed) for kind, point in best.items()]
-    for result in map_remote(remote_refit, refits, places, run.counted("refits")):
-        for side in ("validation", "holdout"):
-            if result[side] is not None:
-                detail = {"point": result["point"], "grid": searched[result["kind"]]}
-                record.scores.append((result["kind"], seed, side, None, result[side], detail))
+    results: list[BaselineResult] = map_remote(remote_refit, refits, places, run.counted("refits"))
+    for result in results:
+        tuning = Tuning(result.point, searched[result.kind])
+        for side, scores in (("validation", result.validation), ("holdout", result.holdout)):
+            if scores is not None:
+                four = ModelScores(**vars(scores))
+                record.scores.append(
+                    StageScore(variant=result.kind, seed=seed, side=side, epoch=None, scores=four, tuning=tuning)
+                )
 
 
 def simple(run: Run, record: StageRecord) -> None:
@@ -180,16 +185,19 @@ def _best(results: Sequence[VariantResult]) -> VariantResult | None:
 def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
     """Add the curves and scores of trained variants to the record."""
     for result in results:
-        record.curves += [(result.name, result.seed, epoch.to_json()) for epoch in result.epochs]
+        record.curves += [StageEpoch(variant=result.name, seed=result.seed, **vars(epoch)) for epoch in result.epochs]
         if result.best_epoch == 0:  # it diverged before it had a score
             continue
-        sides: list[tuple[str, Mapping[str, Any] | None]] = [
+        sides: list[tuple[str, Mapping[str, float] | None]] = [
             ("validation", result.epochs[result.best_epoch - 1].to_json()),
             ("holdout", result.holdout),
         ]
         for side, metrics in sides:
             if metrics is not None:
-                record.scores.append((result.name, result.seed, side, result.best_epoch, four_scores(metrics), {}))
+                scores = four_scores(metrics)
+                record.scores.append(
+                    StageScore(variant=result.name, seed=result.seed, side=side, epoch=result.best_epoch, scores=scores)
+                )
 
 
 def _save(run: Run, directory: str, result: VariantResult, configuration: Configuration, features: Features) -> None:

@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from spaces import Choice, Parameter, SearchSpace, Uniform
+from spaces import Choice, Parameter, Point, SearchSpace, Uniform
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -43,7 +43,7 @@ class OptunaSpace:
         labels = _labels(parameter)
         return parameter.values[labels.index(trial.suggest_categorical(name, labels))]
 
-    def parameters(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    def parameters(self, values: Point) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
         """Return Optuna's parameters and distributions for values as ``SearchSpace.values`` gives them."""
         parameters: dict[str, Any] = {}
         distributions: dict[str, BaseDistribution] = {}

@@ -10,6 +10,7 @@ from typing import Any
 from results.paper.published import PAPER_GENRES, PAPER_ROWS
 from results.record.facts import Fact
 from results.record.manifest import DataFacts
+from results.record.records import ModelScores, StageEpoch, StageScore, Tuning
 from results.record.schema import METRICS, SCORES
 from results.record.settings import StageSettings
 from results.record.stage_records import StageRecord, commit_stage
@@ -35,7 +36,7 @@ def staged(
     scores: Iterable[tuple[str, str, float, float | None]] = (),
     curves: Mapping[tuple[str, str, int], list[float]] | None = None,
     data: Mapping[str, Any] | None = None,
-    detail: Mapping[str, Any] | None = None,
+    tuning: Tuning | None = None,
     **settings: Any,
 ) -> Path:
     """A study with scores (stage, variant, validation, held out or None) and accuracies by stage, variant and seed."""
@@ -47,10 +48,22 @@ def staged(
         record = records.setdefault(stage, StageRecord(stage))
         for side, value in (("validation", validation), ("holdout", held_out)):
             if value is not None:
-                record.scores.append((variant, asked.seed, side, 1, four(value), detail or {}))
+                record.scores.append(
+                    StageScore(
+                        variant=variant,
+                        seed=asked.seed,
+                        side=side,
+                        epoch=1,
+                        tuning=tuning,
+                        scores=ModelScores(**four(value)),
+                    )
+                )
     for (stage, variant, seed), accuracies in (curves or {}).items():
         record = records.setdefault(stage, StageRecord(stage))
-        record.curves += [(variant, seed, _row(epoch, value)) for epoch, value in enumerate(accuracies, start=1)]
+        record.curves += [
+            StageEpoch(variant=variant, seed=seed, **_row(epoch, value))  # type: ignore[arg-type]
+            for epoch, value in enumerate(accuracies, start=1)
+        ]
     trials = some_trials(2)
     with Study.create(directory, about, trials) as study:
         for record in records.values():

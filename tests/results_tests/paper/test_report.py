@@ -13,6 +13,7 @@ from results import load_transfer, scorecard
 from results.page.files import write_report
 from results.paper.published import OURS, PAPER_CHOICES
 from results.paper.report import baseline_grid, build_report, splits_side_by_side
+from results.record.records import GridScore, Tuning
 from results.record.settings import StageSettings
 from search.cli.report_text import report_tables
 from spaces import load_space
@@ -136,7 +137,7 @@ def test_hyperparameters_beside_the_papers(tmp_path: Path) -> None:
             tmp_path / str(depth),
             [("baselines", "xgboost", 0.6, None)],
             seed=depth,
-            detail={"point": {**xgboost, "max_depth": depth}},
+            tuning=Tuning({**xgboost, "max_depth": depth}),
         )
         for depth in (6, 10)
     ]
@@ -158,9 +159,9 @@ def test_hyperparameters_beside_the_papers(tmp_path: Path) -> None:
 
 def test_the_baselines_grids_are_shown_where_they_are_recorded(tmp_path: Path) -> None:
     scores = [("baselines", "xgboost", 0.6, 0.6)]
-    grid = [{"point": {"max_depth": depth}, "mean": depth / 20, "std": 0.01} for depth in (6, 10)]
-    old = build_report([staged(tmp_path / "old", scores, detail={"point": {}})])
-    new = build_report([staged(tmp_path / "new", scores, detail={"point": {}, "grid": grid})])
+    grid = tuple(GridScore({"max_depth": depth}, depth / 20, 0.01) for depth in (6, 10))
+    old = build_report([staged(tmp_path / "old", scores, tuning=Tuning({}))])
+    new = build_report([staged(tmp_path / "new", scores, tuning=Tuning({}, grid))])
     assert baseline_grid(old.studies[0]).empty
     found = baseline_grid(new.studies[0])
     assert [json.loads(point) for point in found["point"]] == [{"max_depth": 6}, {"max_depth": 10}]
