@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data.machine.peak_memory import PeakMemory
 from data.errors import InputError
+from data.machine.peak_memory import PeakMemory
 from data.tables.columns import ALBUM_NAME, TRACK_NAME
 from data.tables.tracks import Source
 from data.titles.embeddings import embed_titles
@@ -29,7 +29,6 @@ from search.scheduling.listener import Listener
 from search.storage.snapshots import snapshots
 from search.studies import stages
 from search.studies.draft import Draft
-
 from search.studies.relocation import Sources
 from search.studies.stage_context import Run
 from search.studies.stopping import last_words, logging_to
