@@ -10,10 +10,12 @@ import typer
 
 from data.errors import InputError
 from search.cli import options
-from search.cli.console import OUT
+from search.cli.console import OUT, frames_json, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from results.analysis.importance import Importance
 
 Table = Annotated[Path | None, typer.Option(help="Write a .csv, .parquet or .json file, too.", metavar="FILE")]
 Figure = Annotated[
@@ -51,10 +53,11 @@ def replay(
         float, typer.Option(min=0.0, help="Accuracy that one is ready to lose on average for fewer epochs.")
     ] = 0.001,
     to: Table = None,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """What a scheduler would have saved and lost, from the curves of exhaustive studies, without training."""
-    from results.rendering.exports import check_suffix, write_table
+    from results.rendering.exports import check_suffix, records_of, write_table
     from search.cli.tables import frame_table, judged_text, replay_text
     from search.replay.replay import Setting, as_options, recommended, summarise
     from search.replay.replay import judged as side_by_side
@@ -73,17 +76,20 @@ def replay(
     table, title = summarise(runs), f"{_studies(studies)}, {runs['order'].nunique()} orders of arrival each"
     if judge:
         table = side_by_side(table, summarise(replayed(judge)))
+    if as_json:
+        print_json(records_of(table))
+    elif judge:
         OUT.print(frame_table(judged_text(table), f"{title}; judged on {_studies(judge)}"))
     else:
         OUT.print(frame_table(replay_text(table), title))
-    if scheduler is None:
+    if scheduler is None and not as_json:
         best = recommended(table, tolerance)
         lines = [f"fewest epochs that lose at most {tolerance:g} on average: {as_options(best)} ({_in_words(best)})"]
         lines += [f"judged on {_studies(judge)}: {_in_words(best, '_judged')}"] if judge else []
         OUT.print("\n".join(lines), markup=False)
     if to is not None:
         write_table(table, to)
-        OUT.print(f"{len(table):,} rows written to {to}", markup=False)
+        _say(f"{len(table):,} rows written to {to}", as_json)
 
 
 def compare(
@@ -96,6 +102,7 @@ def compare(
     ] = False,
     to: Table = None,
     figure: Figure = None,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Best accuracy so far against epochs and time, and regret against an exhaustive study of the same rows."""
@@ -111,18 +118,22 @@ def compare(
     if figure is not None:
         check_page(figure)
     found = compare_studies(studies)
-    OUT.print(frame_table(arms_text(found.arms), _studies(studies)))
+    if as_json:
+        print_json(frames_json(found))
+    else:
+        OUT.print(frame_table(arms_text(found.arms), _studies(studies)))
     if found.arms["regret"].isna().any():
-        OUT.print(
-            "no regret where no exhaustive study (--scheduler none) of the same rows, seed and --epochs is among them"
+        _say(
+            "no regret where no exhaustive study (--scheduler none) of the same rows, seed and --epochs is among them",
+            as_json,
         )
     if to is not None:
         frame = found.progress if curves else found.arms
         write_table(frame, to)
-        OUT.print(f"{len(frame):,} rows written to {to}", markup=False)
+        _say(f"{len(frame):,} rows written to {to}", as_json)
     if figure is not None:
         write_file(figure, comparison_page(found).encode())
-        OUT.print(f"figures written to {figure}", markup=False)
+        _say(f"figures written to {figure}", as_json)
 
 
 def importance(
@@ -137,48 +148,67 @@ def importance(
         typer.Option(help="Write the two strongest together to a .csv, .parquet or .json file, too.", metavar="FILE"),
     ] = None,
     figure: Figure = None,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Which hyperparameters mattered: mean accuracy by value, importance by fANOVA, the two strongest together."""
     from results.analysis.importance import importance as find_importance
     from results.pictures.pages import importance_page
     from results.rendering.exports import check_page, check_suffix, write_file, write_table
-    from search.cli.tables import frame_table
 
     for wanted in filter(None, (to, pairs)):
         check_suffix(wanted)
     if figure is not None:
         check_page(figure)
     found = find_importance(study, epochs)
-    OUT.print(found.counted_text(), markup=False)
-    OUT.print(found.explained_text(), markup=False)
-    OUT.print(frame_table(found.effects, "main effects", decimals=4))
-    if len(found.pairs):
-        named = found.pairs.rename(columns=dict(zip(("first", "second"), found.strongest, strict=True)))
-        OUT.print(frame_table(named, "the two strongest together", decimals=4))
+    if as_json:
+        print_json(frames_json(found))
+    else:
+        _print_importance(found)
     for frame, path in ((found.effects, to), (found.pairs, pairs)):
         if path is not None:
             write_table(frame, path)
-            OUT.print(f"{len(frame):,} rows written to {path}", markup=False)
+            _say(f"{len(frame):,} rows written to {path}", as_json)
     if figure is not None:
         write_file(figure, importance_page(found).encode())
-        OUT.print(f"figures written to {figure}", markup=False)
+        _say(f"figures written to {figure}", as_json)
 
 
 def export(
     study: options.StudyArgument,
     to: Annotated[Path, typer.Option(help="A new Optuna storage (SQLite), for optuna-dashboard.", metavar="FILE.db")],
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """A study as an Optuna storage: one trial per configuration, with its learning curve."""
     from results.analysis.optuna_export import export_to_optuna, storage_url
 
     count = export_to_optuna(study, to)
+    if as_json:
+        print_json({"trials": count, "storage": storage_url(to), "written": [str(to)]})
+        return
     look = shlex.join(["optuna-dashboard", storage_url(to)])
     OUT.print(
         f"{count:,} trials written to {to}; look at them with: {look} (pip install optuna-dashboard)",
         markup=False,
     )
+
+
+def _print_importance(found: Importance) -> None:
+    from search.cli.tables import frame_table
+
+    OUT.print(found.counted_text(), markup=False)
+    OUT.print(found.explained_text(), markup=False)
+    OUT.print(frame_table(found.effects, "main effects", decimals=4))
+    if len(found.pairs):
+        named = found.pairs.rename(columns=dict(zip(("first", "second"), found.strongest, strict=True)))
+        OUT.print(frame_table(named, "the two strongest together", decimals=4))
+
+
+def _say(text: str, as_json: bool) -> None:
+    """Print a line for people, where standard output is not JSON."""
+    if not as_json:
+        OUT.print(text, markup=False)
 
 
 def _in_words(row: pd.Series, end: str = "") -> str:

@@ -68,7 +68,7 @@ class _Messages(_Console):
     def on_broken_pipe(self) -> None:
         """Print nothing from now on."""
         self.quiet = True
-        _silence(sys.stderr)
+        silence(sys.stderr)
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print where that is possible."""
@@ -82,16 +82,16 @@ def writing_results() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
         raise NobodyReadsError from None
     except OSError as error:
-        _silence(sys.stdout)
+        silence(sys.stdout)
         raise InputError(
             f"standard output cannot be written: {error.strerror or error}; send it to another place"
         ) from None
 
 
-def _silence(stream: TextIO) -> None:
+def silence(stream: TextIO) -> None:
     """Send a stream's remaining text to the null device: Python writes it once more as it ends."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
@@ -107,6 +107,19 @@ OUT = _Results(
     width=None if sys.stdout is not None and sys.stdout.isatty() else 120,
 )
 ERR = _Messages(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def frames_json(record: Any) -> dict[str, Any]:
+    """Return the dataframes and plain values of a dataclass as JSON's, each under its name; others are left out."""
+    from results.rendering.exports import records_of
+
+    found: dict[str, Any] = {}
+    for name, value in vars(record).items():
+        if hasattr(value, "columns"):
+            found[name] = records_of(value)
+        elif value is None or isinstance(value, str | int | float):
+            found[name] = None if value != value else value
+    return found
 
 
 def print_json(value: Any) -> None:

@@ -84,6 +84,9 @@ Storage = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
+JsonEvents = Annotated[
+    bool, typer.Option("--json-events", help="What happens, as one JSON object per line on standard output.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="A traceback for errors, too.")]
 StudyArgument = Annotated[Path, typer.Argument(help="A study's directory.", metavar="STUDY")]
 TransferData = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +11,29 @@ import typer
 
 from data.errors import command
 from search.cli.console import ERR, OUT, print_json
+from search.cli.progress.telling import EventLines, interrupted
+from search.scheduling.events import StudyFinished
 
 if TYPE_CHECKING:
     from search.studies.sweep import SweepResult
 
 
-def finish(result: SweepResult, as_json: bool) -> None:
+def finish(result: SweepResult, as_json: bool, json_events: bool) -> None:
     """Print how a sweep ended; an interrupted one ends the command with code 130."""
     if as_json:
         print_json(_to_json(result))
+    if json_events:
+        ended = StudyFinished(result=_to_json(result)) if result.complete else interrupted(result.directory)
+        EventLines(sys.stdout)(ended)
     if not result.complete:
         ERR.print(f"interrupted; go on with: {command('resume', result.directory)}", highlight=False, markup=False)
         raise typer.Exit(130)
-    if not as_json:
-        _print_best(result)
-        _print_counts(result)
-        _print_stages(result.directory)
+    if as_json or json_events:
+        _write_stages(result.directory)
+        return
+    _print_best(result)
+    _print_counts(result)
+    _print_stages(result.directory)
 
 
 def _to_json(result: SweepResult) -> dict[str, Any]:
@@ -72,6 +80,16 @@ def _print_counts(result: SweepResult) -> None:
         score = incumbent_score(result.incumbent)
         said += f"\nthe incumbent {result.incumbent.key.config_id} ({score}) is in {result.incumbent.directory}"
     OUT.print(said, highlight=False, markup=False)
+
+
+def _write_stages(study: Path) -> None:
+    """Write, after a whole run, the report, and print nothing."""
+    from results.page.files import write_report
+    from results.paper.report import build_report
+    from results.record.stage_records import load_stages
+
+    if not load_stages(study).empty:
+        write_report(build_report([study]), study)
 
 
 def _print_stages(study: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from search.cli import options
 from search.cli.console import ERR, OUT, print_json
 from search.cli.interruption import interruptible
 from search.cli.options import study_directory
+from search.cli.progress.telling import refuse_two_outputs, telling
 from search.cli.summary import finish
 from search.cluster.placement import Resources, parse_resources
 
@@ -52,6 +52,8 @@ def run(
     out: options.Out = None,
     storage: options.Storage = None,
     quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    json_events: options.JsonEvents = False,
     debug: options.Debug = False,
 ) -> None:
     """The whole study: description, baselines, sweep, fusion, transfer, scorecard."""
@@ -67,9 +69,10 @@ def run(
         freeze=freeze,
     )
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
+    refuse_two_outputs(as_json, json_events)
     directory = study_directory(name, out, "run")
     _warn_of_shared_disk(directory)
-    with interruptible(directory), _listener(quiet) as listener:
+    with interruptible(directory), telling(directory, quiet=quiet, json_events=json_events) as listener:
         result = run_study(
             data,
             out=directory,
@@ -94,7 +97,7 @@ def run(
             device=device,
             storage=storage,
         )
-    finish(result, as_json=False)
+    finish(result, as_json, json_events)
 
 
 def sweep(
@@ -128,6 +131,7 @@ def sweep(
     ] = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
+    json_events: options.JsonEvents = False,
     debug: options.Debug = False,
 ) -> None:
     """Train every configuration of a search space, stop the weak ones early, promote the best."""
@@ -151,6 +155,7 @@ def sweep(
         "storage": storage,
     }
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
+    refuse_two_outputs(as_json, json_events)
     directory = study_directory(name, out, scheduler)
     if not quiet:
         _warn_of_schedules(space, epochs)
@@ -160,9 +165,9 @@ def sweep(
         return
     from search.studies.sweep import run_sweep
 
-    with interruptible(directory), _listener(quiet) as listener:
+    with interruptible(directory), telling(directory, quiet=quiet, json_events=json_events) as listener:
         result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
-    finish(result, as_json)
+    finish(result, as_json, json_events)
 
 
 def resume(
@@ -182,6 +187,7 @@ def resume(
     resources_per_segment: options.ResourcesPerSegment = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
+    json_events: options.JsonEvents = False,
     debug: options.Debug = False,
 ) -> None:
     """Go on with an interrupted study, or extend a finished one."""
@@ -195,11 +201,12 @@ def resume(
         text_model=text_model,
     )
     resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
+    refuse_two_outputs(as_json, json_events)
     directory = _fetched(study, out)
     _warn_of_shared_disk(directory)
-    with interruptible(directory), _listener(quiet) as listener:
+    with interruptible(directory), telling(directory, quiet=quiet, json_events=json_events) as listener:
         result = resume_study(directory, epochs=epochs, sources=sources, resources=resources, listener=listener)
-    finish(result, as_json)
+    finish(result, as_json, json_events)
 
 
 def _fetched(study: str, out: Path | None) -> Path:
@@ -221,12 +228,16 @@ def _fetched(study: str, out: Path | None) -> Path:
 def prune(
     study: options.StudyArgument,
     finished: Annotated[bool, typer.Option("--finished", help="Also those that `resume --epochs` would need.")] = False,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Delete checkpoints that nobody needs any more."""
     from search.studies.pruning import prune as prune_study
 
     pruned = prune_study(study, keep_finished=not finished)
+    if as_json:
+        print_json(asdict(pruned))
+        return
     OUT.print(f"{pruned.files} checkpoints deleted, {pruned.megabytes:.1f} MB freed", highlight=False)
 
 
@@ -281,16 +292,6 @@ def _warn_of_schedules(space: str, epochs: int) -> None:
 
     if (warning := schedule_warning(load_space(space), epochs)) is not None:
         ERR.print(f"note: {warning}", markup=False, highlight=False)
-
-
-def _listener(quiet: bool) -> Any:
-    from search.cli.progress.live import LiveProgress
-    from search.cli.progress.plain import PlainProgress
-    from search.scheduling.listener import Listener
-
-    if quiet:
-        return nullcontext(Listener())
-    return LiveProgress(ERR) if ERR.is_terminal else nullcontext(PlainProgress(ERR))
 
 
 def _resources(address: str | None, cpus: int | None, gpus: float | None, custom: str | None) -> Resources:

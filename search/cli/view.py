@@ -14,7 +14,7 @@ from data.errors import InputError, naming_option, warn
 from data.files import user_path
 from data.runs import RUNS
 from search.cli import options
-from search.cli.console import ERR, OUT, print_json
+from search.cli.console import ERR, OUT, frames_json, print_json
 
 _WIDTH = 16
 
@@ -55,10 +55,11 @@ def trials(
     to: Annotated[
         Path | None, typer.Option(help="Write a .csv, .parquet or .json file instead.", metavar="FILE")
     ] = None,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """The trials of a study as a table, best first, their learning curves, or their repeats."""
-    from results.rendering.exports import write_table
+    from results.rendering.exports import records_of, write_table
     from results.tables.frames import load_curves, load_trials
     from results.tables.repeats import load_repeats, seed_agreement
     from search.cli.status import agreement_line, sparklines_of, top_trials
@@ -72,6 +73,9 @@ def trials(
         frame = load_curves(study).merge(chosen[["config_id", "seed"]], on=["config_id", "seed"])
     if to is not None:
         write_table(frame, to)
+    if as_json:
+        print_json(records_of(frame))
+    elif to is not None:
         OUT.print(f"{len(frame):,} rows written to {to}", highlight=False, markup=False)
     elif curves:
         OUT.print(frame.to_string(index=False), highlight=False, markup=False)
@@ -91,6 +95,7 @@ def describe(
         Path | None,
         typer.Option(help="Folder of the tables and figures; runs/description-TABLE by default.", metavar="DIR"),
     ] = None,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """The variables, the genres, Table 2 and the correlations of a table of tracks, here and as files."""
@@ -102,7 +107,11 @@ def describe(
     described = describe_tracks(load_tracks(data, mapping=mapping, require_genre=False))
     directory = to or RUNS / f"description-{_stem(data)}"
     with written_first(lambda: write_description(described, directory), "--to", "the description") as paths:
-        print_description(described)
+        if not as_json:
+            print_description(described)
+    if as_json:
+        print_json(frames_json(described) | {"written": [str(path) for path in paths]})
+        return
     OUT.print(f"{len(paths)} files written to {directory}", markup=False)
 
 
@@ -134,6 +143,7 @@ def predict(
     tracks: Annotated[str, typer.Argument(help="A table of tracks, without genres or with.", metavar="TRACKS")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A .csv, .parquet or .json file to write.", metavar="FILE")],
     mapping: options.Mapping = None,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Genres for new tracks: the same rows in the same order, with all their columns and one probability per genre."""
@@ -145,6 +155,9 @@ def predict(
         raise InputError(f"-o {out} is the table of tracks itself, which would be lost: give another name")
     predicted = predict_table(model, tracks, mapping)
     write_table(predicted, out)
+    if as_json:
+        print_json({"rows": len(predicted), "written": [str(out)]})
+        return
     OUT.print(f"{len(predicted):,} rows written to {out}", markup=False)
 
 
@@ -160,6 +173,7 @@ def report(
         list[float] | None,
         typer.Option(help="Time transfer to this accuracy; may be repeated.", metavar="A"),
     ] = None,
+    as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """The paper's numbers beside ours, averaged over the studies; also as Markdown, CSV, HTML and figures."""
@@ -169,7 +183,11 @@ def report(
 
     built = build_report(studies, accuracy)
     with written_first(lambda: write_report(built, to or studies[0]), "--to", "the report") as paths:
-        print_report(built)
+        if not as_json:
+            print_report(built)
+    if as_json:
+        print_json(frames_json(built) | {"written": [str(path) for path in paths]})
+        return
     print_written(paths)
 
 

@@ -16,8 +16,8 @@ from search.cli.console import OUT, print_json
 from search.cli.progress.live import Panel
 from search.cli.progress.plain import Pacer
 from search.cli.progress.text import duration, one_line
+from search.scheduling.study_view import Condition, StudyView, view_study
 from search.scheduling.untrainable import WAY_OUT
-from search.studies.view import Condition, StudyView, view_study
 
 _SECONDS = 1.0
 """Seconds between two looks at a study."""

@@ -25,8 +25,8 @@ from results.tables.frames import load_trials
 from search.cli.main import run
 from search.cli.progress.watch import title, watched
 from search.scheduling.progress import read_progress
+from search.scheduling.study_view import STAGE_NAMES, Condition, StudyView, view_study
 from search.studies.pipeline import STAGES
-from search.studies.view import STAGE_NAMES, Condition, StudyView, view_study
 from tests.search_tests.conftest import Launch
 from tests.support.processes import ROOT, SLOW, segments
 from tests.support.simulated import World, create_study, die, paper_trials, train_in
