@@ -4,6 +4,7 @@ const root = document.documentElement;
 const live = document.body.dataset.live;
 let content = null;
 let explorer = null;
+const colours = new Map(); // of the present theme
 
 function render(page) {
   content = page;
@@ -52,11 +53,11 @@ const BLOCKS = {
   },
   figure(block, known) {
     const plot = known.get(block.title) ?? element("div", { class: "plot", "data-title": block.title });
-    plot.style.minWidth = `${block.width ?? 0}px`;
     const made = folded(block, scrolling(block.title, plot));
-    const show = () => Plotly.react(plot, block.figure.data, themed(block.figure.layout), { displaylogo: false, responsive: true });
-    if (block.folded) made.addEventListener("toggle", () => made.open && show());
-    else setTimeout(show);
+    plot.style.minHeight = `${block.figure.layout.height ?? 400}px`;
+    plot.show = () => Plotly.react(plot, block.figure.data, themed(block.figure.layout), { displaylogo: false, responsive: true });
+    near.unobserve(plot);
+    near.observe(plot);
     return made;
   },
   explorer(block) {
@@ -65,6 +66,11 @@ const BLOCKS = {
     return explorer.node;
   },
 };
+
+// Figures are drawn when they come near the window, or when the page is printed.
+const near = new IntersectionObserver((seen) => {
+  for (const { isIntersecting, target } of seen) if (isIntersecting) target.show();
+}, { rootMargin: "800px" });
 
 function folded(block, ...inside) {
   if (block.folded) return element("details", {}, element("summary", {}, block.title), ...inside);
@@ -84,8 +90,11 @@ function element(tag, attributes = {}, ...children) {
 
 // A colour of style.css as Plotly reads it.
 function colour(name) {
-  root.style.outlineColor = `var(--${name})`;
-  return getComputedStyle(root).outlineColor;
+  if (!colours.has(name)) {
+    root.style.outlineColor = `var(--${name})`;
+    colours.set(name, getComputedStyle(root).outlineColor);
+  }
+  return colours.get(name);
 }
 
 function themed(layout) {
@@ -105,11 +114,15 @@ function paint(change = {}) {
   const dark = !theme.printing && (theme.chosen ?? asked.matches);
   root.style.colorScheme = dark ? "dark" : "light";
   root.classList.toggle("dark", dark);
+  colours.clear();
   if (content) render(content);
 }
 
 asked.addEventListener("change", () => paint());
-addEventListener("beforeprint", () => paint({ printing: true }));
+addEventListener("beforeprint", () => {
+  paint({ printing: true });
+  for (const plot of document.querySelectorAll("section > div .plot[data-title]")) plot.show();
+});
 addEventListener("afterprint", () => paint({ printing: false }));
 document.getElementById("theme").addEventListener("click", () => paint({ chosen: !(theme.chosen ?? asked.matches) }));
 

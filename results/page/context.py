@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from results.analysis.rows import StudyRows, read_rows
 from results.paper.report import Report, read_report
 from results.pictures.configurations import Configurations, read_all
 from results.record.study import Study
@@ -17,6 +18,8 @@ class Context:
 
     directories: tuple[Path, ...]
     studies: tuple[Configurations, ...]
+    rows: tuple[StudyRows, ...]
+    """All that the pictures need of each study."""
     report: Report
     state: str
     """``finished``, ``running`` or ``interrupted``: that of the study that is furthest from its end."""
@@ -31,6 +34,7 @@ class Context:
         return cls(
             directories=tuple(Path(directory) for directory in directories),
             studies=read_all(list(directories)),
+            rows=tuple(read_rows(directory) for directory in directories),
             report=report or read_report(directories),
             state=next(state for state in ("running", "interrupted", "finished") if state in states),
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import InputError
 from results.analysis.learning_curves import FIGURES
+from results.analysis.rows import StudyRows
 from results.page.context import Context
 from results.page.explorer import explorer_of
 from results.page.overview import provenance, what_came_out
@@ -33,19 +33,19 @@ class _Kind:
     blocks: Callable[[Context], Iterable[Block]]
 
 
-Draw = Callable[[Path], "go.Figure"]
+Draw = Callable[[StudyRows], "go.Figure"]
 
 
 def _pictures(**pictures: Draw) -> Callable[[Context], Iterator[Block]]:
     """Return a function that draws these pictures of each study, by title; those of further studies are folded."""
 
     def blocks(context: Context) -> Iterator[Block]:
-        for place, directory in enumerate(context.directories):
+        for place, rows in enumerate(context.rows):
             for name, draw in pictures.items():
                 title = name.replace("_", " ")
                 title = f"{title}, {context.studies[place].name}" if context.several else title
                 try:
-                    yield Figure.of(title, draw(directory), folded=place > 0)
+                    yield Figure.of(title, draw(rows), folded=place > 0)
                 except InputError as error:
                     yield Note(text=f"{title}: not drawn. {error}")
 

@@ -50,7 +50,9 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     curves |= {("fusion", "text", 0): [0.2, 0.4], ("simple", "simple", 0): [0.2, 0.4]}
     return {
         "exhaustive": [made_study(folder / "exhaustive")],
-        "wide": [made_study(folder / "wide", load_space("wide"), count=60, stopping=True, search="optuna")],
+        "wide": [
+            made_study(folder / "wide", load_space("wide"), count=60, stopping=True, search="optuna", scheduler="asha")
+        ],
         "run": [staged(folder / "run", scores, curves)],
         "three": [made_study(folder / f"seed-{seed}", seed=seed, stopping=True) for seed in (1, 2, 3)],
         "interrupted": [made_study(folder / "interrupted", unfinished=70, stopping=True)],
