@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data.errors import InputError
+from results.record.settings import StudySettings
 from search.cli import options
 from search.cli.console import OUT, frames_json, print_json
+from search.replay.stopping_rules import ReplayedScheduler
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from results.analysis.importance import Importance
+    from search.replay.replay import Setting
 
 Table = Annotated[Path | None, typer.Option(help="Write a .csv, .parquet or .json file, too.", metavar="FILE")]
 Figure = Annotated[
@@ -27,28 +31,58 @@ Figure = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RuleOptions:
+    """The scheduler to replay."""
+
+    scheduler: Annotated[
+        ReplayedScheduler | None,
+        typer.Option(help="Replay this one; without it, a table of all with their usual settings."),
+    ] = None
+    reduction_factor: options.ReductionFactor = StudySettings.reduction_factor
+    grace_period: options.GracePeriod = StudySettings.grace_period
+
+    def settings(self) -> list[Setting] | None:
+        """Return the one setting to replay; ``None`` stands for the usual ones."""
+        from search.replay.replay import Setting
+
+        if self.scheduler is None:
+            return None
+        return [Setting.of(self.scheduler.value, self.reduction_factor, self.grace_period)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderOptions:
+    """The orders of arrival, and what trains at once in simulated time."""
+
+    orders: Annotated[
+        int | None, typer.Option(min=1, help="Random orders of arrival; by default 50, and 200 of one scheduler.")
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, help="Of the orders of arrival.")] = 0
+    workers: Annotated[int, typer.Option(min=1, help="Stacks that train at once, in simulated time.")] = 2
+    stack_size: Annotated[int, typer.Option(min=1, help="Configurations that train and report together.")] = 16
+
+    def replayed(self, studies: list[Path], settings: list[Setting] | None) -> pd.DataFrame:
+        """Return the rows of ``search.replay.replay.replay``."""
+        from search.replay.replay import replay as replay_studies
+
+        return replay_studies(studies, settings, **asdict(self))
+
+
+@options.with_groups
 def replay(
+    *,
     studies: Annotated[
         list[Path], typer.Argument(help="One exhaustive study, or several: means over them.", metavar="STUDY...")
     ],
-    scheduler: Annotated[
-        Literal["asha", "halving", "median", "hyperband", "none"] | None,
-        typer.Option(help="Replay this one; without it, a table of all with their usual settings."),
-    ] = None,
-    reduction_factor: options.ReductionFactor = 4,
-    grace_period: options.GracePeriod = 1,
+    rule: RuleOptions,
     judge: Annotated[
         list[Path] | None,
         typer.Option(
             help="Another exhaustive study, or several (repeat it): the choice is judged there.", metavar="STUDY"
         ),
     ] = None,
-    orders: Annotated[
-        int | None, typer.Option(min=1, help="Random orders of arrival; by default 50, and 200 of one scheduler.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the orders of arrival.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Stacks that train at once, in simulated time.")] = 2,
-    stack_size: Annotated[int, typer.Option(min=1, help="Configurations that train and report together.")] = 16,
+    arrival: OrderOptions,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Accuracy that one is ready to lose on average for fewer epochs.")
     ] = 0.001,
@@ -59,37 +93,38 @@ def replay(
     """What a scheduler would have saved and lost, from the curves of exhaustive studies, without training."""
     from results.rendering.exports import check_suffix, records_of, write_table
     from search.cli.tables import frame_table, judged_text, replay_text
-    from search.replay.replay import Setting, as_options, recommended, summarise
-    from search.replay.replay import judged as side_by_side
-    from search.replay.replay import replay as replay_studies
+    from search.replay.replay import judged, summarise
 
     if to is not None:
         check_suffix(to)
-    settings = None if scheduler is None else [Setting.of(scheduler, reduction_factor, grace_period)]
+    settings = rule.settings()
     if judge and {path.resolve() for path in judge} & {path.resolve() for path in studies}:
         raise InputError("--judge takes other studies than those that the choice is made on")
-
-    def replayed(named: list[Path]) -> pd.DataFrame:
-        return replay_studies(named, settings, orders=orders, seed=seed, workers=workers, stack_size=stack_size)
-
-    runs = replayed(studies)
+    runs = arrival.replayed(studies, settings)
     table, title = summarise(runs), f"{_studies(studies)}, {runs['order'].nunique()} orders of arrival each"
     if judge:
-        table = side_by_side(table, summarise(replayed(judge)))
+        table = judged(table, summarise(arrival.replayed(judge, settings)))
     if as_json:
         print_json(records_of(table))
     elif judge:
         OUT.print(frame_table(judged_text(table), f"{title}; judged on {_studies(judge)}"))
     else:
         OUT.print(frame_table(replay_text(table), title))
-    if scheduler is None and not as_json:
-        best = recommended(table, tolerance)
-        lines = [f"fewest epochs that lose at most {tolerance:g} on average: {as_options(best)} ({_in_words(best)})"]
-        lines += [f"judged on {_studies(judge)}: {_in_words(best, '_judged')}"] if judge else []
-        OUT.print("\n".join(lines), markup=False)
+    if settings is None and not as_json:
+        _recommend(table, tolerance, judge)
     if to is not None:
         write_table(table, to)
         _say(f"{len(table):,} rows written to {to}", as_json)
+
+
+def _recommend(table: pd.DataFrame, tolerance: float, judge: list[Path] | None) -> None:
+    """Print the setting of the fewest epochs that loses no more than what is tolerated."""
+    from search.replay.replay import as_options, recommended
+
+    best = recommended(table, tolerance)
+    lines = [f"fewest epochs that lose at most {tolerance:g} on average: {as_options(best)} ({_in_words(best)})"]
+    lines += [f"judged on {_studies(judge)}: {_in_words(best, '_judged')}"] if judge else []
+    OUT.print("\n".join(lines), markup=False)
 
 
 def compare(

@@ -1,44 +1,36 @@
-"""The options that several commands share, with their help, and the directory that some of them name."""
+"""The options that several commands share, in groups, and the directory that some of them name.
+
+A group is a frozen dataclass whose fields are options. `with_groups` gives a command that takes groups the options of
+all their fields: Typer reads them from the signature.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from data.errors import InputError
+from data.inputs.features import FeatureKind
+from data.inputs.splits import SplitKind
 from data.runs import RUNS
+from results.record.settings import Device, Sampler, Scheduler, Search, StageSettings, StudySettings
+from search.cluster.placement import Resources, parse_resources
 
 Data = Annotated[
     str, typer.Option(help="A table of tracks: a path, `spotify`, or `synthetic[:ROWS]`.", metavar="SOURCE")
 ]
-MovedData = Annotated[
-    str | None,
-    typer.Option(help="Where the table lies now, if it has moved; its rows must be the same.", metavar="SOURCE"),
-]
-Mapping = Annotated[
+MappingFile = Annotated[
     Path | None,
     typer.Option(help="TOML table that says which columns of the table are which.", metavar="FILE.toml"),
 ]
-Space = Annotated[str, typer.Option(help="paper (192), paper-full (384), wide or a TOML file.", metavar="SPACE")]
-Search = Annotated[
-    Literal["grid", "random", "optuna"],
-    typer.Option(help="Train the whole grid, a random sample, or what Optuna suggests by what came out before."),
-]
-Trials = Annotated[
-    int | None, typer.Option(min=1, help="Configurations that --search random draws or optuna suggests.")
-]
-Sampler = Annotated[
-    Literal["tpe", "random", "gp", "cmaes"] | None,
-    typer.Option(help="What suggests in --search optuna, tpe by default; cmaes where all parameters are numbers."),
-]
-Repeats = Annotated[
-    int, typer.Option(min=1, help="Train each configuration with so many seeds; the mean chooses.", metavar="N")
-]
-FeatureKind = Annotated[Literal["audio", "text", "fusion"], typer.Option(help="What the networks read.")]
 TextModel = Annotated[
     str | None,
     typer.Option(
@@ -46,42 +38,12 @@ TextModel = Annotated[
         metavar="NAME|FOLDER",
     ),
 ]
-Scheduler = Annotated[
-    Literal["asha", "halving", "none"], typer.Option(help="Who goes on at a rung; `none` trains everyone.")
+TransferData = Annotated[
+    Path | None, typer.Option(help="Tracks of a sixth genre, for the transfer stage.", metavar="PATH")
 ]
+Features = Annotated[FeatureKind, typer.Option(help="What the networks read.")]
 ReductionFactor = Annotated[int, typer.Option(min=2, help="One in this many goes on at a rung.")]
 GracePeriod = Annotated[int, typer.Option(min=1, help="Epochs before the first rung.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Epochs of a configuration that is not stopped.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the split, the initial weights and the order of the batches.")]
-Split = Annotated[
-    Literal["random", "track", "album"],
-    typer.Option(help="Rows at random, as in the paper, or no track (album) on two sides."),
-]
-Holdout = Annotated[float, typer.Option(min=0.0, max=0.5, help="Share of rows that nothing is chosen by.")]
-StackSize = Annotated[str, typer.Option(help="Networks trained as one: auto, or at most this many.", metavar="N")]
-Address = Annotated[
-    str | None,
-    typer.Option(help="A Ray cluster: auto or HOST:PORT. Without it Ray starts here.", metavar="ADDRESS"),
-]
-Cpus = Annotated[int | None, typer.Option(min=1, help="The most segments that train at once; all cores by default.")]
-GpusPerSegment = Annotated[
-    float | None,
-    typer.Option(help="Share of a GPU that a segment takes, with --device cuda; 1 by default.", metavar="SHARE"),
-]
-ResourcesPerSegment = Annotated[
-    str | None,
-    typer.Option(help="Custom resources of Ray that a segment takes, such as '{\"spot\": 1}'.", metavar="JSON"),
-]
-Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the networks train.")]
-Name = Annotated[str | None, typer.Option(help="The study's name; its directory is runs/NAME.")]
-Out = Annotated[Path | None, typer.Option(help="The study's directory, instead of runs/NAME.", metavar="DIR")]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        help="Keep checkpoints, and copies of the record, in a folder that all nodes share or an object store.",
-        metavar="DIR|s3://BUCKET/PREFIX|gs://BUCKET/PREFIX",
-    ),
-]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
 JsonEvents = Annotated[
@@ -89,16 +51,206 @@ JsonEvents = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="A traceback for errors, too.")]
 StudyArgument = Annotated[Path, typer.Argument(help="A study's directory.", metavar="STUDY")]
-TransferData = Annotated[
-    Path | None, typer.Option(help="Tracks of a sixth genre, for the transfer stage.", metavar="PATH")
-]
-StageEpochs = Annotated[int, typer.Option(min=1, help="Epochs of the simple, text and fusion networks.")]
-Patience = Annotated[
-    int | None, typer.Option(min=1, help="Stop a stage's network after this many epochs without a lower loss.")
-]
-TransferEpochs = Annotated[int, typer.Option(min=1, help="Epochs of the six-genre networks.")]
-TransferSeeds = Annotated[int, typer.Option(min=1, help="Seeds of the six-genre networks.")]
-Freeze = Annotated[bool, typer.Option("--freeze", help="Transfer: train the output layer alone.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsOptions:
+    """The settings of a sweep, with the defaults of ``StudySettings``."""
+
+    data: Data = "synthetic"
+    mapping: MappingFile = None
+    space: Annotated[str, typer.Option(help="paper (192), paper-full (384), wide or a TOML file.", metavar="SPACE")] = (
+        "paper"
+    )
+    search: Annotated[
+        Search,
+        typer.Option(help="Train the whole grid, a random sample, or what Optuna suggests by what came out before."),
+    ] = StudySettings.search
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Configurations that --search random draws or optuna suggests.")
+    ] = None
+    sampler: Annotated[
+        Sampler | None,
+        typer.Option(help="What suggests in --search optuna, tpe by default; cmaes where all parameters are numbers."),
+    ] = None
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Train each configuration with so many seeds; the mean chooses.", metavar="N")
+    ] = StudySettings.repeats
+    text_model: TextModel = None
+    scheduler: Annotated[Scheduler, typer.Option(help="Who goes on at a rung; `none` trains everyone.")] = (
+        StudySettings.scheduler
+    )
+    reduction_factor: ReductionFactor = StudySettings.reduction_factor
+    grace_period: GracePeriod = StudySettings.grace_period
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a configuration that is not stopped.")] = (
+        StudySettings.epochs
+    )
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the split, the initial weights and the order of the batches.")
+    ] = StudySettings.seed
+    split: Annotated[
+        SplitKind, typer.Option(help="Rows at random, as in the paper, or no track (album) on two sides.")
+    ] = StudySettings.split
+    holdout: Annotated[float, typer.Option(min=0.0, max=0.5, help="Share of rows that nothing is chosen by.")] = (
+        StudySettings.holdout
+    )
+    stack_size: Annotated[
+        str, typer.Option(help="Networks trained as one: auto, or at most this many.", metavar="N")
+    ] = "auto"
+    device: Annotated[Device, typer.Option(help="Where the networks train.")] = StudySettings.device
+
+    def settings(
+        self,
+        *,
+        storage: str | None = None,
+        features: FeatureKind = StudySettings.features,
+        stages: StageSettings | None = None,
+    ) -> StudySettings:
+        """Return the settings of a study, with those that are no options of this group."""
+        from search.planning.settings import study_settings
+
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        given["stack_size"] = _stack_size(self.stack_size)
+        return study_settings(**given, storage=storage, features=features, stages=stages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageOptions:
+    """The stages around a sweep, with the defaults of ``StageSettings``."""
+
+    transfer_data: TransferData = None
+    stage_epochs: Annotated[int, typer.Option(min=1, help="Epochs of the simple, text and fusion networks.")] = (
+        StageSettings.epochs
+    )
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop a stage's network after this many epochs without a lower loss.")
+    ] = None
+    transfer_epochs: Annotated[int, typer.Option(min=1, help="Epochs of the six-genre networks.")] = (
+        StageSettings.transfer_epochs
+    )
+    transfer_seeds: Annotated[int, typer.Option(min=1, help="Seeds of the six-genre networks.")] = (
+        StageSettings.transfer_seeds
+    )
+    freeze: Annotated[bool, typer.Option("--freeze", help="Transfer: train the output layer alone.")] = False
+
+    def settings(self) -> StageSettings:
+        """Return the settings of the stages."""
+        return StageSettings(
+            transfer_data=None if self.transfer_data is None else str(self.transfer_data),
+            epochs=self.stage_epochs,
+            patience=self.patience,
+            transfer_epochs=self.transfer_epochs,
+            transfer_seeds=self.transfer_seeds,
+            freeze=self.freeze,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """The place where segments train, and the share of it that each takes."""
+
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster: auto or HOST:PORT. Without it Ray starts here.", metavar="ADDRESS"),
+    ] = None
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="The most segments that train at once; all cores by default.")
+    ] = None
+    gpus_per_segment: Annotated[
+        float | None,
+        typer.Option(help="Share of a GPU that a segment takes, with --device cuda; 1 by default.", metavar="SHARE"),
+    ] = None
+    resources_per_segment: Annotated[
+        str | None,
+        typer.Option(help="Custom resources of Ray that a segment takes, such as '{\"spot\": 1}'.", metavar="JSON"),
+    ] = None
+
+    def resources(self) -> Resources:
+        """Return the resources of a sweep; ``InputError`` for custom ones that are no JSON."""
+        return Resources(
+            address=self.address,
+            cpus=self.cpus,
+            gpus_per_segment=self.gpus_per_segment,
+            resources_per_segment=parse_resources(self.resources_per_segment),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions:
+    """The places of a new study."""
+
+    name: Annotated[str | None, typer.Option(help="The study's name; its directory is runs/NAME.")] = None
+    out: Annotated[Path | None, typer.Option(help="The study's directory, instead of runs/NAME.", metavar="DIR")] = None
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep checkpoints, and copies of the record, in a folder that all nodes share or an object store.",
+            metavar="DIR|s3://BUCKET/PREFIX|gs://BUCKET/PREFIX",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldOptions:
+    """The ways in which a command that trains says what happens."""
+
+    quiet: Quiet = False
+    as_json: Json = False
+    json_events: JsonEvents = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovedOptions:
+    """The present places of a study's inputs; ``None`` for those that have not moved."""
+
+    data: Annotated[
+        str | None,
+        typer.Option(help="Where the table lies now, if it has moved; its rows must be the same.", metavar="SOURCE"),
+    ] = None
+    mapping: MappingFile = None
+    transfer_data: TransferData = None
+    text_model: TextModel = None
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with every parameter that is a group replaced by the options of the group's fields."""
+    groups = {name: hint for name, hint in get_type_hints(command).items() if is_dataclass(hint)}
+
+    @functools.wraps(command)
+    def flat(**given: Any) -> None:
+        made = {
+            name: group(**{part.name: given.pop(part.name) for part in fields(group)})  # type: ignore[operator]
+            for name, group in groups.items()
+        }
+        command(**made, **given)
+
+    parameters = [*_flattened(command, groups)]
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flat
+
+
+def _flattened(command: Callable[..., None], groups: dict[str, Any]) -> Iterator[inspect.Parameter]:
+    """Yield the parameters of a command, each group as its fields; all are given by their names."""
+    hints = get_type_hints(command, include_extras=True)
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name not in groups:
+            yield parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+            continue
+        options = get_type_hints(groups[name], include_extras=True)
+        for part in fields(groups[name]):
+            default = inspect.Parameter.empty if part.default is MISSING else part.default
+            kind = inspect.Parameter.KEYWORD_ONLY
+            yield inspect.Parameter(part.name, kind, default=default, annotation=options[part.name])
+
+
+def _stack_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--stack-size must be auto or a whole number of at least 1, but got {text!r}")
+    return int(text)
+
 
 _PLAIN = re.compile(r"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*")
 

@@ -2,211 +2,107 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from data.errors import InputError
 from data.files import user_path
 from data.runs import RUNS
+from results.record.settings import StudySettings
 from search.cli import options
 from search.cli.console import ERR, OUT, print_json
 from search.cli.interruption import interruptible
 from search.cli.options import study_directory
 from search.cli.progress.telling import refuse_two_outputs, telling
 from search.cli.summary import finish
-from search.cluster.placement import Resources, parse_resources
+from search.cluster.placement import Resources
+from search.scheduling.listener import Listener
 
 
+@options.with_groups
 def run(
-    data: options.Data = "synthetic",
-    transfer_data: options.TransferData = None,
-    mapping: options.Mapping = None,
-    text_model: options.TextModel = None,
-    space: options.Space = "paper",
-    search: options.Search = "grid",
-    trials: options.Trials = None,
-    sampler: options.Sampler = None,
-    repeats: options.Repeats = 1,
-    scheduler: options.Scheduler = "asha",
-    reduction_factor: options.ReductionFactor = 4,
-    grace_period: options.GracePeriod = 1,
-    epochs: options.Epochs = 20,
-    seed: options.Seed = 42,
-    split: options.Split = "random",
-    holdout: options.Holdout = 0.0,
-    stack_size: options.StackSize = "auto",
-    stage_epochs: options.StageEpochs = 100,
-    patience: options.Patience = None,
-    transfer_epochs: options.TransferEpochs = 30,
-    transfer_seeds: options.TransferSeeds = 5,
-    freeze: options.Freeze = False,
-    address: options.Address = None,
-    cpus: options.Cpus = None,
-    gpus_per_segment: options.GpusPerSegment = None,
-    resources_per_segment: options.ResourcesPerSegment = None,
-    device: options.Device = "cpu",
-    name: options.Name = None,
-    out: options.Out = None,
-    storage: options.Storage = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-    json_events: options.JsonEvents = False,
+    *,
+    asked: options.SettingsOptions,
+    stages: options.StageOptions,
+    cluster: options.ClusterOptions,
+    place: options.PlaceOptions,
+    told: options.ToldOptions,
     debug: options.Debug = False,
 ) -> None:
     """The whole study: description, baselines, sweep, fusion, transfer, scorecard."""
-    from results.record.settings import StageSettings
     from search.studies.pipeline import run_study
 
-    stages = StageSettings(
-        transfer_data=str(transfer_data) if transfer_data else None,
-        epochs=stage_epochs,
-        patience=patience,
-        transfer_epochs=transfer_epochs,
-        transfer_seeds=transfer_seeds,
-        freeze=freeze,
-    )
-    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
-    refuse_two_outputs(as_json, json_events)
-    directory = study_directory(name, out, "run")
+    resources = cluster.resources()
+    refuse_two_outputs(told.as_json, told.json_events)
+    directory = study_directory(place.name, place.out, "run")
+    settings = asked.settings(stages=stages.settings(), storage=place.storage)
     _warn_of_shared_disk(directory)
-    with interruptible(directory), telling(directory, quiet=quiet, json_events=json_events) as listener:
-        result = run_study(
-            data,
-            out=directory,
-            stage_settings=stages,
-            space=space,
-            resources=resources,
-            listener=listener,
-            mapping=str(mapping) if mapping else None,
-            text_model=text_model,
-            search=search,
-            trials=trials,
-            sampler=sampler,
-            repeats=repeats,
-            scheduler=scheduler,
-            reduction_factor=reduction_factor,
-            grace_period=grace_period,
-            epochs=epochs,
-            seed=seed,
-            split=split,
-            holdout=holdout,
-            stack_size=_stack_size(stack_size),
-            device=device,
-            storage=storage,
-        )
-    finish(result, as_json, json_events)
+    with interruptible(directory), _telling(directory, told) as listener:
+        result = run_study(settings, out=directory, resources=resources, listener=listener)
+    finish(result, told.as_json, told.json_events)
 
 
+@options.with_groups
 def sweep(
-    data: options.Data = "synthetic",
-    mapping: options.Mapping = None,
-    space: options.Space = "paper",
-    search: options.Search = "grid",
-    trials: options.Trials = None,
-    sampler: options.Sampler = None,
-    repeats: options.Repeats = 1,
-    features: options.FeatureKind = "audio",
-    text_model: options.TextModel = None,
-    scheduler: options.Scheduler = "asha",
-    reduction_factor: options.ReductionFactor = 4,
-    grace_period: options.GracePeriod = 1,
-    epochs: options.Epochs = 20,
-    seed: options.Seed = 42,
-    split: options.Split = "random",
-    holdout: options.Holdout = 0.0,
-    stack_size: options.StackSize = "auto",
-    address: options.Address = None,
-    cpus: options.Cpus = None,
-    gpus_per_segment: options.GpusPerSegment = None,
-    resources_per_segment: options.ResourcesPerSegment = None,
-    device: options.Device = "cpu",
-    name: options.Name = None,
-    out: options.Out = None,
-    storage: options.Storage = None,
+    *,
+    asked: options.SettingsOptions,
+    features: options.Features = StudySettings.features,
+    cluster: options.ClusterOptions,
+    place: options.PlaceOptions,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and for how long, and run nothing.")
     ] = False,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-    json_events: options.JsonEvents = False,
+    told: options.ToldOptions,
     debug: options.Debug = False,
 ) -> None:
     """Train every configuration of a search space, stop the weak ones early, promote the best."""
-    settings = {
-        "mapping": str(mapping) if mapping else None,
-        "search": search,
-        "trials": trials,
-        "sampler": sampler,
-        "repeats": repeats,
-        "features": features,
-        "text_model": text_model,
-        "scheduler": scheduler,
-        "reduction_factor": reduction_factor,
-        "grace_period": grace_period,
-        "epochs": epochs,
-        "seed": seed,
-        "split": split,
-        "holdout": holdout,
-        "stack_size": _stack_size(stack_size),
-        "device": device,
-        "storage": storage,
-    }
-    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
-    refuse_two_outputs(as_json, json_events)
-    directory = study_directory(name, out, scheduler)
-    if not quiet:
-        _warn_of_schedules(space, epochs)
+    resources = cluster.resources()
+    refuse_two_outputs(told.as_json, told.json_events)
+    directory = study_directory(place.name, place.out, asked.scheduler)
+    settings = asked.settings(features=features, storage=place.storage)
+    if not told.quiet:
+        _warn_of_schedules(settings)
     _warn_of_shared_disk(directory)
     if dry_run:
-        _print_estimate(data, directory, space, settings, resources, as_json)
+        _print_estimate(settings, directory, resources, told.as_json)
         return
     from search.studies.sweep import run_sweep
 
-    with interruptible(directory), telling(directory, quiet=quiet, json_events=json_events) as listener:
-        result = run_sweep(data, out=directory, space=space, resources=resources, listener=listener, **settings)
-    finish(result, as_json, json_events)
+    with interruptible(directory), _telling(directory, told) as listener:
+        result = run_sweep(settings, out=directory, resources=resources, listener=listener)
+    finish(result, told.as_json, told.json_events)
 
 
+@options.with_groups
 def resume(
+    *,
     study: Annotated[str, typer.Argument(help="A study's directory, or its place in a storage.", metavar="STUDY|URI")],
     epochs: Annotated[int | None, typer.Option(min=1, help="Train those that finished to so many epochs.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Directory for a study from a storage, instead of runs/NAME.", metavar="DIR"),
     ] = None,
-    data: options.MovedData = None,
-    mapping: options.Mapping = None,
-    transfer_data: options.TransferData = None,
-    text_model: options.TextModel = None,
-    address: options.Address = None,
-    cpus: options.Cpus = None,
-    gpus_per_segment: options.GpusPerSegment = None,
-    resources_per_segment: options.ResourcesPerSegment = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-    json_events: options.JsonEvents = False,
+    moved: options.MovedOptions,
+    cluster: options.ClusterOptions,
+    told: options.ToldOptions,
     debug: options.Debug = False,
 ) -> None:
     """Go on with an interrupted study, or extend a finished one."""
     from search.studies.pipeline import resume_study
     from search.studies.relocation import Sources
 
-    sources = Sources(
-        data=data,
-        mapping=str(mapping) if mapping else None,
-        transfer_data=str(transfer_data) if transfer_data else None,
-        text_model=text_model,
-    )
-    resources = _resources(address, cpus, gpus_per_segment, resources_per_segment)
-    refuse_two_outputs(as_json, json_events)
+    sources = Sources(**{name: str(place) for name, place in asdict(moved).items() if place is not None})
+    resources = cluster.resources()
+    refuse_two_outputs(told.as_json, told.json_events)
     directory = _fetched(study, out)
     _warn_of_shared_disk(directory)
-    with interruptible(directory), telling(directory, quiet=quiet, json_events=json_events) as listener:
+    with interruptible(directory), _telling(directory, told) as listener:
         result = resume_study(directory, epochs=epochs, sources=sources, resources=resources, listener=listener)
-    finish(result, as_json, json_events)
+    finish(result, told.as_json, told.json_events)
 
 
 def _fetched(study: str, out: Path | None) -> Path:
@@ -248,18 +144,14 @@ def _warn_of_shared_disk(directory: Path) -> None:
         ERR.print(said)
 
 
-def _print_estimate(
-    data: str, directory: Path, space: str, settings: dict[str, Any], resources: Resources, as_json: bool
-) -> None:
+def _print_estimate(settings: StudySettings, directory: Path, resources: Resources, as_json: bool) -> None:
     from data.machine.cpus import usable_cpus
-    from results.record.settings import StudySettings
     from search.cluster.address import find_address
     from search.cluster.placement import slots_here
     from search.planning.data import prepare, read_tables
     from search.planning.trials import absolute, check_batches, foreseen_trials
-    from spaces import load_space
 
-    asked = absolute(StudySettings(data=data, space=load_space(space), **settings), directory)
+    asked = absolute(settings, directory)
     records, tables = foreseen_trials(asked), read_tables(asked)
     from search.studies.dry_run import START_SECONDS, estimate  # takes a second, for PyTorch: mistakes are told first
 
@@ -286,21 +178,12 @@ def _print_estimate(
     )
 
 
-def _warn_of_schedules(space: str, epochs: int) -> None:
+def _warn_of_schedules(settings: StudySettings) -> None:
     from search.planning.trials import schedule_warning
-    from spaces import load_space
 
-    if (warning := schedule_warning(load_space(space), epochs)) is not None:
+    if (warning := schedule_warning(settings.space, settings.epochs)) is not None:
         ERR.print(f"note: {warning}", markup=False, highlight=False)
 
 
-def _resources(address: str | None, cpus: int | None, gpus: float | None, custom: str | None) -> Resources:
-    return Resources(address=address, cpus=cpus, gpus_per_segment=gpus, resources_per_segment=parse_resources(custom))
-
-
-def _stack_size(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"--stack-size must be auto or a whole number of at least 1, but got {text!r}")
-    return int(text)
+def _telling(directory: Path, told: options.ToldOptions) -> AbstractContextManager[Listener]:
+    return telling(directory, quiet=told.quiet, json_events=told.json_events)

@@ -90,7 +90,7 @@ def trials(
 
 def describe(
     data: options.Data = "synthetic",
-    mapping: options.Mapping = None,
+    mapping: options.MappingFile = None,
     to: Annotated[
         Path | None,
         typer.Option(help="Folder of the tables and figures; runs/description-TABLE by default.", metavar="DIR"),
@@ -142,7 +142,7 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model directory: best/ or one of stages/.", metavar="MODEL")],
     tracks: Annotated[str, typer.Argument(help="A table of tracks, without genres or with.", metavar="TRACKS")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A .csv, .parquet or .json file to write.", metavar="FILE")],
-    mapping: options.Mapping = None,
+    mapping: options.MappingFile = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:

@@ -21,10 +21,9 @@ import pandas as pd
 from data.errors import InputError
 from data.machine.cpus import usable_cpus
 from search.replay.recorded_sweep import RecordedSweep
-from search.replay.stopping_rules import HyperBand, MedianStopping
+from search.replay.stopping_rules import HyperBand, MedianStopping, ReplayedScheduler
 from search.scheduling.rungs import Rungs, make_rungs
 
-SCHEDULERS = ("asha", "halving", "median", "hyperband", "none")
 _REDUCTION_FACTORS = (2, 3, 4)
 _WORTH_PROCESSES = 200_000
 """Number of replayed configurations that is worth starting processes, at about 20,000 a second."""
@@ -51,8 +50,8 @@ def usual_settings(epochs: int) -> tuple[Setting, ...]:
     """Return every scheduler with reduction factors 2, 3 and 4 and grace periods 1, 2, 4, ... below ``epochs``."""
     grace_periods = [2**power for power in range(epochs.bit_length()) if 2**power < epochs] or [1]
     found = [
-        Setting.of(scheduler, factor, grace_period)
-        for scheduler in SCHEDULERS
+        Setting.of(scheduler.value, factor, grace_period)
+        for scheduler in ReplayedScheduler
         for factor in _REDUCTION_FACTORS
         for grace_period in grace_periods
     ]

@@ -8,9 +8,21 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 
 from results.record.records import Decision, TrialKey
 from search.scheduling.rungs import rankable
+
+
+class ReplayedScheduler(StrEnum):
+    """Schedulers that can be replayed: the product's own, and the two others here."""
+
+    ASHA = "asha"
+    HALVING = "halving"
+    MEDIAN = "median"
+    HYPERBAND = "hyperband"
+    NONE = "none"
+
 
 MIN_SAMPLES = 3
 """Least number of others that median stopping compares with; the default of Tune's ``MedianStoppingRule``."""

@@ -14,8 +14,6 @@ from typing import Protocol
 from data.errors import InputError
 from results.record.records import Decision, TrialKey
 
-SCHEDULERS = ("asha", "halving", "none")
-
 _WORST = -1.0
 """Stand-in for a score that is not a number: below every accuracy."""
 
