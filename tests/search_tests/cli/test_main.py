@@ -60,6 +60,7 @@ COMMANDS = {
         *("--seed", "--space", "--split", "--stack-size", "--storage", "--text-model", "--trials"),
     ],
     "trials": ["--curves", "--debug", "--repeats", "--to", "--top", "study"],
+    "watch": ["--debug", "--json", "study"],
 }
 """What people have in their scripts: a name may be added here, and none may go."""
 
