@@ -23,7 +23,7 @@ ROOMS = {
 }
 """What each may import beside itself."""
 WINGS = {
-    "search": ("cli", "studies", "suggestions", "cluster", "replay", "scheduling", "planning", "storage"),
+    "search": ("cli", "dashboard", "studies", "suggestions", "cluster", "replay", "scheduling", "planning", "storage"),
     "results": ("page", "paper", "pictures", "analysis", "rendering", "tables", "record"),
     "trainables": ("", "stack", "kernels"),
     "data": ("inputs", "titles", "tables", "machine", ""),
@@ -41,6 +41,8 @@ HOMES = {
     "rich": ("search/cli/",),
     "optuna": ("search/suggestions/", "results/analysis/"),
     "numba": ("trainables/kernels/",),
+    "starlette": ("search/dashboard/",),
+    "uvicorn": ("search/dashboard/",),
 }
 """The only places in which a library is imported."""
 SQL = ("results/record/", "data/titles/embedding_cache.py")

@@ -11,25 +11,29 @@ function render(page) {
   document.title = `${page.title} · genresweep`;
   document.getElementById("title").textContent = page.title;
   document.getElementById("subtitle").textContent = page.subtitle;
-  const badge = document.getElementById("state");
-  badge.textContent = badge.className = page.state;
-  badge.hidden = false;
+  badge(page.state);
   const links = page.sections.map((section) => element("a", { href: `#${section.id}` }, section.heading));
   document.getElementById("contents").replaceChildren(...links);
   const main = document.getElementById("sections");
-  const known = new Map([...main.children].map((child) => [child.id, child]));
-  main.replaceChildren(...page.sections.map((section) => draw(section, known.get(section.id))));
+  const found = new Map([...main.children].map((child) => [child.id, child]));
+  const nodes = page.sections.map((section) => draw(section, found.get(section.id)));
+  if (nodes.length !== main.children.length || nodes.some((node, at) => node !== main.children[at])) main.replaceChildren(...nodes);
   document.body.dataset.drawn = page.sections.length;
 }
 
+let known = new WeakMap(); // the content of each section that is drawn, as text
+
 // A section that is there already keeps its place, its folds and its figures.
 function draw(section, found) {
+  const content = JSON.stringify(section);
+  if (found && known.get(found) === content) return found;
   const node = found ?? element("section", { id: section.id });
   const open = new Set([...node.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
   const figures = new Map([...node.querySelectorAll(".plot[data-title]")].map((plot) => [plot.dataset.title, plot]));
   const blocks = section.blocks.map((block) => BLOCKS[block.kind](block, figures));
   node.replaceChildren(element("h2", {}, section.heading), ...blocks);
   for (const fold of node.querySelectorAll("details")) fold.open = open.has(fold.firstChild.textContent);
+  known.set(node, content);
   return node;
 }
 
@@ -115,6 +119,7 @@ function paint(change = {}) {
   root.style.colorScheme = dark ? "dark" : "light";
   root.classList.toggle("dark", dark);
   colours.clear();
+  known = new WeakMap();
   if (content) render(content);
 }
 
@@ -126,20 +131,42 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => paint({ printing: false }));
 document.getElementById("theme").addEventListener("click", () => paint({ chosen: !(theme.chosen ?? asked.matches) }));
 
-async function follow(last) {
-  const badge = document.getElementById("state");
-  try {
-    const answer = await fetch(live);
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(text);
-    if (text !== last || badge.className === "lost") render(JSON.parse(text));
-    last = text;
-  } catch (error) {
-    Object.assign(badge, { textContent: `not reached: ${error.message}`.slice(0, 200), className: "lost", hidden: false });
+const RESTS = 4; // a page that takes long to draw rests so many times as long
+const banner = element("p", { id: "banner", role: "alert", hidden: "" });
+
+// Ask for what has changed once a second, also after the server or the study was away for a while.
+async function follow(tag) {
+  const [answer, said] = await ask(tag).catch(() => [null, "The dashboard does not answer: this page goes on as soon as it does."]);
+  let drawing = 0;
+  if (answer?.ok) {
+    const began = performance.now();
+    render(said);
+    await new Promise((drawn) => setTimeout(drawn));
+    [tag, drawing] = [answer.headers.get("ETag"), performance.now() - began];
   }
-  setTimeout(follow, 1000, last);
+  const lost = !answer?.ok && answer?.status !== 304;
+  banner.textContent = lost ? said : "";
+  banner.hidden = !lost;
+  badge(lost ? "lost" : content.state);
+  if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
+  setTimeout(follow, Math.max(1000, RESTS * drawing), tag);
+}
+
+async function ask(tag) {
+  const answer = await fetch(live, { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
+  return [answer, answer.ok ? await answer.json() : await answer.text()];
+}
+
+function badge(state) {
+  const node = document.getElementById("state");
+  node.textContent = node.className = state;
+  node.hidden = false;
 }
 
 paint();
-if (live) follow(null);
-else render(JSON.parse(document.getElementById("payload").textContent));
+if (live) {
+  const header = document.querySelector("header");
+  header.before(element("p", { class: "home" }, element("a", { href: "/" }, "All studies")));
+  header.after(banner);
+  follow(null);
+} else render(JSON.parse(document.getElementById("payload").textContent));

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from data.errors import InputError
@@ -116,9 +117,12 @@ SECTIONS: tuple[_Kind, ...] = (
 )
 
 
-def page_of(context: Context) -> Page:
-    """Return the page of these studies; sections without content are left out."""
-    found = [Section(id=kind.id, heading=kind.heading, blocks=tuple(kind.blocks(context))) for kind in SECTIONS]
+def page_of(context: Context, made: Mapping[str, Section] = MappingProxyType({})) -> Page:
+    """Return the page of these studies; sections without content are left out.
+
+    ``made`` are sections by their ids that are taken as they are, since making them takes long.
+    """
+    found = [made.get(kind.id) or _section(kind, context) for kind in SECTIONS]
     names = ", ".join(study.name for study in context.studies)
     first = context.studies[0]
     about = f"{first.settings.search} search of the space {first.space.name} on {first.settings.features}"
@@ -128,3 +132,7 @@ def page_of(context: Context) -> Page:
         state=context.state,
         sections=tuple(section for section in found if section.blocks),
     )
+
+
+def _section(kind: _Kind, context: Context) -> Section:
+    return Section(id=kind.id, heading=kind.heading, blocks=tuple(kind.blocks(context)))

@@ -18,7 +18,7 @@ import typer
 
 from data.errors import FailureError, InputError, InputWarning
 from data.files import user_path
-from search.cli import compare, train, view
+from search.cli import compare, dashboard, train, view
 from search.cli.console import ERR, OUT, NobodyReadsError, settle_streams, writing_results
 from search.cli.progress import watch
 from search.cluster.environment import collect_rarely, settle
@@ -84,6 +84,7 @@ for command in (
     train.resume,
     view.status,
     watch.watch,
+    dashboard.dashboard,
     view.trials,
     view.describe,
     view.predict,
