@@ -14,7 +14,7 @@ from results.page.context import Context
 from results.page.payload import Note, Page, Section
 from results.page.sections import SECTIONS, page_of
 from search.dashboard.studies import Fingerprint, fingerprint
-from search.studies.view import Condition
+from search.scheduling.study_view import Condition
 
 SLOW = ("importance", "stopping", "way", "time")
 """Sections that take long: while a study runs they are made anew after `_SLOW_SECONDS` at the earliest."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data.errors import FailureError, InputError
 from results.record.manifest import Manifest
-from search.studies.view import Condition, view_study
+from search.scheduling.study_view import Condition, view_study
 
 UNREADABLE = "unreadable"
 """The state of a study whose record is damaged, or newer than this version."""
