@@ -1,6 +1,8 @@
 """The record of a study and the views of it. Nothing here starts any work."""
 
 from results.analysis.spending import study_costs
+from results.dataframes.frames import load_curves, load_trials
+from results.dataframes.repeats import load_repeats, seed_agreement
 from results.paper.scorecard import scorecard
 from results.paper.transfer import load_transfer
 from results.pictures.ablation import plot_ablation
@@ -12,8 +14,6 @@ from results.record.records import State
 from results.record.settings import StudySettings
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
-from results.tables.repeats import load_repeats, seed_agreement
 
 __all__ = [
     "State",

@@ -23,8 +23,18 @@ ROOMS = {
 }
 """What each may import beside itself."""
 WINGS = {
-    "search": ("cli", "dashboard", "studies", "suggestions", "cluster", "replay", "scheduling", "planning", "storage"),
-    "results": ("page", "paper", "pictures", "analysis", "rendering", "tables", "record"),
+    "search": (
+        "cli",
+        "dashboard",
+        "studies",
+        "suggestions",
+        "cluster",
+        "replay",
+        "scheduling",
+        "planning",
+        "snapshots",
+    ),
+    "results": ("page", "paper", "pictures", "analysis", "rendering", "dataframes", "record"),
     "trainables": ("", "stack", "kernels"),
     "data": ("inputs", "titles", "tables", "machine", ""),
 }

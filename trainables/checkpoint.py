@@ -23,8 +23,8 @@ from data.errors import InputError
 from data.files import read_regular, user_path, write_atomically
 from data.inputs.encoding import scaler_from_json
 from data.inputs.features import FEATURE_KINDS
-from data.runs import hint_at_runs
-from data.storage import is_uri, read_file, write_file
+from data.object_stores import is_uri, read_file, write_file
+from data.run_directories import hint_at_runs
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
 from trainables.stack.state import StackState

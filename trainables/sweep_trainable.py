@@ -17,7 +17,7 @@ from ray import tune
 
 from data.errors import InputError
 from data.feature_store import FeatureHandle, get_features
-from data.storage import is_uri, join
+from data.object_stores import is_uri, join
 from trainables.checkpoint import CheckpointError, MemberSource, read_members, write_segment
 from trainables.mlp import Architecture
 from trainables.segment_protocol import (

@@ -15,10 +15,10 @@ import pandas as pd
 
 from data.errors import InputError
 from data.files import user_path
+from results.dataframes.frames import load_curves, load_trials
+from results.dataframes.parameters import plain_value, space_of
 from results.record.records import State, TrialKey, TrialRecord
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
-from results.tables.parameters import plain_value, space_of
 from spaces import Choice, SearchSpace
 
 if TYPE_CHECKING:

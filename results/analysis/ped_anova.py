@@ -11,7 +11,7 @@ import numpy as np
 
 from results.analysis.forest import sampled
 from results.analysis.optuna_export import distributions
-from results.tables.parameters import plain_value
+from results.dataframes.parameters import plain_value
 from spaces import Point, SearchSpace, Uniform
 
 MOST_POINTS = 1_000

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from data.errors import InputError
+from results.dataframes.parameters import plain_value, space_of, weight_count
 from results.record.manifest import DataFacts
 from results.record.records import Decision, SegmentRecord, State, TrialKey, TrialRecord
 from results.record.settings import StudySettings
 from results.record.study import Study
-from results.tables.parameters import plain_value, space_of, weight_count
 from spaces import Point, SearchSpace
 
 
@@ -70,7 +70,7 @@ class StudyRows:
 
     @cached_property
     def incumbent(self) -> int | None:
-        """Place among ``trials`` of the incumbent, as `results.tables.frames.ranked` chooses it; ``None`` without."""
+        """Place among ``trials`` of the incumbent, as `ranked` in `frames` chooses it; ``None`` without."""
         best = best_scores(self.accuracy)
         means = np.full(len(self.trials), np.nan)
         for places in self.repeats.values():

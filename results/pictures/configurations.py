@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from results.dataframes.frames import load_curves, load_trials, ranked
+from results.dataframes.parameters import plain_value, space_of
 from results.record.settings import StudySettings
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials, ranked
-from results.tables.parameters import plain_value, space_of
 from spaces import Point, SearchSpace
 
 FIFTHS = 5
@@ -22,7 +22,7 @@ FIFTHS = 5
 
 @dataclass(frozen=True, eq=False)
 class Configurations:
-    """All configurations of one study, the best first, as `results.tables.frames.ranked` orders them.
+    """All configurations of one study, the best first, as `results.dataframes.frames.ranked` orders them.
 
     ``trials`` is `load_trials` in that order; ``values`` holds for each row the parameters of the space that apply to
     it; ``curves`` the validation accuracy of each row by epoch, ``(epochs,)`` float64, the first epoch first.

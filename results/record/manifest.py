@@ -10,7 +10,7 @@ from typing import Any
 
 from data.errors import InputError
 from data.files import read_regular
-from data.runs import hint_at_runs
+from data.run_directories import hint_at_runs
 from results.record.settings import StudySettings
 
 SCHEMA_VERSION = 1

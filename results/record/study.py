@@ -18,7 +18,7 @@ from typing import Any
 
 from data.errors import InputError
 from data.files import flush_names, user_path, write_atomically
-from data.storage import join
+from data.object_stores import join
 from results.record.database import connect, lock, refuse_links
 from results.record.facts import Fact
 from results.record.manifest import Manifest

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from data.errors import InputError, command
-from data.runs import RUNS
+from data.run_directories import RUNS
 from search.cli import options
 from search.cli.console import ERR, OUT, print_json
 

@@ -20,7 +20,7 @@ import typer
 from data.errors import InputError
 from data.inputs.features import FeatureKind
 from data.inputs.splits import SplitKind
-from data.runs import RUNS
+from data.run_directories import RUNS
 from results.record.settings import Device, Sampler, Scheduler, Search, StageSettings, StudySettings
 from search.cluster.placement import Resources, parse_resources
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data.errors import InputError, command
+from results.dataframes.frames import load_trials, ranked
 from results.record.records import TrialKey
 from results.record.study import Study
 from results.rendering.sparklines import marks_for, sparklines
-from results.tables.frames import load_trials, ranked
 from search.scheduling.untrainable import WAY_OUT, why_untrainable
 
 if TYPE_CHECKING:

@@ -58,8 +58,8 @@ def _to_json(result: SweepResult) -> dict[str, Any]:
 
 
 def _print_best(result: SweepResult) -> None:
-    from results.tables.frames import load_trials
-    from results.tables.repeats import load_repeats
+    from results.dataframes.frames import load_trials
+    from results.dataframes.repeats import load_repeats
     from search.cli.status import top_trials
     from search.cli.tables import repeats_table, trials_table
 

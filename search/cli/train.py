@@ -11,7 +11,7 @@ import typer
 
 from data.errors import InputError
 from data.files import user_path
-from data.runs import RUNS
+from data.run_directories import RUNS
 from results.record.settings import StudySettings
 from search.cli import options
 from search.cli.console import ERR, OUT, print_json
@@ -107,8 +107,8 @@ def resume(
 
 def _fetched(study: str, out: Path | None) -> Path:
     """Return a study's directory on this machine; one in a storage is fetched first."""
-    from data.storage import base_name, checked_location, is_uri
-    from search.storage.snapshots import fetch, is_storage
+    from data.object_stores import base_name, checked_location, is_uri
+    from search.snapshots.copies import fetch, is_storage
 
     if not is_uri(study):
         study = str(user_path(study))
@@ -138,7 +138,7 @@ def prune(
 
 
 def _warn_of_shared_disk(directory: Path) -> None:
-    from search.storage.local_disk import warning
+    from search.snapshots.local_disk import warning
 
     if (said := warning(directory)) is not None:
         ERR.print(said)
@@ -148,7 +148,7 @@ def _print_estimate(settings: StudySettings, directory: Path, resources: Resourc
     from data.machine.cpus import usable_cpus
     from search.cluster.address import find_address
     from search.cluster.placement import slots_here
-    from search.planning.data import prepare, read_tables
+    from search.planning.prepared_data import prepare, read_tables
     from search.planning.trials import absolute, check_batches, foreseen_trials
 
     asked = absolute(settings, directory)

@@ -12,7 +12,7 @@ import typer
 
 from data.errors import InputError, naming_option, warn
 from data.files import user_path
-from data.runs import RUNS
+from data.run_directories import RUNS
 from search.cli import options
 from search.cli.console import ERR, OUT, frames_json, print_json
 
@@ -59,9 +59,9 @@ def trials(
     debug: options.Debug = False,
 ) -> None:
     """The trials of a study as a table, best first, their learning curves, or their repeats."""
+    from results.dataframes.frames import load_curves, load_trials
+    from results.dataframes.repeats import load_repeats, seed_agreement
     from results.rendering.exports import records_of, write_table
-    from results.tables.frames import load_curves, load_trials
-    from results.tables.repeats import load_repeats, seed_agreement
     from search.cli.status import agreement_line, sparklines_of, top_trials
     from search.cli.tables import repeats_table, trials_table
 

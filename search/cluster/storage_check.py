@@ -11,7 +11,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data.errors import InputError
-from data.storage import delete_file, join, read_file, write_file
+from data.object_stores import delete_file, join, read_file, write_file
 from results.record.study import StudyError
 from search.cluster.code_check import cause, lives
 

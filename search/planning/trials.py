@@ -9,7 +9,7 @@ from pathlib import Path
 from data.errors import InputError
 from data.files import absolute_path
 from data.inputs.features import Features
-from data.storage import checked_location, is_uri, join
+from data.object_stores import checked_location, is_uri, join
 from data.tables.own_table import OWN_TABLE
 from results.record.records import TrialKey, TrialRecord
 from results.record.settings import Search, StudySettings

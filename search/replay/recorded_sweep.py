@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import InputError, command
+from results.dataframes.frames import load_curves, load_trials
 from results.record.records import State, TrialKey
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from results.record.records import Decision, TrialKey, TrialRecord
 from results.record.settings import StudySettings
-from search.planning.data import Prepared
+from search.planning.prepared_data import Prepared
 from search.planning.trials import longest_budget
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.cost_model import CostModel

@@ -15,7 +15,7 @@ import pandas as pd
 
 from data.errors import InputError
 from data.files import user_path
-from data.storage import parent
+from data.object_stores import parent
 from data.tables.columns import ColumnMapping, read_mapping
 from data.tables.own_table import OWN_FILE, own_table
 from data.tables.tracks import Tracks, load_tracks
@@ -26,10 +26,10 @@ from results.record.settings import StudySettings
 from results.record.study import Study
 from search.cluster.placement import Places
 from search.cluster.storage_check import check_reach
-from search.planning.data import Prepared, Tables, as_spelt, data_facts, prepare, tables_of
+from search.planning.prepared_data import Prepared, Tables, as_spelt, data_facts, prepare, tables_of
 from search.planning.trials import absolute, check_batches, pending_trials
 from search.scheduling.listener import Listener
-from search.storage.snapshots import check_vacant, release, reserve
+from search.snapshots.copies import check_vacant, release, reserve
 from trainables import SEMANTICS_VERSION
 
 

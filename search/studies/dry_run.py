@@ -9,7 +9,7 @@ import numpy as np
 
 from results.record.records import TrialKey, TrialRecord
 from results.record.settings import StudySettings
-from search.planning.data import Prepared
+from search.planning.prepared_data import Prepared
 from search.scheduling.building import build_coordinator, cost_model
 from search.scheduling.segments import Segment
 from spaces import Configuration

@@ -23,10 +23,10 @@ from search.cluster.connection import connected
 from search.cluster.environment import settle
 from search.cluster.fitness import refuse_unfit_machine
 from search.cluster.placement import Places
-from search.planning.data import Prepared
+from search.planning.prepared_data import Prepared
 from search.planning.settings import Space, whole_settings
 from search.scheduling.listener import Listener
-from search.storage.snapshots import snapshots
+from search.snapshots.copies import snapshots
 from search.studies import stages
 from search.studies.draft import Draft
 from search.studies.relocation import Sources

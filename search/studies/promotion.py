@@ -11,11 +11,11 @@ import pandas as pd
 
 from data.errors import InputError
 from data.inputs.features import Features
-from data.storage import join
+from data.object_stores import join
+from results.dataframes.frames import load_trials, ranked
 from results.record.facts import Fact
 from results.record.records import CheckpointRef, StageScore, TrialKey, TrialRecord
 from results.record.study import Study, StudyError
-from results.tables.frames import load_trials, ranked
 from search.scheduling.untrainable import WAY_OUT, UntrainableError, why_untrainable
 from search.studies.model_directories import architecture_for, features_for, four_scores, write_model
 from trainables.checkpoint import MemberSource, load_model, read_members
@@ -43,7 +43,7 @@ class Incumbent:
 
 
 def choose_incumbent(trials: pd.DataFrame) -> TrialKey | None:
-    """Return the first of ``results.tables.frames.ranked``; ``None`` where nothing has been trained to a score."""
+    """Return the first of ``results.dataframes.frames.ranked``; ``None`` where nothing has been trained to a score."""
     scored = ranked(trials).dropna(subset=["val_accuracy"])
     if scored.empty:
         return None

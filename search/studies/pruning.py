@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.storage import delete_file, join
+from data.object_stores import delete_file, join
+from results.dataframes.frames import load_trials
 from results.record.records import State
 from results.record.study import Study
-from results.tables.frames import load_trials
 from search.scheduling.failures import may_be_revived
-from search.storage.snapshots import check_owner
+from search.snapshots.copies import check_owner
 from search.studies.promotion import choose_incumbent
 from search.studies.recovery import checkpoint_files
 

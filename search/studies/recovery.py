@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from data.storage import delete_file, join, list_files
+from data.object_stores import delete_file, join, list_files
+from results.dataframes.frames import load_trials
 from results.record.records import CheckpointRef, State, TrialKey, TrialRecord
 from results.record.study import Study
-from results.tables.frames import load_trials
 from search.scheduling.failures import may_be_revived
-from search.storage.snapshots import check_owner
+from search.snapshots.copies import check_owner
 from search.studies.promotion import choose_incumbent
 from trainables.checkpoint import CheckpointError, verify
 

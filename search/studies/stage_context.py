@@ -10,7 +10,7 @@ from results.record.settings import StageSettings
 from results.record.study import Study
 from search.cluster.placement import Places, Resources
 from search.cluster.tasks import OnDone, remote_encoder
-from search.planning.data import Prepared
+from search.planning.prepared_data import Prepared
 from search.scheduling.listener import Listener
 from search.studies.model_directories import features_for
 from spaces import Configuration

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import InputError, command
 from data.feature_store import put_encodings
-from data.storage import is_uri
+from data.object_stores import is_uri
 from data.tables.tracks import Source
 from results.record.records import State, TrialRecord
 from results.record.settings import StudySettings
@@ -29,13 +29,13 @@ from search.cluster.fitness import refuse_unfit_machine
 from search.cluster.placement import Places, Resources
 from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
-from search.planning.data import Prepared, data_facts, differences, prepare
+from search.planning.prepared_data import Prepared, data_facts, differences, prepare
 from search.planning.settings import Space, whole_settings
 from search.planning.trials import check_budget, space_differences
 from search.scheduling.building import Make, Past, build_coordinator, cost_model
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
-from search.storage.snapshots import snapshots
+from search.snapshots.copies import snapshots
 from search.studies.draft import Draft
 from search.studies.relocation import Sources, relocated, remember, way_to_moved_inputs
 from search.studies.stopping import graceful_stop, last_words, logging_to

@@ -21,7 +21,7 @@ from results.record.settings import StudySettings
 from search.cluster.connection import connected
 from search.cluster.environment import settle
 from search.cluster.placement import Resources
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from spaces import load_space
 from tests.benchmarks.measuring import memory_now
 

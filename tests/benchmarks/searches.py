@@ -27,7 +27,7 @@ from results.record.settings import StudySettings
 from search.cluster.connection import connected
 from search.cluster.environment import settle
 from search.cluster.placement import Resources
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from search.studies.sweep import resume_sweep, run_sweep
 from tests.benchmarks.measuring import ROOT
 from tests.benchmarks.plain_optuna import spent

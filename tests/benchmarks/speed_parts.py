@@ -17,7 +17,7 @@ import numpy as np
 
 from data.inputs.features import Features
 from results.record.settings import StudySettings
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from spaces import Configuration, load_space
 from tests.benchmarks import floor
 from tests.benchmarks.measuring import Ended, measured

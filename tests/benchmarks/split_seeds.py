@@ -17,8 +17,8 @@ import pandas as pd
 
 from results import load_trials
 from results.analysis.comparison import compare
+from results.dataframes.frames import ranked
 from results.record.stage_records import load_stage_scores
-from results.tables.frames import ranked
 from search.cluster.connection import connected
 from search.cluster.environment import settle
 from search.studies.sweep import resume_sweep, run_sweep

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pandas.testing import assert_frame_equal
 
+from results.dataframes.frames import load_curves, load_trials
 from results.record.records import State
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
 from tests.support.processes import Ended
 from tests.support.small import CONFIGURATIONS, check_record, curves, outcome, verdicts
 from trainables.checkpoint import load_model

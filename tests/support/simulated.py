@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from data.storage import join
+from data.object_stores import join
 from results.record.manifest import DataFacts, Manifest
 from results.record.records import Decision, State, TrialKey, TrialRecord
 from results.record.schema import METRICS
@@ -19,7 +19,7 @@ from search.scheduling.building import build_coordinator
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.cost_model import CostModel
 from search.scheduling.segments import Segment
-from search.storage.snapshots import reserve
+from search.snapshots.copies import reserve
 from spaces import Configuration, load_space
 from spaces.hyperparameters import ENCODINGS
 from trainables import SEMANTICS_VERSION

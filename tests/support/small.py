@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from results.dataframes.frames import load_curves, load_trials
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
 from tests.support.tables import GENRES, table, write_csv
 
 EPOCHS = 4

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from data.errors import InputError
 from results.analysis.ablation import ablation
 from results.analysis.rows import read_rows
+from results.dataframes.frames import load_trials, ranked
 from results.paper.published import BEST_OF_GRID, PAPER_CHOICES
 from results.record.records import State
-from results.tables.frames import load_trials, ranked
 from spaces import Choice, Configuration, SearchSpace, Uniform
 from spaces.paper import BEST, PAPER
 from tests.results_tests.analysis.test_importance import CONDITIONAL, by_momentum, write

@@ -8,8 +8,8 @@ from scipy.stats import kendalltau, spearmanr
 
 from results.analysis.budget import budget_correlation
 from results.analysis.rows import TooFewError
+from results.dataframes.frames import load_curves
 from results.record.records import State
-from results.tables.frames import load_curves
 from tests.results_tests.analysis.test_importance import SPACE, write
 from tests.support.recorded import record
 

@@ -15,9 +15,9 @@ from optuna.trial import TrialState
 
 from data.errors import InputError
 from results.analysis.optuna_export import distributions, export_to_optuna
+from results.dataframes.frames import load_curves, load_trials
 from results.record.records import SegmentRecord, State
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
 from spaces import Choice, SearchSpace, Uniform
 from tests.results_tests.analysis.test_importance import write
 

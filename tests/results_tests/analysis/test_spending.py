@@ -8,9 +8,9 @@ import pytest
 from results.analysis.comparison import compare
 from results.analysis.rows import TooFewError
 from results.analysis.spending import Clock, best_so_far, study_costs, timeline
+from results.dataframes.frames import load_curves
 from results.record.records import State
 from results.record.study import Study
-from results.tables.frames import load_curves
 from tests.results_tests.analysis.test_comparison import ASHA, EXHAUSTIVE, NAN, Trained, write
 from tests.support.recorded import KINDS, record
 

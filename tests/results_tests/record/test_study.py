@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from data.errors import InputError
+from results.dataframes.frames import load_curves, load_trials
 from results.record.manifest import DataFacts, Manifest
 from results.record.records import CheckpointRef, CurveRow, Decision, SegmentRecord, State, TrialKey, TrialRecord
 from results.record.schema import METRICS, create_database
 from results.record.settings import StudySettings
 from results.record.study import Study, StudyError
-from results.tables.frames import load_curves, load_trials
 from spaces import Choice, Configuration, SearchSpace
 
 ROOT = Path(__file__).parents[3]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from results.tables.frames import load_trials
+from results.dataframes.frames import load_trials
 from search.cli.main import app, run
 from tests.search_tests.conftest import Sweep
 from tests.support.golden_study import GOLDEN

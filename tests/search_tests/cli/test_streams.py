@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from results.tables.frames import load_trials
+from results.dataframes.frames import load_trials
 from search.cli.main import run
 from tests.support.golden_study import GOLDEN
 from tests.support.processes import ROOT

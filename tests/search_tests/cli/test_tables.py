@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from results.tables.frames import load_trials
-from results.tables.repeats import load_repeats
+from results.dataframes.frames import load_trials
+from results.dataframes.repeats import load_repeats
 from search.cli.tables import cell_text, repeats_table, trials_table
 from spaces import load_space
 from tests.support.simulated import World, create_study, paper_trials, train_in, trial

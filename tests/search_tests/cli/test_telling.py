@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from data.errors import command
+from results.dataframes.frames import load_trials
 from results.record.study import Study
-from results.tables.frames import load_trials
 from search.cli.progress.telling import EventLines, telling
 from search.scheduling.events import Stopping
 from tests.search_tests.cli.test_streams import command as run_command

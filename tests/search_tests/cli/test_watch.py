@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from data.errors import InputError
+from results.dataframes.frames import load_trials
 from results.record.facts import Fact
 from results.record.places import driver_lives
 from results.record.study import Study
-from results.tables.frames import load_trials
 from search.cli.main import run
 from search.cli.progress.watch import title, watched
 from search.scheduling.progress import read_progress

@@ -17,7 +17,7 @@ import ray
 from data.errors import InputError
 from search.cluster import connection as cluster
 from search.cluster.address import cluster_address
-from search.storage.local_disk import shared_disk, warning
+from search.snapshots.local_disk import shared_disk, warning
 
 
 def test_an_option_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import ray
 
 import search.cluster.storage_check
 from data.errors import InputError
-from data.storage import write_file
+from data.object_stores import write_file
 from results.record.study import StudyError
 from search import run_sweep
 from search.cluster.storage_check import Reached, check_reach, probe

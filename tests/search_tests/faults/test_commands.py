@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pandas.testing import assert_frame_equal
 
-from results.tables.frames import load_curves
+from results.dataframes.frames import load_curves
 from tests.search_tests.conftest import GONE_WITHIN, Launch, Sweep
 from tests.support.laws import (
     SLOTS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from results.tables.frames import load_curves
+from results.dataframes.frames import load_curves
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.faults.test_commands import finish, scratch, sweep_arguments
 from tests.support.laws import check_broken_off, check_same

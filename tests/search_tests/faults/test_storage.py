@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from results.dataframes.frames import load_trials
 from results.record.study import Study
-from results.tables.frames import load_trials
 from search import resume_sweep
 from search.cli.main import run
 from search.planning.settings import study_settings

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pandas.testing import assert_frame_equal
 
+from results.dataframes.frames import load_trials
 from results.record.study import Study
-from results.tables.frames import load_trials
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.faults.test_commands import finish, sweep_arguments
 from tests.support.laws import check_broken_off, check_ended, check_same

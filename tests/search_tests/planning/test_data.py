@@ -15,7 +15,7 @@ import pytest
 from data.errors import InputError, InputWarning
 from data.tables.tracks import load_tracks
 from results.record.settings import StageSettings, StudySettings
-from search.planning.data import as_spelt, data_facts, differences, prepare, read_tables
+from search.planning.prepared_data import as_spelt, data_facts, differences, prepare, read_tables
 from search.planning.settings import study_settings
 from search.studies.draft import Draft
 from tests.support.tables import GENRES, table, write_csv
@@ -112,7 +112,7 @@ def test_rare_genres_are_found_before_anything_slow_is_imported(tmp_path: Path) 
 import sys
 from data.errors import InputError, InputWarning
 from results.record.settings import StudySettings
-from search.planning.data import read_tables
+from search.planning.prepared_data import read_tables
 try:
     read_tables(StudySettings(data={str(data)!r}))
 except InputError as error:

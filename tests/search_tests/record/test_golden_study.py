@@ -12,12 +12,12 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from data.errors import InputError
+from results.dataframes.frames import load_curves, load_trials
 from results.paper.scorecard import choices_of
 from results.paper.study_group import Recorded
 from results.record.manifest import SCHEMA_VERSION, Manifest
 from results.record.schema import METRICS
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
 from search import resume_sweep
 from search.cli.main import run
 from tests.support.golden_study import DATA, GOLDEN

@@ -128,7 +128,7 @@ def watch(event, arguments):
         os._exit(77)
 
 from search.cli import main as cli
-import results.tables.frames, results.paper.report, trainables.inference
+import results.dataframes.frames, results.paper.report, trainables.inference
 import results.analysis.importance, results.analysis.optuna_export, search.cli.status
 sys.addaudithook(watch)
 print(json.dumps([cli.run(words) for words in json.loads(sys.argv[1])]), file=sys.stderr)

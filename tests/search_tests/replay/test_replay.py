@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
+from results.dataframes.frames import load_trials, ranked
 from results.record.records import Decision, TrialKey, TrialRecord
 from results.record.study import Study
-from results.tables.frames import load_trials, ranked
 from search.replay.recorded_sweep import RecordedSweep
 from search.replay.replay import (
     ReplayedSweep,

@@ -11,11 +11,11 @@ import pytest
 from ray.tune.schedulers import ASHAScheduler
 
 from data.inputs.features import Features
+from results.dataframes.frames import load_curves
 from results.record.records import TrialKey
 from results.record.study import Study
-from results.tables.frames import load_curves
 from search import run_sweep
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from search.scheduling.rungs import Asha
 from spaces import Configuration, SearchSpace, load_space
 from tests.support import oracle

@@ -21,7 +21,7 @@ from results.paper.scorecard import scorecard
 from results.record.settings import StageSettings
 from results.record.stage_records import StageRecord, load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from search.studies import stages, sweep
 from search.studies.pipeline import STAGES, _InterruptedError, resume_study, run_study
 from search.studies.stage_context import Run

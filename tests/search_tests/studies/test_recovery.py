@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from data.files import write_atomically
+from results.dataframes.frames import load_trials
 from results.record.records import CheckpointRef, CurveRow, State, TrialKey
 from results.record.schema import METRICS
 from results.record.study import Study
-from results.tables.frames import load_trials
 from search.scheduling.failures import WORKER_DIED, kind_of
 from search.scheduling.segments import Segment
 from search.studies.promotion import choose_incumbent

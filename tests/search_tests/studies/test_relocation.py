@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
-from data.storage import join
+from data.object_stores import join
 from results.record.settings import StageSettings, StudySettings
 from results.record.study import Study
 from search.cli.main import run
-from search.planning.data import read_tables
+from search.planning.prepared_data import read_tables
 from search.planning.settings import study_settings
-from search.storage.snapshots import fetch
+from search.snapshots.copies import fetch
 from search.studies.draft import Draft
 from search.studies.relocation import Sources
 from search.studies.sweep import resume_sweep, run_sweep

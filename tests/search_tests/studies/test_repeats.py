@@ -14,7 +14,7 @@ from results.record.settings import StudySettings
 from results.record.stage_records import load_stage_scores
 from results.record.study import Study
 from search import resume_sweep, run_sweep
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from search.planning.trials import pending_trials
 from search.studies.pruning import prune
 from spaces import load_space

@@ -19,7 +19,7 @@ from results.record.settings import StageSettings, StudySettings
 from results.record.stage_records import StageRecord, commit_stage, load_stage_curves, load_stage_scores
 from results.record.study import Study, StudyError
 from search.cluster.placement import Places, Resources
-from search.planning.data import Prepared, data_facts, prepare
+from search.planning.prepared_data import Prepared, data_facts, prepare
 from search.scheduling.listener import Listener
 from search.studies import stages
 from search.studies.model_directories import architecture_for, write_model

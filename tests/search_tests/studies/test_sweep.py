@@ -11,11 +11,11 @@ import torch
 from pandas.testing import assert_frame_equal
 
 from data.errors import InputError
+from results.dataframes.frames import load_curves, load_trials
 from results.record.records import State
 from results.record.study import Study, StudyError
-from results.tables.frames import load_curves, load_trials
 from search import resume_sweep, run_sweep
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.studies.promotion import promote
 from search.studies.sweep import Listener

@@ -15,7 +15,7 @@ from data.titles.text_model import find_text_model
 from results.record.settings import StageSettings, StudySettings
 from results.record.study import Study
 from search import resume_sweep, run_sweep
-from search.planning.data import data_facts, differences, prepare
+from search.planning.prepared_data import data_facts, differences, prepare
 from search.studies.pipeline import run_study
 from search.studies.sweep import reopened
 from tests.support.small import write_space

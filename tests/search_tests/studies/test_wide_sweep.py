@@ -9,10 +9,10 @@ from pandas.testing import assert_frame_equal
 
 from data.inputs.encoding import encode_features
 from data.inputs.features import Features
+from results.dataframes.frames import load_curves, load_trials
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
 from search import run_sweep
-from search.planning.data import prepare
+from search.planning.prepared_data import prepare
 from spaces import Configuration
 from tests.support.small import curves
 from trainables.checkpoint import load_model

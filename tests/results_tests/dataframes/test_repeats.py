@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from results import load_repeats, load_trials, seed_agreement
+from results.dataframes.frames import ranked
 from results.record.records import TrialKey
 from results.record.study import Study
-from results.tables.frames import ranked
+from tests.results_tests.dataframes.test_frames import write
 from tests.results_tests.record.test_study import manifest, some_trials
-from tests.results_tests.tables.test_frames import write
 
 NAN = float("nan")
 

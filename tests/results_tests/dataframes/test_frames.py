@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from results.dataframes.frames import load_curves, load_trials
 from results.record.records import State, TrialKey
 from results.record.schema import METRICS
 from results.record.study import Study
-from results.tables.frames import load_curves, load_trials
 from spaces.configuration import HYPERPARAMETERS
 from tests.results_tests.record.test_study import new_study, row, some_trials
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-import data.storage
+import data.object_stores
 from data.errors import InputError
-from data.storage import (
+from data.object_stores import (
     base_name,
     check_writable,
     checked_location,
@@ -128,7 +128,7 @@ def test_what_a_store_says_is_passed_on_without_secrets(monkeypatch: pytest.Monk
     def fail(root: str) -> None:
         raise OSError(f"signature of {SECRET} by {CREDENTIALS['AWS_ACCESS_KEY_ID']} does not match")
 
-    monkeypatch.setattr(data.storage, "_store", fail)
+    monkeypatch.setattr(data.object_stores, "_store", fail)
     with pytest.raises(OSError, match=r"s3://b/x: signature of \*\*\* by \*\*\* does not match") as failure:
         read_file("s3://b/x")
     assert failure.value.__suppress_context__

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from results.dataframes.parameters import weight_count
 from results.record.manifest import DataFacts
 from results.record.schema import METRICS
 from results.record.study import Study
-from results.tables.parameters import weight_count
 from spaces import Configuration
 from spaces.configuration import HYPERPARAMETERS
 from spaces.hyperparameters import Kind, names_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from results.dataframes.frames import load_trials, ranked
 from results.record.study import Study
-from results.tables.frames import load_trials, ranked
 from spaces.configuration import HYPERPARAMETERS
 
 _DESCRIBED = (*(name for name in HYPERPARAMETERS if name != "epochs"), "weights")

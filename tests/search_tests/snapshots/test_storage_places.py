@@ -9,11 +9,11 @@ import pytest
 
 import search.studies.draft
 from data.errors import InputError
-from data.storage import join, write_file
+from data.object_stores import join, write_file
 from results.record.study import Study
 from search.cli.main import run
 from search.planning.settings import study_settings
-from search.storage.snapshots import check_vacant, reserve, snapshots
+from search.snapshots.copies import check_vacant, reserve, snapshots
 from search.studies.draft import Draft
 from search.studies.pruning import prune
 from search.studies.recovery import clear_leftovers

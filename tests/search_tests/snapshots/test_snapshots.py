@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 import search.cluster.storage_check
-import search.storage.snapshots
+import search.snapshots.copies
 import search.studies.sweep
 from data.errors import InputError
-from data.storage import delete_file, join, list_files, parent, read_file, write_file
+from data.object_stores import delete_file, join, list_files, parent, read_file, write_file
+from results.dataframes.frames import load_curves, load_trials
 from results.record.study import Study, StudyError
-from results.tables.frames import load_curves, load_trials
 from search import run_sweep
 from search.cli.main import run
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
-from search.storage.snapshots import check_owner, fetch, snapshots
+from search.snapshots.copies import check_owner, fetch, snapshots
 from search.studies.pruning import prune
 from search.studies.recovery import clear_leftovers
 from tests.search_tests.conftest import Launch, Sweep
@@ -138,7 +138,7 @@ def test_weights_are_copied_before_their_card(study: Study, monkeypatch: pytest.
         written += path
         write_file(path, content)
 
-    monkeypatch.setattr(search.storage.snapshots, "write_file", write)
+    monkeypatch.setattr(search.snapshots.copies, "write_file", write)
     for name in names:
         write_file(study.directory / "best" / name, b"")
     with snapshots(study):
@@ -188,8 +188,8 @@ class TestTwoHeads:
     def test_the_one_that_is_still_running_stops(
         self, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(search.storage.snapshots, "_SECONDS", 0.01)
-        monkeypatch.setattr(search.storage.snapshots, "_SHARE", 0)
+        monkeypatch.setattr(search.snapshots.copies, "_SECONDS", 0.01)
+        monkeypatch.setattr(search.snapshots.copies, "_SHARE", 0)
         place = str(study.settings.storage)
 
         def write_until_refused() -> None:
@@ -206,27 +206,27 @@ class TestCopies:
     def test_a_failure_is_noted_and_the_last_one_counts(
         self, study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(search.storage.snapshots, "_SECONDS", 0.01)
-        true, failures = search.storage.snapshots.write_file, []
+        monkeypatch.setattr(search.snapshots.copies, "_SECONDS", 0.01)
+        true, failures = search.snapshots.copies.write_file, []
 
         def fail(location: str, content: bytes) -> str:
             failures.append(location)
             raise OSError("the network is gone")
 
         with snapshots(study):
-            monkeypatch.setattr(search.storage.snapshots, "write_file", fail)
+            monkeypatch.setattr(search.snapshots.copies, "write_file", fail)
             study.set_fact("mark", "1")
             while "will be tried again: the network is gone" not in caplog.text:
                 pass
-            monkeypatch.setattr(search.storage.snapshots, "write_file", true)
+            monkeypatch.setattr(search.snapshots.copies, "write_file", true)
         assert failures
         with pytest.raises(StudyError, match="is whole, its storage is behind: the network is gone"), snapshots(study):
             study.set_fact("mark", "2")
-            monkeypatch.setattr(search.storage.snapshots, "write_file", fail)
-        monkeypatch.setattr(search.storage.snapshots, "write_file", true)
+            monkeypatch.setattr(search.snapshots.copies, "write_file", fail)
+        monkeypatch.setattr(search.snapshots.copies, "write_file", true)
         with pytest.raises(KeyError, match="the cause"), snapshots(study):
             study.set_fact("mark", "3")
-            monkeypatch.setattr(search.storage.snapshots, "write_file", fail)
+            monkeypatch.setattr(search.snapshots.copies, "write_file", fail)
             raise KeyError("the cause")
 
     def test_only_what_changed_is_copied_and_two_are_kept(self, study: Study) -> None:
@@ -246,7 +246,7 @@ class TestCopies:
 
     def test_a_copy_holds_what_is_committed_and_nothing_else(self, study: Study, tmp_path: Path) -> None:
         place = str(study.settings.storage)
-        copier = search.storage.snapshots._Copier(study, place)
+        copier = search.snapshots.copies._Copier(study, place)
         copier.claim()
         study.set_fact("one", "1")
         with study.transaction():

@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from data.errors import InputError, command
-from data.storage import (
+from data.object_stores import (
     check_writable,
     checked_location,
     delete_file,
