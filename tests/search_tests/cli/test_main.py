@@ -20,6 +20,7 @@ from tests.support.small import CONFIGURATIONS, GOOD, contents
 
 COMMANDS = {
     "compare": ["--curves", "--debug", "--figure", "--json", "--to", "studies"],
+    "dashboard": ["--debug", "--json", "--open", "--port", "runs"],
     "describe": ["--data", "--debug", "--json", "--mapping", "--to"],
     "doctor": ["--debug", "--json"],
     "export": ["--debug", "--json", "--to", "study"],
