@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -59,7 +60,7 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(f"no such file: {path}{hint}; a table is a path, 'spotify' or 'synthetic[:ROWS]'") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if not content.strip():
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise InputError(f"{path} is empty; {READABLE}")
     return content
 

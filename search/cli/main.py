@@ -119,8 +119,7 @@ def run(arguments: list[str]) -> int:
             sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except typer.TyperException as error:
-        error.show()  # type: ignore[attr-defined]
-        return 2
+        return _misused(error)
     except InputError as error:
         return _fail(error, 2, arguments)
     except NobodyReadsError:
@@ -134,6 +133,14 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _fail(InputError(f"a name that is too long for a file: {error.filename}"), 2, arguments)
         return _fail(error, 1, arguments)
+
+
+def _misused(error: Any) -> int:
+    """Print how a command is used and what was wrong, whatever text of the user's that quotes; return code 2."""
+    if isinstance(error.message, str):
+        error.message = _cut(error.message, _LINES)
+    error.show()
+    return 2
 
 
 @contextmanager

@@ -50,6 +50,8 @@ def test_words_that_pandas_would_take_for_missing_survive(tmp_path):
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xef\xbb\xbf \r\n", "is empty"),
         (b"\x7fELF\x00\x00\x01", "is a binary file"),
         (gzip.compress(b"a,b", mtime=0), "gzip-compressed"),
         (b"PK\x03\x04rest", "Excel workbook"),

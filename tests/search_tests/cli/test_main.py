@@ -322,3 +322,11 @@ def test_predict_does_not_write_over_the_tracks_it_reads(folder: Path, capsys: p
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"genresweep {metadata.version('genresweep')}\n"
+
+
+@pytest.mark.parametrize("words", [["sweep", "x", "y" * 20_000], ["sweep", "--" + "z" * 20_000], ["q" * 20_000]])
+def test_misuse_is_told_shortly_whatever_was_typed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 2
+    said = capsys.readouterr().err
+    assert said.strip()
+    assert len(said) < 2000

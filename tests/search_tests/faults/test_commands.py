@@ -91,7 +91,7 @@ def test_killed_inside_a_commit_then_interrupted(
 
 
 POINTS = {
-    "reading": ("search.studies.sweep:prepare", 1),
+    "reading": ("search.studies.draft:prepare", 1),
     "creating": ("results.record.study:create_database", 1),
     "the first word": ("results.record.study:connect", 1),
     "Ray starting": ("search.cluster.connection:stage_code", 1),
