@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from data.errors import InputError, did_you_mean
@@ -103,8 +104,8 @@ class Configuration:
 
     @classmethod
     def from_json(cls, text: str) -> Configuration:
-        """Return the configuration that ``to_json`` wrote."""
-        return cls.from_mapping(json.loads(text))
+        """Return the configuration that ``to_json`` wrote; for equal text the same one, since none can change."""
+        return _read(text)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Configuration:
@@ -121,3 +122,9 @@ class Configuration:
 DEFAULTS = {f.name: f.default for f in fields(Configuration)}
 HYPERPARAMETERS: tuple[str, ...] = tuple(DEFAULTS)
 assert [name for name, default in DEFAULTS.items() if default is MISSING] == ["hidden_layers"]
+
+
+@lru_cache(maxsize=2**14)
+def _read(text: str) -> Configuration:
+    """Return the configuration of a text: who follows a study reads the same ones every second."""
+    return Configuration.from_mapping(json.loads(text))

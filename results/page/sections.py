@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """A section before it has content; without content it is left out."""
 
     id: str
@@ -98,22 +98,20 @@ def _description(context: Context) -> Iterator[Block]:
 _WHAT_MATTERED = _pictures(
     Importance=plot_importances, Main_effects=plot_main_effects, The_two_strongest_together=plot_interaction
 )
-SECTIONS: tuple[_Kind, ...] = (
-    _Kind("outcome", "What came out", what_came_out),
-    _Kind("configurations", "Every configuration", _every_configuration),
-    _Kind("rungs", "Who went on", _pictures(Rungs=plot_rungs)),
-    _Kind("importance", "What mattered", _WHAT_MATTERED),
-    _Kind(
-        "stopping", "Is early stopping sound here?", _pictures(Agreement_with_the_last_epoch=plot_budget_correlation)
-    ),
-    _Kind("way", "The way to the best", _pictures(Ablation=plot_ablation)),
-    _Kind("time", "How it spent its time", _pictures(Workers=plot_timeline, Best_so_far=plot_best_so_far)),
-    _Kind("baselines", "Baselines", _baselines),
-    _Kind("fusion", "Text and audio together", _stages("figure-4a", "figure-4b")),
-    _Kind("transfer", "Transfer to six genres", _stages("transfer")),
-    _Kind("data", "The data", _description),
-    _Kind("scorecard", "Scorecard", _scorecard),
-    _Kind("provenance", "Provenance", provenance),
+SECTIONS: tuple[Kind, ...] = (
+    Kind("outcome", "What came out", what_came_out),
+    Kind("configurations", "Every configuration", _every_configuration),
+    Kind("rungs", "Who went on", _pictures(Rungs=plot_rungs)),
+    Kind("importance", "What mattered", _WHAT_MATTERED),
+    Kind("stopping", "Is early stopping sound here?", _pictures(Agreement_with_the_last_epoch=plot_budget_correlation)),
+    Kind("way", "The way to the best", _pictures(Ablation=plot_ablation)),
+    Kind("time", "How it spent its time", _pictures(Workers=plot_timeline, Best_so_far=plot_best_so_far)),
+    Kind("baselines", "Baselines", _baselines),
+    Kind("fusion", "Text and audio together", _stages("figure-4a", "figure-4b")),
+    Kind("transfer", "Transfer to six genres", _stages("transfer")),
+    Kind("data", "The data", _description),
+    Kind("scorecard", "Scorecard", _scorecard),
+    Kind("provenance", "Provenance", provenance),
 )
 
 
@@ -122,7 +120,7 @@ def page_of(context: Context, made: Mapping[str, Section] = MappingProxyType({})
 
     ``made`` are sections by their ids that are taken as they are, since making them takes long.
     """
-    found = [made.get(kind.id) or _section(kind, context) for kind in SECTIONS]
+    found = [made.get(kind.id) or section_of(kind, context) for kind in SECTIONS]
     names = ", ".join(study.name for study in context.studies)
     first = context.studies[0]
     about = f"{first.settings.search} search of the space {first.space.name} on {first.settings.features}"
@@ -134,5 +132,6 @@ def page_of(context: Context, made: Mapping[str, Section] = MappingProxyType({})
     )
 
 
-def _section(kind: _Kind, context: Context) -> Section:
+def section_of(kind: Kind, context: Context) -> Section:
+    """Return a section with its content, which may be none."""
     return Section(id=kind.id, heading=kind.heading, blocks=tuple(kind.blocks(context)))

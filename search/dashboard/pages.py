@@ -6,26 +6,27 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from results.page.context import Context
 from results.page.payload import Note, Page, Section
-from results.page.sections import SECTIONS, page_of
+from results.page.sections import SECTIONS, page_of, section_of
 from search.dashboard.studies import Fingerprint, fingerprint
 from search.scheduling.study_view import Condition
 
-SLOW = ("importance", "stopping", "way", "time")
-"""Sections that take long: while a study runs they are made anew after `_SLOW_SECONDS` at the earliest."""
-_SECONDS, _SLOW_SECONDS = 1.0, 30.0
-_SHARE, _SLOW_SHARE = 8, 40
-"""Making a page, or its slow sections, is followed by a pause of so many times the processor seconds that it took."""
+SLOW = ("rungs", "importance", "stopping", "way", "time")
+"""Sections that take longer than all others: while a study runs each keeps its own time."""
+_SECONDS, _SLOW_SECONDS = 1.0, 10.0
+"""Seconds between two makings of a page that runs, and of a slow section of it, at least."""
+_SHARE, _SLOW_SHARE = 8, 100
+"""Each of them is followed by a pause of so many times the processor seconds that it took."""
+_FIRST = 60.0
+"""Seconds that a page is looked at before its slow sections are made, since a short study has ended by then."""
 _MOST = 8
 """Pages that are kept: those asked for last."""
-_LATER = Note(
-    text=f"Drawn once the study has ended, and from time to time while it runs: first after {_SLOW_SECONDS:.0f} s."
-)
+_LATER = Note(text=f"Drawn once the study has ended, and now and then while it runs: first after {_FIRST:.0f} s.")
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,23 @@ class Answer:
 
 @dataclass
 class _Kept:
-    """The last page of a study, and the times on `Pages`'s clock at which it may be made anew."""
+    """The last page of a study, and the times on `Pages`'s clock at which it and its slow sections are made anew."""
 
+    due: float
+    slow_due: dict[str, float]
     lock: threading.Lock = field(default_factory=threading.Lock)
     answer: Answer | None = None
     key: tuple[Fingerprint, str] | None = None
-    due: float = 0.0
-    slow: Mapping[str, Section] = field(default_factory=dict)
-    slow_due: float = 0.0
+    slow: dict[str, Section] = field(default_factory=dict)
+
+    @classmethod
+    def begun(cls, now: float) -> _Kept:
+        """Return what is kept of a page that nobody has looked at before."""
+        return cls(due=now, slow_due=dict.fromkeys(SLOW, now + _FIRST))
+
+    def is_waiting(self, now: float) -> bool:
+        """Return True where a slow section is due that has not been made yet, though the record stays as it is."""
+        return any(section.blocks == (_LATER,) and now >= self.slow_due[name] for name, section in self.slow.items())
 
 
 class Pages:
@@ -73,7 +83,8 @@ class Pages:
             return kept.answer  # another request makes the next one
         try:
             key = fingerprint(directory), state
-            if kept.answer is None or (key != kept.key and self._clock() >= kept.due):
+            changed = key != kept.key or kept.is_waiting(self._clock())
+            if kept.answer is None or (changed and self._clock() >= kept.due):
                 with self._one:
                     self._make(kept, directory, key)
             assert kept.answer is not None
@@ -83,28 +94,36 @@ class Pages:
 
     def _of(self, directory: Path) -> _Kept:
         with self._lock:
-            kept = self._kept.setdefault(directory, _Kept(slow_due=self._clock() + _SLOW_SECONDS))
+            kept = self._kept.setdefault(directory, _Kept.begun(self._clock()))
             self._kept.move_to_end(directory)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
             return kept
 
     def _make(self, kept: _Kept, directory: Path, key: tuple[Fingerprint, str]) -> None:
-        began, state = time.thread_time(), key[1]
-        running = state == Condition.RUNNING
-        whole = not running or self._clock() >= kept.slow_due
-        page = page_of(Context.read([directory]), {} if whole else kept.slow or _PROMISED)
-        kept.answer, kept.key = Answer.of(replace(page, state=state)), key
-        took = time.thread_time() - began
-        kept.due = self._clock() + max(_SECONDS, 0 if whole else _SHARE * took)
-        if whole:
-            kept.slow = {section.id: section for section in page.sections if section.id in SLOW}
-            kept.slow_due = self._clock() + max(_SLOW_SECONDS, _SLOW_SHARE * took)
+        began, running = time.thread_time(), key[1] == Condition.RUNNING
+        context = Context.read([directory])
+        slow = self._slow(kept, context) if running else 0.0
+        page = page_of(context, kept.slow if running else {})
+        kept.answer, kept.key = Answer.of(replace(page, state=key[1])), key
+        took = time.thread_time() - began - slow
+        kept.due = self._clock() + max(_SECONDS, _SHARE * took if running else 0)
 
-
-_PROMISED = {
-    kind.id: Section(id=kind.id, heading=kind.heading, blocks=(_LATER,)) for kind in SECTIONS if kind.id in SLOW
-}
+    def _slow(self, kept: _Kept, context: Context) -> float:
+        """Make the slow sections that are due, or say in their place when they will be; return the seconds it took."""
+        total = 0.0
+        for kind in SECTIONS:
+            if kind.id not in SLOW:
+                continue
+            if self._clock() < kept.slow_due[kind.id]:
+                kept.slow.setdefault(kind.id, Section(id=kind.id, heading=kind.heading, blocks=(_LATER,)))
+                continue
+            began = time.thread_time()
+            kept.slow[kind.id] = section_of(kind, context)
+            took = time.thread_time() - began
+            kept.slow_due[kind.id] = self._clock() + max(_SLOW_SECONDS, _SLOW_SHARE * took)
+            total += took
+        return total
 
 
 def why_not(error: Exception) -> str:

@@ -18,7 +18,7 @@ UNREADABLE = "unreadable"
 _FILES = ("manifest.json", "study.db", "study.db-wal")
 _AGAIN = 5.0
 """Seconds after which a study that runs, or that could not be read, is looked at anew: its driver may be gone."""
-_SHARE = 12
+_SHARE = 30
 """A look is followed by a pause of so many times the processor seconds that it took."""
 
 Fingerprint = tuple[tuple[int, int, int] | None, ...]
