@@ -39,7 +39,7 @@ def find_address(option: str | None) -> Address:
         _check_variable_beside_auto(variable)
         said += f" ({VARIABLE}={variable})"
     _refuse_other_protocols(where, said)
-    if where == LOCAL and LOOPBACK not in os.environ:  # the variable names a cluster
+    if where == LOCAL and variable not in ("", LOCAL) and LOOPBACK not in os.environ:
         raise InputError(
             f"{said}: {VARIABLE}={variable} names a cluster, beside which a Ray on this machine would listen to the "
             f"whole network: unset {VARIABLE}, or drop {said}"
