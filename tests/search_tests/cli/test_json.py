@@ -48,6 +48,7 @@ def test_prune_and_export(study: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert parsed(capsys, "prune", study).keys() == {"files", "megabytes"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_what_compares_and_reports(
     sweep: Sweep, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

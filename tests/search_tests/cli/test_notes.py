@@ -41,6 +41,7 @@ def test_commands_that_read_a_table_say_it_once(
     assert said.err.count("note: ") == 2 and "note:" not in said.out
 
 
+@pytest.mark.slow
 def test_so_do_those_that_train_and_predict(ray_session: int, noted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (
         "sweep --data noted.csv --space space.toml --epochs 1 --out study --quiet",

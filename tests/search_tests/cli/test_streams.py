@@ -58,6 +58,7 @@ def test_a_reader_that_has_ended_ends_the_command_as_it_does_others(tmp_path: Pa
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_when_nobody_reads_what_is_said_of_it(small: Path, tmp_path: Path) -> None:
     arguments = ("sweep", "--data", "tracks.csv", "--space", "space.toml", "--epochs", 2, "--out", tmp_path / "study")
     ended = command(*arguments, "--cpus", 1, folder=small, stderr=unread())

@@ -141,6 +141,7 @@ def in_terminal(*arguments: object, folder: Path) -> tuple[int, str]:
     return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode())
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_sweep_in_a_terminal_watched_from_another(small: Path, launch: Launch, tmp_path: Path) -> None:
     study = tmp_path / "study"

@@ -20,6 +20,7 @@ def test_beside_a_ray_of_this_process_nothing_is_looked_at(ray_session: int, mon
     refuse_unfit_machine(None)
 
 
+@pytest.mark.slow
 def test_a_sweep_within_a_ray_of_this_process_leaves_it_alone(ray_session: int, small: Path, tmp_path: Path) -> None:
     session = Path(ray._private.worker._global_node.get_session_dir_path())
     before = session.parent.stat().st_ino, set((session / "sockets").iterdir())

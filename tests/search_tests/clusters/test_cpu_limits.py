@@ -38,10 +38,12 @@ def test_a_dry_run(small: Path, tmp_path: Path) -> None:
     assert "asks no cluster" in bound(small, tmp_path / "study", "--dry-run", RAY_ADDRESS="10.0.0.1:6379")
 
 
+@pytest.mark.slow
 def test_a_dry_run_that_asks_for_more_is_told(small: Path, tmp_path: Path) -> None:
     said = bound(small, tmp_path / "study", "--dry-run", "--cpus", "3")
     assert "on 3 workers" in said and said.count("--cpus 3: this command may use 1 CPU ") == 1
 
 
+@pytest.mark.slow
 def test_a_sweep(small: Path, tmp_path: Path) -> None:
     assert re.search(r"training, 1 at once", bound(small, tmp_path / "study"))

@@ -65,8 +65,9 @@ def check_against(study: Path, scheduler: str, sweep: Sweep, *, lost: bool = Fal
         check_same(study, sweep(**(HALVING if scheduler == "halving" else {}), stack_size=16), lost=lost)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("scheduler", ["halving", pytest.param("asha", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scheduler", ["halving", "asha"])
 def test_killed_inside_a_commit_then_interrupted(
     scheduler: str, launch: Launch, sweep: Sweep, small: Path, tmp_path: Path
 ) -> None:

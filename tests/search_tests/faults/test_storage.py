@@ -179,6 +179,7 @@ DAMAGES: dict[str, Callable[[Path, bytes], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["another's", *(pytest.param(d, marks=pytest.mark.faults) for d in DAMAGES)])
 def test_a_lost_checkpoint_of_the_incumbent(damage: str, sweep: Sweep, tmp_path: Path) -> None:
     """It had ended, and is trained again, to the same numbers, to be promoted."""
@@ -212,7 +213,8 @@ def test_lost_checkpoints_in_the_middle(damage: str, launch: Launch, sweep: Swee
     check_same(study, sweep(**HALVING, stack_size=16), lost=True)
 
 
-@pytest.mark.parametrize("content", ["noise", pytest.param("zeros", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("content", ["noise", "zeros"])
 def test_a_damaged_page_of_the_database_is_noticed(
     content: str, sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

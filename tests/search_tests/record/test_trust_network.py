@@ -32,6 +32,7 @@ def nodes_told(address: str, **variables: str) -> str:
     return subprocess.run(asked, env=environment, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
+@pytest.mark.slow
 def test_a_running_sweep_takes_orders_from_itself_alone(launch: Launch, small: Path, tmp_path: Path) -> None:
     """Loopback is open to every user of the machine, and whoever Ray listens to can run code as the sweep's."""
     study = tmp_path / "study"
@@ -53,7 +54,7 @@ def test_a_running_sweep_takes_orders_from_itself_alone(launch: Launch, small: P
     assert len(files) > 5 and [path for path in files if token.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.parametrize("address", ["", "local"])
+@pytest.mark.parametrize("address", ["", pytest.param("local", marks=pytest.mark.slow)])
 def test_a_running_sweep_listens_on_this_machine_alone(
     address: str, launch: Launch, small: Path, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_other_rows_are_refused_and_not_remembered(begun: Path, capsys: pytest.C
     assert "old.toml" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_same_rows_in_another_format_are_the_same(begun: Path) -> None:
     pd.read_csv(begun.parent / "new.csv").to_parquet(begun.parent / "new.parquet")
     resumed = resume_sweep(begun, epochs=2, sources=Sources(data="new.parquet", mapping="new.toml"))
@@ -77,6 +78,7 @@ def test_a_sweep_has_no_transfer_data(begun: Path) -> None:
         resume_sweep("study", sources=Sources(transfer_data="new.csv"))
 
 
+@pytest.mark.slow
 def test_a_frame_is_a_table_that_the_study_keeps(begun: Path, folder: Path) -> None:
     """The study may be moved, or fetched from a storage that holds copies of its record: the table is there, too."""
     frame = pd.read_csv(folder / "new.csv").set_index("tempo", drop=False)
@@ -139,6 +141,7 @@ def test_a_transfer_genre_with_too_few_rows_is_told_before_anything_slow(folder:
         read_tables(settings)
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_trained_nobody_is_sent_to_resume(
     ray_session: int, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,6 +90,7 @@ class TestForReal:
         assert scores["accuracy"].mean() == pytest.approx(best["mean"])
         assert scores["seed"].tolist() == [42, 43]
 
+    @pytest.mark.slow
     def test_pruning_leaves_what_promoting_again_needs(self, ray_session: int, small: Path, tmp_path: Path) -> None:
         space, out = str(small / "space.toml"), tmp_path / "study"
         first = run_sweep(str(small / "tracks.csv"), out=out, space=space, scheduler="none", epochs=1, repeats=2)

@@ -27,7 +27,7 @@ from trainables.checkpoint import load_model
 
 
 class TestExhaustive:
-    @pytest.mark.parametrize("stack_size", [1, 5])
+    @pytest.mark.parametrize("stack_size", [pytest.param(1, marks=pytest.mark.slow), 5])
     def test_curves_are_equal_to_the_bit_whatever_the_stacks(self, sweep: Sweep, stack_size: int) -> None:
         one, other = sweep(stack_size=16), sweep(stack_size=stack_size)
         assert_frame_equal(curves(one), curves(other), check_exact=True)

@@ -50,6 +50,7 @@ def study(ray_session: int, small: Path, model: Path, tmp_path_factory: pytest.T
     return out
 
 
+@pytest.mark.slow
 def test_the_study_and_its_model_name_the_sentence_model(study: Path, small: Path, model: Path) -> None:
     found = find_text_model(str(model))
     with Study.open(study) as opened:
@@ -62,12 +63,14 @@ def test_the_study_and_its_model_name_the_sentence_model(study: Path, small: Pat
     assert len(predict(study / "best", tracks)) == len(tracks)
 
 
+@pytest.mark.slow
 def test_resume_keeps_it(study: Path, model: Path) -> None:
     with reopened(study) as (_, prepared):
         assert prepared.text_model == find_text_model(str(model))
         assert prepared.features.text_model == prepared.text_model
 
 
+@pytest.mark.slow
 def test_neither_resume_nor_predict_goes_on_without_it(study: Path, small: Path, model: Path) -> None:
     tracks = load_tracks(small / "tracks.csv")
     kept = (model / "tokenizer.json").read_text()
