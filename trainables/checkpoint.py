@@ -10,9 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -21,15 +19,11 @@ from torch import Tensor
 
 from data.errors import InputError
 from data.files import read_regular, user_path, write_atomically
-from data.inputs.encoding import scaler_from_json
-from data.inputs.features import FEATURE_KINDS
 from data.object_stores import is_uri, read_file, write_file
 from data.run_directories import hint_at_runs
-from spaces import Configuration
-from trainables.mlp import Architecture, GenreMLP
+from trainables.mlp import GenreMLP
+from trainables.model_card import ModelCard, read_card
 from trainables.stack.state import StackState
-
-MODEL_FORMAT = 1
 
 
 class CheckpointError(Exception):
@@ -121,75 +115,6 @@ def _read_segment(path: str, sha256: str) -> list[StackState]:
         raise CheckpointError(f"the checkpoint {path} is not a segment's: {error}") from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelCard:
-    """The description of a network in its model directory: all that prediction needs, and its origin."""
-
-    architecture: Architecture
-    configuration: Configuration
-    genres: tuple[str, ...]
-    """Label order: output ``i`` is ``genres[i]``."""
-    feature_kind: str
-    """``audio``, ``text`` or ``fusion``."""
-    scaler: Mapping[str, Any]
-    """A ``data.inputs.features.Scaler`` as JSON."""
-    fingerprint: str
-    """Fingerprint of the features that it was trained on."""
-    provenance: Mapping[str, Any]
-    """Study, configuration id, seed, epoch, metrics, versions."""
-    text_model: Mapping[str, Any] | None = None
-    """Name and hash of the sentence model for the text inputs; ``None`` without any, and in older models."""
-
-    def __post_init__(self) -> None:
-        if len(self.genres) != self.architecture.output_size:
-            raise ValueError(
-                f"one genre per output must hold, but got {len(self.genres)} genres and "
-                f"{self.architecture.output_size} outputs"
-            )
-        texts = (*self.genres, self.fingerprint)
-        if not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"genres and fingerprint must be text, but got {texts}")
-        if self.feature_kind not in FEATURE_KINDS:
-            raise ValueError(f"feature_kind must be one of {', '.join(FEATURE_KINDS)}, but got {self.feature_kind!r}")
-        if not isinstance(self.scaler, Mapping) or not isinstance(self.provenance, Mapping):
-            raise ValueError("scaler and provenance must be tables")
-        if self.text_model is not None:
-            _check_text_model(self.text_model)
-        if len(self.inputs) != self.architecture.input_size:
-            raise ValueError(
-                f"one name per input must hold, but got {len(self.inputs)} names and "
-                f"{self.architecture.input_size} inputs"
-            )
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        """The names of the network's inputs, in order."""
-        return scaler_from_json(self.scaler).names
-
-    def to_json(self, weights_sha256: str) -> str:
-        """Return the content of ``model.json``."""
-        document = {
-            "format": MODEL_FORMAT,
-            "weights_sha256": weights_sha256,
-            "architecture": self.architecture.to_json(),
-            "configuration": json.loads(self.configuration.to_json()),
-            "genres": list(self.genres),
-            "feature_kind": self.feature_kind,
-            "scaler": dict(self.scaler),
-            "fingerprint": self.fingerprint,
-            "provenance": dict(self.provenance),
-            "text_model": None if self.text_model is None else dict(self.text_model),
-        }
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def _check_text_model(recorded: Mapping[str, Any]) -> None:
-    if not isinstance(recorded, Mapping) or set(recorded) != {"name", "sha256"}:
-        raise ValueError(f"text_model must be a table of name and sha256, but got {recorded}")
-    if not isinstance(recorded["name"], str | None) or not isinstance(recorded["sha256"], str):
-        raise ValueError(f"name and sha256 of text_model must be text, but got {recorded}")
-
-
 def save_model(directory: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
     """Write a model directory: the weights first, then the description that names their hash."""
     content = dump_tensors({name: tensor.contiguous() for name, tensor in state.items()})
@@ -204,7 +129,7 @@ def load_model(directory: str | Path) -> tuple[GenreMLP, ModelCard]:
     """
     directory = user_path(directory)
     try:
-        card, sha256 = _read_card(read_regular(directory / "model.json").decode())
+        card, sha256 = read_card(read_regular(directory / "model.json").decode())
         weights = load_tensors(verify(directory / "model.safetensors", sha256))
         return _network(card, weights).eval(), card
     except OSError as error:
@@ -219,30 +144,6 @@ def load_model(directory: str | Path) -> tuple[GenreMLP, ModelCard]:
         raise InputError(f"{directory}: model.json lacks {error}") from error
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InputError(f"{directory}: model.json does not describe a model: {error}") from error
-
-
-def _read_card(text: str) -> tuple[ModelCard, str]:
-    """Read the card in ``model.json``, and the hash of its weights."""
-    document = json.loads(text)
-    if document["format"] != MODEL_FORMAT:
-        raise InputError(
-            f"expected a model of format {MODEL_FORMAT}, found {document['format']}; a newer genresweep wrote it"
-        )
-    architecture, genres, sha256 = document["architecture"], document["genres"], document["weights_sha256"]
-    lists = (genres, architecture["hidden_layers"])
-    if not all(isinstance(values, list) for values in lists) or not isinstance(sha256, str):
-        raise ValueError("genres and hidden_layers must be lists, and weights_sha256 text")
-    card = ModelCard(
-        architecture=Architecture(**architecture),
-        configuration=Configuration.from_mapping(document["configuration"]),
-        genres=tuple(genres),
-        feature_kind=document["feature_kind"],
-        scaler=document["scaler"],
-        fingerprint=document["fingerprint"],
-        provenance=document["provenance"],
-        text_model=document.get("text_model"),
-    )
-    return card, sha256
 
 
 def _network(card: ModelCard, weights: Mapping[str, Tensor]) -> GenreMLP:

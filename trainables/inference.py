@@ -12,16 +12,16 @@ import torch
 
 from data.errors import InputError, did_you_mean, warn
 from data.files import user_path
-from data.inputs.encoding import scaler_from_json
 from data.inputs.features import is_text_input, raw_matrix
 from data.tables.cells import text_cells
 from data.tables.columns import LABEL, MODE, RELEASE_DATE, RELEASE_YEAR, ColumnMapping, read_mapping
 from data.tables.genres import a_few
 from data.tables.tracks import Source, Tracks, load_tracks, read_source
 from data.tables.unfit import Unreadable
-from data.titles.text_model import TextModel, text_model_from_json
-from trainables.checkpoint import ModelCard, load_model
+from data.titles.text_model import TextModel, recorded_text_model
+from trainables.checkpoint import load_model
 from trainables.mlp import GenreMLP
+from trainables.model_card import ModelCard
 
 PROBABILITY = "probability_"
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d+)?")
@@ -84,7 +84,7 @@ def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory:
     found = {cell for place in range(labelled.shape[1]) for cell in text_cells(labelled.iloc[:, place]).str.strip()}
     found -= {"", *known}
     if found:
-        held = sorted(found.intersection(map(str, card.provenance.get("held_genres", []))))
+        held = sorted(found.intersection(card.provenance.held_genres))
         listed = a_few(f"{genre!r}{'' if genre in held else did_you_mean(genre, known)}" for genre in sorted(found))
         raise InputError(
             f"{label}: the column {column!r} holds genres that the model in {model_directory} does not know: {listed}; "
@@ -151,7 +151,7 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
 
     Columns that the model does not know are left out. Raises ``InputError`` naming every missing input.
     """
-    scaler = scaler_from_json(card.scaler)
+    scaler = card.scaler
     # before the sentence model runs for a minute
     _check_inputs(_numbers(card), [*tracks.number_columns, *tracks.binary_columns], tracks.source, model_directory)
     matrix, names, _ = raw_matrix(tracks, card.feature_kind, _text_model(card, model_directory))
@@ -167,14 +167,14 @@ def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.n
 
 def _numbers(card: ModelCard) -> list[str]:
     """Return the model's inputs that are not text, by their names in a table."""
-    return [name for name in scaler_from_json(card.scaler).columns if not is_text_input(name, card.feature_kind)]
+    return [name for name in card.scaler.columns if not is_text_input(name, card.feature_kind)]
 
 
 def _text_model(card: ModelCard, model_directory: Path) -> TextModel | None:
     if card.feature_kind == "audio":
         return None
     try:
-        return text_model_from_json(card.text_model)
+        return recorded_text_model(card.text_model)
     except InputError as error:
         raise InputError(f"the model in {model_directory} reads text: {error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,34 @@ class TextModel:
     sha256: str
     """The hash of the names and contents of all model files that can change an embedding."""
 
+    @property
+    def record(self) -> TextModelRecord:
+        """The name and hash, the parts that are the same on another machine."""
+        return TextModelRecord(name=self.name, sha256=self.sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextModelRecord:
+    """The sentence model that a network was trained with, as its model directory names it."""
+
+    name: str | None
+    """The requested folder or name; ``None`` for the packaged model."""
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str | None) or not isinstance(self.sha256, str):
+            raise ValueError(f"name and sha256 of text_model must be text, but got {self}")
+
     def to_json(self) -> dict[str, Any]:
-        """Return the name and hash, the parts that are the same on another machine."""
-        return {"name": self.name, "sha256": self.sha256}
+        """Return plain values from which ``from_json`` restores this record."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: object) -> TextModelRecord:
+        """Restore a record from ``to_json``; ``ValueError`` where the values are none."""
+        if not isinstance(values, Mapping) or set(values) != {"name", "sha256"}:
+            raise ValueError(f"text_model must be a table of name and sha256, but got {values}")
+        return cls(**values)
 
 
 def find_text_model(name: str | None = None, *, download: bool = False) -> TextModel:
@@ -51,21 +76,21 @@ def find_text_model(name: str | None = None, *, download: bool = False) -> TextM
     return TextModel(name=name, folder=folder, sha256=model_hash(folder))
 
 
-def text_model_from_json(recorded: Mapping[str, Any] | None) -> TextModel:
-    """Find the model that a description from `TextModel.to_json` names; the packaged one for ``None``.
+def recorded_text_model(recorded: TextModelRecord | None) -> TextModel:
+    """Find the sentence model of a record; the packaged one for ``None``.
 
     Nothing is downloaded. Raises InputError if the model is not on this machine, or has changed.
     """
     if recorded is None:
         return find_text_model()
     try:
-        found = find_text_model(recorded["name"])
+        found = find_text_model(recorded.name)
     except InputError as error:
         raise InputError(f"the sentence model that it was trained with is not here any more.\n{error}") from error
-    if found.sha256 != recorded["sha256"]:
+    if found.sha256 != recorded.sha256:
         raise InputError(
             f"the sentence model that it was trained with is another now: expected {found.name or 'the packaged one'} "
-            f"with SHA-256 {recorded['sha256'][:12]}..., found {found.sha256[:12]}... in {found.folder}.\n"
+            f"with SHA-256 {recorded.sha256[:12]}..., found {found.sha256[:12]}... in {found.folder}.\n"
             "Fix: put back the model that it was trained with, or train again"
         )
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,9 @@ from results.record.records import ModelScores
 from results.record.schema import SCORES
 from results.record.study import Study
 from spaces import Configuration
-from trainables.checkpoint import ModelCard, save_model
+from trainables.checkpoint import save_model
 from trainables.mlp import Architecture
+from trainables.model_card import ModelCard, Provenance
 
 
 def architecture_for(configuration: Configuration, features: Features) -> Architecture:
@@ -36,25 +37,25 @@ def write_model(
     state: Mapping[str, Tensor],
     configuration: Configuration,
     features: Features,
-    **provenance: Any,
+    origin: Provenance,
 ) -> None:
-    """Write the weights with all that predicting needs, and their origin."""
+    """Write the weights with all that predicting needs, and their origin, which the study's own facts complete."""
     card = ModelCard(
         architecture=architecture_for(configuration, features),
         configuration=configuration,
         genres=features.genres,
         feature_kind=features.kind,
-        scaler=features.scaler.to_json(),
+        scaler=features.scaler,
         fingerprint=features.fingerprint,
-        text_model=features.text_model.to_json() if features.text_model else None,
-        provenance={
-            "study": study.directory.name,
-            **provenance,
-            "held_genres": [genre for genre in held_genres(study) if genre not in features.genres],
-            "data": study.manifest.data.source,
-            "synthetic": study.manifest.data.synthetic,
-            "versions": {"genresweep": version("genresweep"), "torch": torch.__version__},
-        },
+        text_model=features.text_model.record if features.text_model else None,
+        provenance=replace(
+            origin,
+            study=study.directory.name,
+            held_genres=tuple(genre for genre in held_genres(study) if genre not in features.genres),
+            data=study.manifest.data.source,
+            synthetic=study.manifest.data.synthetic,
+            versions={"genresweep": version("genresweep"), "torch": torch.__version__},
+        ),
     )
     save_model(directory, state, card)
 

@@ -20,6 +20,7 @@ from search.scheduling.untrainable import WAY_OUT, UntrainableError, why_untrain
 from search.studies.model_directories import architecture_for, features_for, four_scores, write_model
 from trainables.checkpoint import MemberSource, load_model, read_members
 from trainables.mlp import Architecture
+from trainables.model_card import Provenance
 from trainables.stack.stacked_mlp import unpack
 from trainables.stack.state import StackState
 from trainables.stages import score_best
@@ -80,10 +81,7 @@ def promote(study: Study, features: Features) -> Incumbent:
         unpack(best.architecture, best.state.best_parameters[0], best.state.best_statistics[0]),
         best.record.configuration,
         features,
-        config_id=key.config_id,
-        seed=key.seed,
-        epoch=best.epoch,
-        metrics=best.validation,
+        Provenance(config_id=key.config_id, seed=key.seed, epoch=best.epoch, metrics=best.validation),
     )
     with study.transaction():
         study.add_stage_scores("sweep", [score for one in scored for score in one.scores()])
@@ -95,10 +93,12 @@ def promote(study: Study, features: Features) -> Incumbent:
 def _promoted(directory: Path) -> tuple[TrialKey, int] | None:
     """Return the configuration and the epoch of a model directory; ``None`` where it cannot be read."""
     try:
-        _, card = load_model(directory)
-        return TrialKey(card.provenance["config_id"], card.provenance["seed"]), card.provenance["epoch"]
-    except (InputError, KeyError):
+        origin = load_model(directory)[1].provenance
+    except InputError:
         return None
+    if origin.config_id is None or origin.seed is None or origin.epoch is None:
+        return None
+    return TrialKey(origin.config_id, origin.seed), origin.epoch
 
 
 def _why(study: Study) -> str:

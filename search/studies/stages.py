@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from data.feature_store import put_features
-from data.inputs.encoding import scaler_from_json
 from data.inputs.features import Features, build_features
 from data.inputs.splits import extend_split
 from data.tables.tracks import join_tracks
@@ -21,7 +20,8 @@ from search.scheduling.untrainable import WAY_OUT, UntrainableError
 from search.studies.model_directories import architecture_for, four_scores, write_model
 from spaces import Configuration
 from trainables.baselines import FOLDS, GRIDS, BaselineResult, choose
-from trainables.checkpoint import ModelCard, load_model
+from trainables.checkpoint import load_model
+from trainables.model_card import ModelCard, Provenance
 from trainables.stages import Variant, VariantResult, for_stage, simple_network, warm_start
 
 if TYPE_CHECKING:
@@ -128,10 +128,9 @@ def transfer(run: Run, record: StageRecord) -> None:
     source, card = load_model(run.study.directory / "stages" / "fusion")
     tracks = join_tracks(run.prepared.tracks, new)
     split = extend_split(run.prepared.split, run.prepared.tracks, new)
-    scaler = scaler_from_json(card.scaler)
     text_model = run.prepared.text_model
     features = build_features(
-        tracks, split, card.feature_kind, scaler=scaler, text_model=text_model, encoder=run.encoder
+        tracks, split, card.feature_kind, scaler=card.scaler, text_model=text_model, encoder=run.encoder
     )
     configuration = for_stage(card.configuration, settings.patience, settings.transfer_epochs)
     seeds = [run.study.settings.seed + offset for offset in range(settings.transfer_seeds)]
@@ -211,9 +210,11 @@ def _save(run: Run, directory: str, result: VariantResult, configuration: Config
         result.state,
         configuration,
         features,
-        stage=Path(directory).name,
-        variant=result.name,
-        seed=result.seed,
-        epoch=result.best_epoch,
-        metrics=metrics,
+        Provenance(
+            stage=Path(directory).name,
+            variant=result.name,
+            seed=result.seed,
+            epoch=result.best_epoch,
+            metrics=metrics,
+        ),
     )

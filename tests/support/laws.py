@@ -42,7 +42,7 @@ def check_ended(study: Path, *, lost: bool = False) -> None:
     assert all(State(state).is_final for state in load_trials(study)["state"])
     network, card = load_model(study / "best")
     best = load_trials(study)["val_accuracy"].max()
-    assert card.provenance["metrics"]["val_accuracy"] == best and not network.training
+    assert card.provenance.metrics["val_accuracy"] == best and not network.training
     check_segments(study, once=not lost)
     check_tidy(study)
 

@@ -22,9 +22,10 @@ from data.titles.text_model import TextModel
 from results.rendering.exports import write_table
 from spaces import Configuration
 from tests.support.tables import GENRES, edited, table, tracks_of, write_csv
-from trainables.checkpoint import ModelCard, save_model
+from trainables.checkpoint import save_model
 from trainables.inference import load_inputs, predict, predict_table
 from trainables.mlp import Architecture, GenreMLP
+from trainables.model_card import ModelCard, Provenance
 
 CONFIGURATION = Configuration(hidden_layers=(8,), batch_norm=True, dropout=0.7)
 PROBABILITIES = [f"probability_{genre}" for genre in GENRES]
@@ -60,10 +61,10 @@ def saved_model(
         configuration=CONFIGURATION,
         genres=features.genres,
         feature_kind=kind,
-        scaler=features.scaler.to_json(),
+        scaler=features.scaler,
         fingerprint=features.fingerprint,
-        provenance={},
-        text_model=features.text_model.to_json() if features.text_model else None,
+        provenance=Provenance(),
+        text_model=features.text_model.record if features.text_model else None,
     )
     save_model(directory, network.state_dict(), card)
     return network.eval(), features.x_val, split.val

@@ -8,21 +8,25 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
+from data.inputs.encoding import scaler_from_json
+from data.inputs.features import FeatureScaler
+from data.titles.text_model import TextModelRecord
 from spaces import Configuration
 from tests.support.examples import examples
 from tests.support.made_up import flipped, train, training_data
 from trainables.checkpoint import (
-    ModelCard,
     load_model,
     save_model,
 )
 from trainables.mlp import Architecture, GenreMLP
+from trainables.model_card import ModelCard, Provenance, read_card
 from trainables.stack.stacked_mlp import unpack
 from trainables.stack.state import StackState
 
@@ -48,9 +52,9 @@ def _card(**changes: Any) -> ModelCard:
         "configuration": _CONFIGURATION,
         "genres": ("jazz", "rock & rôle"),
         "feature_kind": "audio",
-        "scaler": {"names": ["a", "b", "c"], "mean": [0.1, 0.2, 0.3], "scale": [1.0, 2.0, 3.0]},
+        "scaler": scaler_from_json(_ENCODED["standardised"]),
         "fingerprint": "f00d",
-        "provenance": {"study": "s", "epoch": 3, "metrics": {"val_accuracy": 0.5}},
+        "provenance": Provenance(study="s", epoch=3, metrics={"val_accuracy": 0.5}),
     }
     return ModelCard(**(values | changes))
 
@@ -65,7 +69,7 @@ def _save(directory: Path, **changes: Any) -> GenreMLP:
 def test_a_model_comes_back(tmp_path: Path) -> None:
     saved = _save(tmp_path / "best")
     loaded, card = load_model(tmp_path / "best")
-    assert card == _card()
+    assert card.to_json("") == _card().to_json("")
     assert not loaded.training
     assert all(torch.equal(saved.state_dict()[name], t) for name, t in loaded.state_dict().items())
     x = torch.randn(7, 3)
@@ -74,8 +78,8 @@ def test_a_model_comes_back(tmp_path: Path) -> None:
 
 
 def test_encoded_inputs_and_the_sentence_model_come_back(tmp_path: Path) -> None:
-    text_model = {"name": "some/model", "sha256": "f00d"}
-    _save(tmp_path, scaler=_ENCODED, text_model=text_model)
+    text_model = TextModelRecord(name="some/model", sha256="f00d")
+    _save(tmp_path, scaler=scaler_from_json(_ENCODED), text_model=text_model)
     card = load_model(tmp_path)[1]
     assert card.inputs == ("a", "b[0]", "c") and card.text_model == text_model
     document = json.loads((tmp_path / "model.json").read_text())
@@ -87,8 +91,8 @@ def test_encoded_inputs_and_the_sentence_model_come_back(tmp_path: Path) -> None
 def test_the_best_state_of_a_stack_can_be_saved(tmp_path: Path) -> None:
     state = _trained()
     architecture = Architecture.of(_CONFIGURATION, 14, 5)
-    names = [f"x{column}" for column in range(14)]
-    scaler = {"names": names, "mean": [0.0] * 14, "scale": [1.0] * 14}
+    names = tuple(f"x{column}" for column in range(14))
+    scaler = FeatureScaler(names=names, mean=np.zeros(14), scale=np.ones(14))
     card = _card(architecture=architecture, genres=tuple("abcde"), scaler=scaler)
     best = unpack(architecture, state.best_parameters[1], state.best_statistics[1])
     save_model(tmp_path, best, card)
@@ -102,11 +106,19 @@ def test_the_best_state_of_a_stack_can_be_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"genres": ("jazz",)},
-        {"genres": ("jazz", 3)},
+        {"genres": ["jazz"]},
+        {"genres": ["jazz", 3]},
         {"feature_kind": "video"},
         {"fingerprint": None},
         {"provenance": []},
+        {"provenance": {"held_genres": "edm"}},
+        {"provenance": {"held_genres": [3]}},
+        {"provenance": {"study": 3}},
+        {"provenance": {"seed": 4.5}},
+        {"provenance": {"epoch": True}},
+        {"provenance": {"metrics": {"val_accuracy": "high"}}},
+        {"provenance": {"versions": []}},
+        {"scaler": []},
         {"scaler": {"names": ["a"], "mean": [0.0], "scale": [1.0]}},
         {"scaler": {"names": ["a", "b", "c"], "mean": [0.0] * 3, "scale": [1.0, 0.0, 1.0]}},
         {"scaler": _ENCODED | {"points": {"b": [0.0, 1.0, 2.0]}}},
@@ -118,8 +130,15 @@ def test_the_best_state_of_a_stack_can_be_saved(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_card_checks_itself(changes: dict[str, Any]) -> None:
+    document = json.loads(_card().to_json("f00d")) | changes
     with pytest.raises(ValueError, match="must"):
-        _card(**changes)
+        read_card(json.dumps(document))
+
+
+def test_what_another_version_says_of_the_origin_is_left_out() -> None:
+    document = json.loads(_card().to_json("f00d"))
+    document["provenance"] = {"study": "s", "mood": ["blue"]}
+    assert read_card(json.dumps(document))[0].provenance == Provenance(study="s")
 
 
 def test_a_directory_without_a_model_is_refused(tmp_path: Path) -> None:
@@ -257,7 +276,7 @@ _ANY_JSON = st.recursive(
 @functools.cache
 def _model_files() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        _save(Path(folder), scaler=_ENCODED, text_model={"name": None, "sha256": "f00d"})
+        _save(Path(folder), scaler=scaler_from_json(_ENCODED), text_model=TextModelRecord(name=None, sha256="f00d"))
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 

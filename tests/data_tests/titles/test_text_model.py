@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import InputError
 from data.titles import text_model
-from data.titles.text_model import find_text_model, text_model_from_json
+from data.titles.text_model import find_text_model, recorded_text_model
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def put_in(hub: Path, model: Path) -> None:
 def test_the_packaged_model_has_no_name():
     found = find_text_model()
     assert found.name is None and (found.folder / "model.safetensors").is_file()
-    assert text_model_from_json(None) == text_model_from_json(found.to_json()) == found
+    assert recorded_text_model(None) == recorded_text_model(found.record) == found
 
 
 def test_changed_packaged_weights_are_refused(monkeypatch):
@@ -87,11 +87,11 @@ def test_a_folder_without_a_model(tmp_path):
 
 def test_a_recorded_model_that_has_gone_or_changed(tiny_model, tmp_path):
     copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
-    recorded = find_text_model(str(copy)).to_json()
-    assert text_model_from_json(recorded).folder == copy
+    recorded = find_text_model(str(copy)).record
+    assert recorded_text_model(recorded).folder == copy
     (copy / "config_sentence_transformers.json").write_text("{}")
     with pytest.raises(InputError, match=r"is another now: expected .*copy with SHA-256"):
-        text_model_from_json(recorded)
+        recorded_text_model(recorded)
     shutil.rmtree(copy)
     with pytest.raises(InputError, match="not here any more"):
-        text_model_from_json(recorded)
+        recorded_text_model(recorded)

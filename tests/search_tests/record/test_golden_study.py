@@ -72,7 +72,7 @@ def test_it_goes_on(ray_session: int, golden: Path) -> None:
     assert (trials["epochs"] >= half_way["epochs"]).all()
     for config_id, epochs in trials["epochs"].items():
         assert after.loc[after["config_id"] == config_id, "epoch"].tolist() == list(range(1, epochs + 1))
-    assert load_model(golden / "best")[1].provenance["config_id"] in trials.index
+    assert load_model(golden / "best")[1].provenance.config_id in trials.index
     check_tidy(golden)
     assert run(["report", str(golden)]) == 0 and (golden / "report.html").is_file()
     assert resume_sweep(golden, epochs=EPOCHS + 2).complete

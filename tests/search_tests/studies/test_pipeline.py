@@ -133,7 +133,7 @@ def test_every_stage_leaves_a_model_that_describes_itself(study: Path) -> None:
     for stage, size in inputs.items():
         network, card = load_model(study / "stages" / stage)
         assert network.architecture.input_size == size
-        assert card.provenance["stage"] == stage
+        assert card.provenance.stage == stage
         assert card.genres == load_model(study / "best")[1].genres or "transfer" in stage
     assert "edm" in load_model(study / "stages" / "transfer")[1].genres
 

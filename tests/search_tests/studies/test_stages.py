@@ -27,8 +27,9 @@ from search.studies.stage_context import Run
 from spaces import Configuration
 from tests.support.tables import table, write_csv
 from trainables import SEMANTICS_VERSION
-from trainables.checkpoint import ModelCard, load_model
+from trainables.checkpoint import load_model
 from trainables.mlp import GenreMLP
+from trainables.model_card import ModelCard, Provenance
 from trainables.stages import Variant, VariantResult
 
 CONFIGURATION = Configuration(hidden_layers=(16, 8), learning_rate=1e-2)
@@ -100,7 +101,8 @@ def start(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         study = Study.create(tmp_path / "study", manifest, [])
         opened.append(study)
         promoted = GenreMLP.build(architecture_for(configuration, prepared.features), seed=9)
-        write_model(study, study.directory / "best", promoted.state_dict(), configuration, prepared.features)
+        best, features = study.directory / "best", prepared.features
+        write_model(study, best, promoted.state_dict(), configuration, features, Provenance())
         staged = Staged(tmp_path, study, prepared)
         monkeypatch.setattr(stages, "put_features", staged.remember)
         monkeypatch.setattr("search.cluster.tasks.get_features", lambda features: features)
@@ -224,11 +226,11 @@ def test_transfer_leaves_its_best_network_and_the_best_from_scratch(start: Start
     staged.stage(stages.transfer)
     for directory, name in (("transfer", "transfer"), ("transfer-scratch", "scratch")):
         network, card = load_model(staged.folder / "stages" / directory)
-        assert card.provenance["variant"] == name
+        assert card.provenance.variant == name
         ours = [result for result in staged.results if result.name == name and len(result.state["output.bias"]) == 6]
         assert len(ours) == 2
         best = max(ours, key=lambda result: max(epoch.val_accuracy for epoch in result.epochs))
-        assert card.provenance["seed"] == best.seed
+        assert card.provenance.seed == best.seed
         assert all(torch.equal(tensor, best.state[key]) for key, tensor in network.state_dict().items())
 
 

@@ -58,7 +58,7 @@ class TestExhaustive:
         trials = load_trials(directory).set_index("config_id")
         best = trials.loc[card.configuration.config_id]
         assert best["val_accuracy"] == trials["val_accuracy"].max()
-        assert card.provenance["config_id"] == card.configuration.config_id
+        assert card.provenance.config_id == card.configuration.config_id
         with Study.open(directory) as study:
             features = prepare(study.settings).features
             assert study.incumbent == card.configuration.config_id
@@ -66,7 +66,7 @@ class TestExhaustive:
         with torch.inference_mode():
             predicted = network(torch.from_numpy(features.x_val)).argmax(1).numpy()
         assert (predicted == features.y_val).mean() == best["val_accuracy"]
-        assert card.provenance["metrics"]["val_accuracy"] == best["val_accuracy"]
+        assert card.provenance.metrics["val_accuracy"] == best["val_accuracy"]
 
     def test_a_checkpoint_that_scores_otherwise_is_not_promoted(self, sweep: Sweep) -> None:
         with Study.open(sweep(stack_size=16)) as study:

@@ -57,7 +57,7 @@ def test_the_study_and_its_model_name_the_sentence_model(study: Path, small: Pat
         assert opened.settings.text_model == str(model)
         assert opened.manifest.data.text_model == found.sha256
     network, card = load_model(study / "best")
-    assert card.text_model == found.to_json()
+    assert card.text_model == found.record
     assert network.architecture.input_size == 14 + 6
     tracks = load_tracks(small / "tracks.csv")
     assert len(predict(study / "best", tracks)) == len(tracks)
