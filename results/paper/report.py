@@ -86,6 +86,11 @@ def readable_scorecard(report: Report) -> pd.DataFrame:
     return report.card.rename(columns=names)[[name for name in order if name not in hidden]]
 
 
+def readable_choices(report: Report) -> pd.DataFrame:
+    """Return ``Report.choices``, without the paper's values where the data are not its table."""
+    return report.choices if report.papers else report.choices.drop(columns=["paper", "difference", "agree"])
+
+
 def splits_side_by_side(card: pd.DataFrame) -> pd.DataFrame:
     """Return accuracy by model with two columns per split, to show how much is memory of the same track or album."""
     accuracy = card[card["score"] == "accuracy"]
@@ -157,7 +162,7 @@ def titled_tables(report: Report) -> list[tuple[str, pd.DataFrame, int, Sequence
         ("Transfer against scratch: final accuracy", report.final, 4, transfer_notes(report)),
         ("Transfer against scratch: epochs to an accuracy", readable_epochs(report.epochs), 4, []),
         ("Transfer against scratch: pairs of one seed", readable_saved(report.pairs), 4, []),
-        ("Hyperparameters", report.choices, 4, []),
+        ("Hyperparameters", readable_choices(report), 4, []),
         ("Table 2", report.statistics, 2, [statistics_line(report.statistics)]),
     ]
     return [entry for entry in found if len(entry[1])]

@@ -34,22 +34,20 @@ MappingFile = Annotated[
 TextModel = Annotated[
     str | None,
     typer.Option(
-        help="Reads the titles instead of the packaged all-MiniLM-L6-v2: a sentence-transformers model.",
+        help="Sentence-transformers model for the titles, instead of the packaged all-MiniLM-L6-v2.",
         metavar="NAME|FOLDER",
     ),
 ]
 TransferData = Annotated[
     Path | None, typer.Option(help="Tracks of a sixth genre, for the transfer stage.", metavar="PATH")
 ]
-Features = Annotated[FeatureKind, typer.Option(help="What the networks read.")]
-ReductionFactor = Annotated[int, typer.Option(min=2, help="One in this many goes on at a rung.")]
-GracePeriod = Annotated[int, typer.Option(min=1, help="Epochs before the first rung.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
-JsonEvents = Annotated[
-    bool, typer.Option("--json-events", help="What happens, as one JSON object per line on standard output.")
-]
-Debug = Annotated[bool, typer.Option("--debug", help="A traceback for errors, too.")]
+Features = Annotated[FeatureKind, typer.Option(help="Features that the networks read.")]
+ReductionFactor = Annotated[int, typer.Option(min=2, help="At a rung, one in this many configurations goes on.")]
+GracePeriod = Annotated[int, typer.Option(min=1, help="Epoch of the first rung.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+JsonEvents = Annotated[bool, typer.Option("--json-events", help="Print each event as one line of JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
 StudyArgument = Annotated[Path, typer.Argument(help="A study's directory.", metavar="STUDY")]
 
 
@@ -64,40 +62,42 @@ class SettingsOptions:
     )
     search: Annotated[
         Search,
-        typer.Option(help="Train the whole grid, a random sample, or what Optuna suggests by what came out before."),
+        typer.Option(help="How configurations are chosen: the whole grid, a random sample, or Optuna's suggestions."),
     ] = StudySettings.search
     trials: Annotated[
         int | None, typer.Option(min=1, help="Configurations that --search random draws or optuna suggests.")
     ] = None
     sampler: Annotated[
         Sampler | None,
-        typer.Option(help="What suggests in --search optuna, tpe by default; cmaes where all parameters are numbers."),
+        typer.Option(help="Optuna's sampler, tpe by default; cmaes only where all parameters are numbers."),
     ] = None
     repeats: Annotated[
-        int, typer.Option(min=1, help="Train each configuration with so many seeds; the mean chooses.", metavar="N")
+        int, typer.Option(min=1, help="Seeds to train each configuration with; the mean decides.", metavar="N")
     ] = StudySettings.repeats
     text_model: TextModel = None
-    scheduler: Annotated[Scheduler, typer.Option(help="Who goes on at a rung; `none` trains everyone.")] = (
-        StudySettings.scheduler
-    )
+    scheduler: Annotated[
+        Scheduler,
+        typer.Option(help="How configurations are stopped at rungs: asha, halving, or none (train all to the end)."),
+    ] = StudySettings.scheduler
     reduction_factor: ReductionFactor = StudySettings.reduction_factor
     grace_period: GracePeriod = StudySettings.grace_period
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a configuration that is not stopped.")] = (
+    epochs: Annotated[int, typer.Option(min=1, help="Budget: epochs that a configuration may train.")] = (
         StudySettings.epochs
     )
     seed: Annotated[
-        int, typer.Option(min=0, help="Of the split, the initial weights and the order of the batches.")
+        int, typer.Option(min=0, help="Seed of the split, the initial weights and the order of the batches.")
     ] = StudySettings.seed
     split: Annotated[
-        SplitKind, typer.Option(help="Rows at random, as in the paper, or no track (album) on two sides.")
+        SplitKind,
+        typer.Option(help="How rows are split: at random, as in the paper, or with each track (album) on one side."),
     ] = StudySettings.split
-    holdout: Annotated[float, typer.Option(min=0.0, max=0.5, help="Share of rows that nothing is chosen by.")] = (
-        StudySettings.holdout
-    )
+    holdout: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="Share of rows kept out of training and selection.")
+    ] = StudySettings.holdout
     stack_size: Annotated[
-        str, typer.Option(help="Networks trained as one: auto, or at most this many.", metavar="N")
+        str, typer.Option(help="Most networks that are trained together: auto, or a number.", metavar="N")
     ] = "auto"
-    device: Annotated[Device, typer.Option(help="Where the networks train.")] = StudySettings.device
+    device: Annotated[Device, typer.Option(help="Device that the networks train on.")] = StudySettings.device
 
     def settings(
         self,
@@ -131,7 +131,7 @@ class StageOptions:
     transfer_seeds: Annotated[int, typer.Option(min=1, help="Seeds of the six-genre networks.")] = (
         StageSettings.transfer_seeds
     )
-    freeze: Annotated[bool, typer.Option("--freeze", help="Transfer: train the output layer alone.")] = False
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train only the output layer in the transfer stage.")] = False
 
     def settings(self) -> StageSettings:
         """Return the settings of the stages."""
@@ -153,9 +153,9 @@ class ClusterOptions:
         str | None,
         typer.Option(help="A Ray cluster: auto or HOST:PORT. Without it Ray starts here.", metavar="ADDRESS"),
     ] = None
-    cpus: Annotated[
-        int | None, typer.Option(min=1, help="The most segments that train at once; all cores by default.")
-    ] = None
+    cpus: Annotated[int | None, typer.Option(min=1, help="Most segments that train at once; all cores by default.")] = (
+        None
+    )
     gpus_per_segment: Annotated[
         float | None,
         typer.Option(help="Share of a GPU that a segment takes, with --device cuda; 1 by default.", metavar="SHARE"),
