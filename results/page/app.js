@@ -1,88 +1,45 @@
-// The study page: draws its content, frozen in the page or fetched from the server, as often as that changes.
-
-const root = document.documentElement;
+// The study page and the list of studies: draws its content, frozen in the page or asked for as often as that changes.
+const byId = (id) => document.getElementById(id);
 const live = document.body.dataset.live;
+const PAPER = 680; // pixels between the margins of a sheet
+const themes = JSON.parse(byId("themes").textContent);
 let content = null;
 let explorer = null;
-const colours = new Map(); // of the present theme
+let drawn = new WeakMap(); // the content of each section that is drawn, as text
 
 function render(page) {
   content = page;
-  document.title = `${page.title} · genresweep`;
-  document.getElementById("title").textContent = page.title;
-  document.getElementById("subtitle").textContent = page.subtitle;
+  byId("subtitle").textContent = page.subtitle;
   badge(page.state);
-  const links = page.sections.map((section) => element("a", { href: `#${section.id}` }, section.heading));
-  document.getElementById("contents").replaceChildren(...links);
-  const main = document.getElementById("sections");
-  const found = new Map([...main.children].map((child) => [child.id, child]));
-  const nodes = page.sections.map((section) => draw(section, found.get(section.id)));
+  byId("contents").replaceChildren(...page.sections.map(({ id, heading }) => element("a", { href: `#${id}` }, heading)));
+  const main = byId("sections");
+  const nodes = page.sections.map((section) => draw(section, byId(section.id)));
   if (nodes.length !== main.children.length || nodes.some((node, at) => node !== main.children[at])) main.replaceChildren(...nodes);
-  document.body.dataset.drawn = page.sections.length;
 }
-
-let known = new WeakMap(); // the content of each section that is drawn, as text
 
 // A section that is there already keeps its place, its folds and its figures.
 function draw(section, found) {
-  const content = JSON.stringify(section);
-  if (found && known.get(found) === content) return found;
+  const text = JSON.stringify(section);
+  if (found && drawn.get(found) === text) return found;
   const node = found ?? element("section", { id: section.id });
   const open = new Set([...node.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
-  const figures = new Map([...node.querySelectorAll(".plot[data-title]")].map((plot) => [plot.dataset.title, plot]));
-  const blocks = section.blocks.map((block) => BLOCKS[block.kind](block, figures));
-  node.replaceChildren(element("h2", {}, section.heading), ...blocks);
+  const plots = new Map([...node.querySelectorAll(".plot")].map((plot) => [plot.dataset.title, plot]));
+  node.replaceChildren(element("h2", {}, section.heading), ...section.nodes.map((child) => build(child, plots)));
   for (const fold of node.querySelectorAll("details")) fold.open = open.has(fold.firstChild.textContent);
-  known.set(node, content);
+  drawn.set(node, text);
   return node;
 }
 
-const BLOCKS = {
-  facts(block) {
-    const items = block.items.map((fact) =>
-      element("div", {}, element("dt", {}, fact.label), element("dd", {}, element("b", {}, fact.value), element("small", {}, fact.hint))));
-    return element("dl", { class: block.large ? "facts large" : "facts" }, ...items);
-  },
-  note(block) {
-    return element("div", {}, element("p", {}, block.text), ...(block.code ? [element("pre", { tabindex: 0 }, block.code)] : []));
-  },
-  table(block) {
-    const kinds = block.numeric.map((numeric) => (numeric ? { class: "number" } : {}));
-    const cells = (tag, texts, more) => element("tr", {}, ...texts.map((text, at) => element(tag, { ...kinds[at], ...more }, text)));
-    const rows = block.rows.map((row) => cells("td", row, {}));
-    const table = element("table", { class: "plain" },
-      element("thead", {}, cells("th", block.columns, { scope: "col" })), element("tbody", {}, ...rows));
-    const notes = block.notes.map((note) => element("p", {}, note));
-    return folded(block, scrolling(block.title, table), ...notes);
-  },
-  figure(block, known) {
-    const plot = known.get(block.title) ?? element("div", { class: "plot", "data-title": block.title });
-    const made = folded(block, scrolling(block.title, plot));
-    plot.style.minHeight = `${block.figure.layout.height ?? 400}px`;
-    plot.show = () => Plotly.react(plot, block.figure.data, themed(block.figure.layout), { displaylogo: false, responsive: true });
-    near.unobserve(plot);
-    near.observe(plot);
-    return made;
-  },
-  explorer(block) {
-    explorer ??= new Explorer();
-    setTimeout(() => explorer.show(block));
-    return explorer.node;
-  },
-};
-
-// Figures are drawn when they come near the window, or when the page is printed.
-const near = new IntersectionObserver((seen) => {
-  for (const { isIntersecting, target } of seen) if (isIntersecting) target.show();
-}, { rootMargin: "800px" });
-
-function folded(block, ...inside) {
-  if (block.folded) return element("details", {}, element("summary", {}, block.title), ...inside);
-  return element("div", {}, element("h3", {}, block.title), ...inside);
-}
-
-function scrolling(title, inside) {
-  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, inside);
+// A text, [tag, attributes, ...children], a figure, or the explorer; texts stay texts.
+function build(node, plots) {
+  if (typeof node === "string") return node;
+  if (node.figure) return plotted(node, plots);
+  if (node.explorer) {
+    queueMicrotask(() => explorer.show(node.explorer)); // once it stands in the page
+    return (explorer ??= new Explorer()).node;
+  }
+  const [tag, attributes, ...children] = node;
+  return element(tag, attributes, ...children.map((child) => build(child, plots)));
 }
 
 function element(tag, attributes = {}, ...children) {
@@ -92,81 +49,52 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-// A colour of style.css as Plotly reads it.
-function colour(name) {
-  if (!colours.has(name)) {
-    root.style.outlineColor = `var(--${name})`;
-    colours.set(name, getComputedStyle(root).outlineColor);
-  }
-  return colours.get(name);
+function plotted({ title, figure: { data, layout } }, plots) {
+  const plot = plots.get(title) ?? element("div", { class: "plot", "data-title": title });
+  plot.show = () => show(plot, data, layout, { displaylogo: false });
+  near.unobserve(plot);
+  near.observe(plot);
+  return plot;
 }
 
-function themed(layout) {
-  const axis = { gridcolor: colour("grid"), zerolinecolor: colour("grid"), linecolor: colour("grid"), automargin: true };
-  const [clear, font] = ["rgba(0,0,0,0)", { color: colour("ink"), family: "system-ui, sans-serif" }];
-  const colorway = ["#3a7fc1", "#d95f02", "#1b9e77", "#b5679d", "#a6761d", "#7a7a7a"];
-  const margin = { t: 40, r: 20, b: 50, l: 60 };
-  const hoverlabel = { bgcolor: colour("card"), font };
-  return { ...layout, template: { layout: { font, paper_bgcolor: clear, plot_bgcolor: clear, xaxis: axis, yaxis: axis, hoverlabel, colorway, margin } } };
-}
+const badge = (state) => Object.assign(byId("state"), { textContent: state, className: state });
+const show = (plot, data, layout, more) => Plotly.react(plot, data,
+  { ...layout, template: theme.shown.template, ...(printing.matches && { width: PAPER }) }, { responsive: true, ...more });
 
-const asked = matchMedia("(prefers-color-scheme: dark)");
-const theme = { chosen: null, printing: false };
+// Figures are drawn when they come near the window, or when the page is printed.
+const near = new IntersectionObserver((seen) => seen.filter((one) => one.isIntersecting).forEach((one) => one.target.show()),
+  { rootMargin: "800px" });
 
-function paint(change = {}) {
-  Object.assign(theme, change);
-  const dark = !theme.printing && (theme.chosen ?? asked.matches);
-  root.style.colorScheme = dark ? "dark" : "light";
-  root.classList.toggle("dark", dark);
-  colours.clear();
-  known = new WeakMap();
+const [asked, printing] = ["(prefers-color-scheme: dark)", "print"].map((query) => matchMedia(query));
+const theme = { chosen: null, shown: null };
+
+function paint() {
+  const dark = !printing.matches && (theme.chosen ?? asked.matches);
+  theme.shown = dark ? themes.dark : themes.light;
+  document.documentElement.classList.toggle("dark", dark);
+  drawn = new WeakMap();
   if (content) render(content);
+  if (printing.matches) document.querySelectorAll(".plot").forEach((plot) => plot.show());
 }
 
-asked.addEventListener("change", () => paint());
-addEventListener("beforeprint", () => {
-  paint({ printing: true });
-  for (const plot of document.querySelectorAll("section > div .plot[data-title]")) plot.show();
-});
-addEventListener("afterprint", () => paint({ printing: false }));
-document.getElementById("theme").addEventListener("click", () => paint({ chosen: !(theme.chosen ?? asked.matches) }));
-
-const RESTS = 4; // a page that takes long to draw rests so many times as long
-const banner = element("p", { id: "banner", role: "alert", hidden: "" });
+for (const query of [asked, printing]) query.addEventListener("change", paint);
+byId("theme").addEventListener("click", () => { theme.chosen = !(theme.chosen ?? asked.matches); paint(); });
 
 // Ask for what has changed once a second, also after the server or the study was away for a while.
 async function follow(tag) {
-  const [answer, said] = await ask(tag).catch(() => [null, "The dashboard does not answer: this page goes on as soon as it does."]);
-  let drawing = 0;
+  const told = fetch(live, { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} })
+    .then(async (answer) => [answer, answer.ok ? await answer.json() : await answer.text()]);
+  const [answer, said] = await told.catch(() => [null, "The dashboard does not answer: this page goes on as soon as it does."]);
   if (answer?.ok) {
-    const began = performance.now();
+    tag = answer.headers.get("ETag");
     render(said);
-    await new Promise((drawn) => setTimeout(drawn));
-    [tag, drawing] = [answer.headers.get("ETag"), performance.now() - began];
   }
   const lost = !answer?.ok && answer?.status !== 304;
-  banner.textContent = lost ? said : "";
-  banner.hidden = !lost;
+  byId("banner").textContent = lost ? said : "";
   badge(lost ? "lost" : content.state);
-  if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
-  setTimeout(follow, Math.max(1000, RESTS * drawing), tag);
-}
-
-async function ask(tag) {
-  const answer = await fetch(live, { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
-  return [answer, answer.ok ? await answer.json() : await answer.text()];
-}
-
-function badge(state) {
-  const node = document.getElementById("state");
-  node.textContent = node.className = state;
-  node.hidden = false;
+  setTimeout(follow, 1000, tag);
 }
 
 paint();
-if (live) {
-  const header = document.querySelector("header");
-  header.before(element("p", { class: "home" }, element("a", { href: "/" }, "All studies")));
-  header.after(banner);
-  follow(null);
-} else render(JSON.parse(document.getElementById("payload").textContent));
+if (live) follow(null);
+else render(JSON.parse(byId("payload").textContent));

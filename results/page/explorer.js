@@ -1,249 +1,200 @@
 // Every configuration in three linked views: parallel coordinates, learning curves, and the table of trials.
 import DataTable from "datatables";
 
-const MANY = 500; // rows from which lines are drawn by WebGL, and drawn anew only when a drag ends
+const MOST = 500; // lines that a picture draws of the rows selected, and as many of those left out
 const NEAR = 12; // pixels from the pointer within which a line is meant
-const SHADES = ["faint", "shade-0", "shade-1", "shade-2", "shade-3", "shade-4", "best"];
 
-// One line for each row, over places 0, 1, ... from left to right: the axes, or the epochs.
+// A line for each row: shares of the height from below, at places 0, 1, ... from left to right, the axes or the epochs.
 class Lines {
-  constructor(inner, name, room) {
-    const [plot, lit, over] = inner.children;
-    Object.assign(this, { inner, name, room, plot, lit, over });
+  constructor(node) {
+    const [plot, over] = node.children;
+    Object.assign(this, { node, plot, over, lit: over.querySelector("path"), fieldsNode: over.lastElementChild });
   }
 
-  show(values, places, [low, high]) {
-    Object.assign(this, { values, last: Math.max(1, places - 1), low, high });
+  show(view) {
+    const known = JSON.stringify(this.fields);
+    Object.assign(this, view);
+    this.node.setAttribute("style", this.style);
+    if (JSON.stringify(this.fields) !== known) this.fieldsNode.replaceChildren(...this.fields.map((field) => build(field)));
   }
-
-  px = (place) => this.room.l + (place / this.last) * this.width;
-  py = (value) => this.room.t + ((this.high - value) / (this.high - this.low)) * this.height;
-  place = (x) => clamped(((x - this.room.l) / this.width) * this.last, 0, this.last);
-  value = (y) => clamped(this.high - ((y - this.room.t) / this.height) * (this.high - this.low), this.low, this.high);
 
   // Each group of rows is one trace, whose meta holds them; gaps stay gaps.
-  draw(groups, layout) {
-    const { l, r, t, b, height } = this.room;
-    Object.assign(this, { width: this.inner.clientWidth - l - r, height: height - t - b });
-    const traces = groups.map((rows, shade) => {
-      const points = rows.flatMap((row) => [...(this.values[row] ?? []).map((value, at) => [at, value]), [null, null]]);
-      const line = { color: colour(SHADES[shade]), width: [0.6, 1.2, 3][Math.ceil(shade / 5)] };
-      const [x, y] = [points.map((point) => point[0]), points.map((point) => point[1])];
-      return { type: this.values.length > MANY ? "scattergl" : "scatter", mode: "lines", x, y, line, meta: rows };
-    });
-    const axes = { xaxis: { ...layout.xaxis, range: [0, this.last] }, yaxis: { ...layout.yaxis, range: [this.low, this.high] } };
-    const size = { margin: { l, r, t, b }, height, width: this.inner.clientWidth, showlegend: false };
-    Plotly.react(this.plot, traces, { ...themed(axes), ...size }, { staticPlot: true });
+  draw(groups) {
+    const traces = groups.map((rows, shade) => ({
+      type: "scatter", mode: "lines", line: theme.shown.lines[shade], meta: rows,
+      x: rows.flatMap((row) => [...this.values[row].keys(), null]), y: rows.flatMap((row) => [...this.values[row], null]),
+    }));
+    show(this.plot, traces, this.layout, { staticPlot: true });
   }
 
   light(row) {
-    const line = (row === null ? null : this.values[row]) ?? [];
-    const step = (value, at) => value === null ? "" : `${(line[at - 1] ?? null) === null ? "M" : "L"}${this.px(at)} ${this.py(value)}`;
-    this.lit.innerHTML = `<path d="${line.map(step).join("")}"/>`;
+    const line = row === null ? [] : this.values[row];
+    const step = (value, at) => value === null ? "" : `${(line[at - 1] ?? null) === null ? "M" : "L"}${at / this.last} ${1 - value}`;
+    this.lit.setAttribute("d", line.map(step).join(""));
   }
 
-  nearest(x, y, rows) {
-    const along = Math.min(this.place(x), this.last - 0.001);
-    const at = Math.floor(along);
-    let [found, least] = [null, NEAR];
+  // The place and the share at which a pointer is.
+  at({ clientX, clientY }) {
+    const { left, top, width, height } = this.over.getBoundingClientRect();
+    const [x, y] = [(clientX - left) / width, (clientY - top) / height].map((share) => Math.min(1, Math.max(0, share)));
+    return [x * this.last, 1 - y];
+  }
+
+  nearest(event, rows) {
+    const [place, share] = this.at(event);
+    const at = Math.min(Math.floor(place), this.last - 1);
+    let [found, least] = [null, NEAR / this.over.clientHeight];
     for (const row of rows) {
-      const [from, to] = [this.values[row]?.[at] ?? NaN, this.values[row]?.[at + 1] ?? NaN];
-      const away = Math.abs(this.py(from + (along - at) * (to - from)) - y);
+      const [from, to] = [this.values[row][at] ?? NaN, this.values[row][at + 1] ?? NaN];
+      const away = Math.abs(from + (place - at) * (to - from) - share);
       if (away < least) [found, least] = [row, away];
     }
     return found;
-  }
-
-  brushBox({ at: [first, last], range: [low, high] }) {
-    const made = element("i", { class: "brush" });
-    const wide = Math.max(16, this.px(last) - this.px(first));
-    const left = (this.px(first) + this.px(last) - wide) / 2;
-    Object.assign(made.style, { left: `${left}px`, width: `${wide}px`, top: `${this.py(high)}px`, height: `${this.py(low) - this.py(high)}px` });
-    return made;
   }
 }
 
 class Explorer {
   constructor() {
-    this.brushes = new Map(); // by view and axis: {view, at: [first, last place], range: [low, high], text}
-    this.node = document.getElementById("explorer").content.cloneNode(true).firstElementChild;
-    for (const name of ["chips", "note", "trials", "tip"]) this[name] = this.node.querySelector(`.${name}`);
-    this.parallel = new Lines(this.node.querySelector(".parallel"), "parallel", { l: 84, r: 56, t: 58, b: 14, height: 440 });
-    this.curves = new Lines(this.node.querySelector(".curves"), "curves", { l: 56, r: 16, t: 10, b: 44, height: 380 });
-    for (const view of [this.parallel, this.curves]) this.listen(view);
-    this.parallel.over.addEventListener("keydown", (event) => this.key(event));
+    this.brushes = new Map(); // by field: its view, first and last place, low and high step, steps, text and style
+    this.node = byId("explorer").content.cloneNode(true).firstElementChild;
+    for (const name of ["chips", "trials", "tip"]) this[name] = this.node.querySelector(`.${name}`);
+    this.views = [...this.node.querySelectorAll(".chart")].map((node) => this.listen(new Lines(node)));
     DataTable.ext.search.push((settings, _, row) => settings.nTable !== this.tableNode || this.passes(row));
-    addEventListener("resize", () => this.data && this.draw());
   }
 
   show(data) {
     this.data = data;
-    this.note.textContent = data.note;
-    this.parallel.show(data.positions, data.axes.length, [0, 1]);
-    this.curves.show(data.curves, data.epochs, data.bounds);
-    this.parallel.inner.style.minWidth = `${data.axes.length * 96}px`;
-    const shape = JSON.stringify([data.columns, data.axes.map((axis) => axis.name)]);
-    if (shape === this.shape) this.table.clear().rows.add(data.rows);
-    else this.makeTable();
-    this.shape = shape;
-    this.table.draw(false);
+    this.views.forEach((view, at) => view.show(data.views[at]));
+    const shape = JSON.stringify([data.table, data.views.map(({ scales }) => Object.keys(scales))]);
+    (shape === this.shape ? this.table.clear().rows.add(data.rows) : this.makeTable(shape)).draw(false);
   }
 
-  makeTable() {
+  makeTable(shape) {
+    this.shape = shape;
     this.brushes.clear();
     this.tableNode = element("table", { class: "display compact nowrap" });
     this.trials.replaceChildren(this.tableNode);
-    const render = ({ decimals, numeric }) => (value, kind) => {
-      if (value === null) return kind === "display" ? "–" : kind !== "filter" && numeric ? -Infinity : "";
-      return kind === "display" ? escaped(shown(value, decimals)) : value;
-    };
-    const columns = this.data.columns.map((column) => ({ title: escaped(column.name), render: render(column), className: column.numeric ? "dt-right" : "dt-left" }));
-    const csv = { extend: "csv", text: "Download as CSV", filename: "trials", escapeExcelFormula: true, exportOptions: { orthogonal: "filter", modifier: { search: "applied" } } };
-    const layout = { topStart: "pageLength", topEnd: "search", bottomStart: ["info", { buttons: [csv] }], bottomEnd: "paging" };
-    this.table = new DataTable(this.tableNode, { data: this.data.rows, columns, layout, order: [], autoWidth: false });
-    this.table.on("draw", () => this.draw());
-    this.tableNode.addEventListener("pointerover", (event) => this.light(this.table.row(event.target.closest("tbody tr")).index() ?? null));
+    const { display } = DataTable.render.text(); // texts stay texts
+    const columns = this.data.table.columns.map(({ decimals, ...column }) =>
+      ({ ...column, render: (value, kind) => kind === "display" ? display(shown(value, decimals)) : value }));
+    this.table = new DataTable(this.tableNode, { ...this.data.table, columns, data: this.data.rows }).on("draw", () => this.draw());
+    this.tableNode.addEventListener("pointerover", ({ target }) => this.light(this.table.row(target.closest("tbody tr")).index() ?? null));
     this.tableNode.addEventListener("pointerleave", () => this.light(null));
+    return this.table;
   }
 
   passes(row) {
-    return [...this.brushes.values()].every(({ view, at, range }) => (view.values[row] ?? []).some((value, place) =>
-      place >= at[0] && place <= at[1] && value !== null && value >= range[0] && value <= range[1]));
+    return [...this.brushes.values()].every(({ view, first, last, low, high, steps }) =>
+      view.values[row].slice(first, last + 1).some((value) => value !== null && value * steps >= low && value * steps <= high));
   }
 
-  // The rows left out in grey, the selected ones by their fifth, the best of them on top.
+  // The rows left out, and those without a score, are grey; the first of those selected is the best.
   draw() {
-    const { rows, fifths, axes } = this.data;
-    this.selected = this.table.rows({ search: "applied" }).indexes().toArray();
-    const chosen = new Set(this.selected);
-    const groups = SHADES.map(() => []);
-    for (let row = rows.length - 1; row >= 0; row -= 1) groups[chosen.has(row) ? Math.max(fifths[row], 0) + 1 : 0].push(row);
-    const best = groups.findLast((group, shade) => shade > 0 && group.length)?.pop();
-    if (best !== undefined) groups[6].push(best);
-    const bare = { visible: false };
-    const ticks = { tickmode: "array", ...this.data.ticks };
-    this.parallel.draw(groups, { xaxis: bare, yaxis: bare });
-    this.curves.draw(groups, { xaxis: { title: { text: "epoch" }, ...ticks }, yaxis: { title: { text: "validation accuracy" } } });
-    Object.assign(this.node.dataset, { rows: chosen.size, of: rows.length });
-    this.parallel.over.replaceChildren(...axes.map((axis, at) => this.axis(axis, at)));
-    this.curves.over.replaceChildren();
-    for (const brush of this.brushes.values()) brush.view.over.append(brush.view.brushBox(brush));
-    this.parallel.over.querySelector(`[data-at="${this.focused}"]`)?.focus();
-    this.focused = null;
-    this.drawChips();
+    const { rows, fifths } = this.data;
+    const selected = this.table.rows({ search: "applied", order: "index" }).indexes().toArray();
+    const chosen = new Set(selected);
+    const groups = theme.shown.lines.map(() => []);
+    groups[0].push(...thinned([...rows.keys()].filter((row) => !chosen.has(row))));
+    this.shown = thinned(selected);
+    this.shown.forEach((row, at) => groups[fifths[row] && !at ? 6 : fifths[row]].push(row));
+    for (const view of this.views) view.draw(groups);
+    Object.assign(this.node.dataset, { rows: selected.length, of: rows.length });
+    this.mark();
   }
 
-  axis(axis, at) {
-    const brush = this.brushes.get(`parallel ${at}`);
-    const [now, text] = [Math.round(100 * (brush?.range[0] ?? 0)), brush?.text ?? "no filter"];
-    const made = element("div", { class: "axis", tabindex: 0, role: "slider", "data-at": at, "aria-orientation": "vertical",
-      "aria-label": `Filter by ${axis.name}`, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": now, "aria-valuetext": text });
-    Object.assign(made.style, { left: `${this.parallel.px(at)}px`, top: `${this.parallel.py(1)}px`, height: `${this.parallel.height}px` });
-    const ticks = axis.ticks.map(([share, label]) => element("span", { class: "tick", style: `top: ${100 * (1 - share)}%` }, label));
-    made.append(element("span", { class: "name" }, axis.name.replaceAll("_", "_\u200b")), ...ticks);
-    return made;
-  }
-
-  drawChips() {
-    const chip = (text, clear) => {
-      const made = element("button", { type: "button", "aria-label": `Remove the filter ${text}` }, `${text} ✕`);
-      made.addEventListener("click", () => { clear(); this.table.draw(); });
-      return made;
-    };
-    const made = [...this.brushes].map(([key, { text }]) => chip(text, () => this.brushes.delete(key)));
-    const search = this.table.search();
-    if (search) made.push(chip(`search: ${search}`, () => this.table.search("")));
-    if (made.length) made.push(chip("all filters", () => { this.brushes.clear(); this.table.search(""); }));
-    const said = `${this.selected.length} of ${this.data.rows.length} configurations`;
-    this.chips.replaceChildren(element("b", { "aria-live": "polite" }, said), ...made);
+  // The boxes of the brushes, and a button for each filter.
+  mark() {
+    for (const field of this.node.querySelectorAll("[data-field]")) {
+      const { low = 0, steps = 1, text = "no filter", style = "display: none" } = this.brushes.get(field.dataset.field) ?? {};
+      field.firstChild.setAttribute("style", style);
+      if (field.role) Object.assign(field, { ariaValueNow: Math.round((100 * low) / steps), ariaValueText: text });
+    }
+    const chip = (text, clear) => Object.assign(
+      element("button", { type: "button", "aria-label": `Remove the filter ${text}` }, `${text} ✕`),
+      { onclick: () => { clear(); this.table.draw(); } });
+    const chips = [...this.brushes].map(([field, { text }]) => chip(text, () => this.brushes.delete(field)));
+    if (this.table.search()) chips.push(chip(`search: ${this.table.search()}`, () => this.table.search("")));
+    if (chips.length) chips.push(chip("all filters", () => { this.brushes.clear(); this.table.search(""); }));
+    const { rows, of } = this.node.dataset;
+    const lines = this.shown.length < rows ? `; ${this.shown.length} lines are drawn, evenly by rank` : "";
+    this.chips.replaceChildren(element("b", { "aria-live": "polite" }, `${rows} of ${of} configurations${lines}`), ...chips);
   }
 
   // Light a configuration up in all views; null puts the light out.
   light(row) {
     this.node.dataset.lit = row ?? "";
-    for (const view of [this.parallel, this.curves]) view.light(row);
-    for (const node of this.tableNode.querySelectorAll("tr.lit")) node.classList.remove("lit");
+    for (const view of this.views) view.light(row);
+    this.tableNode.querySelector("tr.lit")?.classList.remove("lit");
     if (row !== null) this.table.row(row).node()?.classList.add("lit");
   }
 
   point(event, row) {
     this.light(row);
-    this.tip.hidden = row === null;
-    if (row === null) return;
-    const { columns, rows, names } = this.data;
-    const known = columns.map((column, at) => [column, rows[row][at]]).filter(([, value]) => value !== null).slice(0, 14);
-    const lines = known.map(([{ name, decimals }, value]) => element("div", {}, `${name}: ${shown(value, decimals)}`));
-    this.tip.replaceChildren(element("b", {}, names[row]), ...lines);
-    const left = event.clientX > innerWidth / 2 ? event.clientX - this.tip.offsetWidth - 14 : event.clientX + 14;
-    Object.assign(this.tip.style, { left: `${left}px`, top: `${Math.min(event.clientY, innerHeight - this.tip.offsetHeight - 8)}px` });
+    const { rows, tip, table: { columns } } = this.data;
+    const said = row === null ? [] : tip.filter((at) => rows[row][at] !== "")
+      .map((at) => `${columns[at].name}: ${shown(rows[row][at], columns[at].decimals)}`);
+    this.tip.replaceChildren(...said.map((text) => element("div", {}, text)));
+    const shift = event.clientX > innerWidth / 2 ? "calc(-100% - 14px)" : "14px";
+    this.tip.style.cssText = `--x: ${event.clientX}px; --y: ${event.clientY}px; --shift: ${shift}`;
   }
 
   listen(view) {
-    const { inner } = view;
     let drag = null;
-    const place = (event) => [event.clientX - inner.getBoundingClientRect().left, event.clientY - inner.getBoundingClientRect().top];
-    const on = (name, act) => inner.addEventListener(name, act);
+    const on = (name, act) => view.node.addEventListener(name, act);
     on("pointerdown", (event) => {
-      const axis = event.target.closest(".axis")?.dataset.at;
-      if (event.button || (view === this.parallel && axis === undefined)) return;
-      drag = { from: place(event), axis };
-      inner.setPointerCapture(event.pointerId);
+      const { button, clientX: x, clientY: y, target: { dataset: { field } } } = event;
+      if (button || !field) return;
+      drag = { field, from: view.at(event), x, y };
+      view.node.setPointerCapture(event.pointerId);
       this.point(event, null);
     });
-    on("pointermove", (event) => drag ? this.brush(view, drag, place(event), false) : this.point(event, view.nearest(...place(event), this.selected)));
-    on("pointerup", (event) => { if (drag) this.brush(view, drag, place(event), true); drag = null; });
+    on("pointermove", (event) => drag ? this.brush(view, drag, event) : this.point(event, view.nearest(event, this.shown)));
+    on("pointerup", (event) => { if (drag) { this.brush(view, drag, event); this.table.draw(); } drag = null; });
     on("pointercancel", () => { drag = null; });
     on("pointerleave", (event) => this.point(event, null));
+    on("keydown", (event) => this.key(view, event));
+    return view;
   }
 
   // A drag sets a brush; a click picks a level, and clears elsewhere, or where that level was picked already.
-  brush(view, { from, axis }, to, ended) {
-    const click = Math.hypot(to[0] - from[0], to[1] - from[1]) < 5;
-    if (!ended && (click || this.data.rows.length > MANY)) return;
-    const { levels } = this.data.axes[axis] ?? { levels: [] };
-    const at = axis === undefined ? sorted(view.place(from[0]), view.place(to[0])) : [Number(axis), Number(axis)];
-    const range = levelled(sorted(view.value(from[1]), view.value(to[1])), levels.length);
-    const same = this.brushes.get(`${view.name} ${axis ?? ""}`)?.range.join() === range.join();
-    this.set(view, axis, at, click && (!levels.length || same) ? null : range);
+  brush(view, { field, from, x, y }, event) {
+    const to = view.at(event);
+    const click = Math.hypot(event.clientX - x, event.clientY - y) < 5;
+    if (click && event.type === "pointermove") return;
+    const [{ at, steps, levels }, last] = [view.scales[field], this.brushes.get(field)];
+    const [low, high] = sorted(from[1], to[1]).map((share) => Math.min(steps - 1, Math.floor(share * steps)));
+    const cleared = click && (!levels || (last?.low === low && last.high === high + 1));
+    this.set(view, field, low, cleared ? low : high + 1, at === null ? sorted(from[0], to[0]).map(Math.round) : [at, at]);
   }
 
-  set(view, axis, at, range) {
-    const key = `${view.name} ${axis ?? ""}`;
-    if (range) this.brushes.set(key, { view, at, range, text: this.said(axis, at, range) });
-    else this.brushes.delete(key);
-    this.table.draw();
-  }
-
-  said(axis, at, [low, high]) {
-    if (axis === undefined) return `curves from ${low.toFixed(3)} to ${high.toFixed(3)} in epochs ${at.map((place) => Math.round(place + 1)).join(" to ")}`;
-    const { name, levels, ticks, log, low: least, high: most } = this.data.axes[axis];
-    if (levels.length) return `${name} = ${ticks.filter(([share]) => share > low && share < high).map(([, text]) => text).join(" or ")}`;
-    const number = (share) => (log ? least * (most / least) ** share : least + share * (most - least)).toPrecision(3);
-    return `${name} from ${number(low)} to ${number(high)}`;
+  // Brush a field from a step to another; where there is none between them, its brush is taken away.
+  set(view, field, low, high, [first, last]) {
+    const { at, steps, levels, texts } = view.scales[field];
+    const said = levels ? `= ${texts.slice(low, high).join(" or ")}` : `from ${texts[low]} to ${texts[high]}`;
+    const text = `${field} ${said}${at === null ? ` in epochs ${first + 1} to ${last + 1}` : ""}`;
+    const sides = [1 - high / steps, 1 - last / view.last, low / steps, first / view.last].map((share) => `${100 * share}%`);
+    if (low < high) this.brushes.set(field, { view, first, last, low, high, steps, text, style: `inset: ${sides.join(" ")}` });
+    else this.brushes.delete(field);
+    this.mark();
   }
 
   // Arrows move a window over the levels, or over quarters of a range; Escape clears.
-  key(event) {
-    const step = { ArrowUp: 1, ArrowDown: -1, Escape: 0 }[event.key];
-    const axis = event.target.dataset.at;
-    if (step === undefined || axis === undefined) return;
+  key(view, event) {
+    const step = { ArrowUp: 1, ArrowDown: -1, Escape: NaN }[event.key];
+    const { field } = event.target.dataset;
+    if (step === undefined || !field) return;
     event.preventDefault();
-    const count = this.data.axes[axis].levels.length || 4;
-    const last = this.brushes.get(`parallel ${axis}`);
-    const place = last ? Math.round(last.range[0] * count) + step : step > 0 ? 0 : count - 1;
-    const held = step && place >= 0 && place < count;
-    this.focused = axis;
-    this.set(this.parallel, axis, [Number(axis), Number(axis)], held ? [place / count, (place + 1) / count] : null);
+    const { at, steps, wide } = view.scales[field];
+    const low = (this.brushes.get(field)?.low ?? (step > 0 ? -wide : steps)) + step * wide;
+    this.set(view, field, low, low >= 0 && low < steps ? low + wide : low, [at, at]);
+    this.table.draw();
   }
 }
 
-const clamped = (value, low, high) => Math.min(high, Math.max(low, value));
 const sorted = (a, b) => [Math.min(a, b), Math.max(a, b)];
-const shown = (value, decimals) => typeof value !== "number" ? value : decimals === null ? String(Number(value.toPrecision(4))) : value.toFixed(decimals);
-const escaped = (text) => element("i", {}, text).innerHTML;
+const shown = (value, decimals) =>
+  typeof value !== "number" ? value : decimals === null ? String(Number(value.toPrecision(4))) : value.toFixed(decimals);
 
-function levelled([low, high], count) {
-  if (!count) return [low, high];
-  const level = (share) => Math.min(count - 1, Math.floor(share * count));
-  return [level(low) / count, (level(high) + 1) / count];
-}
+// Evenly many, the first among them.
+const thinned = (rows) =>
+  rows.length <= MOST ? rows : Array.from({ length: MOST }, (_, at) => rows[Math.floor((at * rows.length) / MOST)]);

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from results.page.payload import Column, Explorer
+import numpy as np
+
+from results.page.views import Column, Explorer
 from results.pictures.configurations import Configurations, value_text
-from results.pictures.learning_curves import learning_curves
 from results.pictures.parallel_coordinates import ACCURACY, parallel_coordinates
-from spaces import Point
 
 _SCORES = {"best_epoch": None, "val_loss": 4, "val_f1": 4, "epochs": None, "seconds": 2}
 """Columns behind the accuracy, and their decimals."""
 
 
 def explorer_of(studies: Sequence[Configurations]) -> Explorer:
-    """Return every configuration of these studies in three linked views."""
+    """Return every configuration of these studies in three linked views; those of several studies, by accuracy."""
     parallel = parallel_coordinates(studies)
     varying = [axis.name for axis in parallel.axes if axis.name not in ("study", ACCURACY)]
-    columns, rows, names = _columns(studies, varying), [], []
-    for study in studies:
-        for place, (trial, point) in enumerate(zip(study.trials.to_dict("records"), study.values, strict=True)):
-            rows.append([_value(column.name, study, place + 1, trial, point) for column in columns])
-            names.append(_name(study, trial, several=len(studies) > 1))
-    return Explorer.of(columns, rows, names, parallel, learning_curves(studies))
+    columns = _columns(studies, varying)
+    rows = [row for study in studies for row in _rows(columns, study)]
+    curves = [curve for study in studies for curve in study.curves]
+    accuracy = np.nan_to_num(parallel.accuracy, nan=-1.0)
+    order = np.argsort(-accuracy, kind="stable") if len(studies) > 1 else np.arange(len(rows))
+    return Explorer(
+        columns=tuple(columns),
+        rows=tuple(rows[row] for row in order),
+        parallel=replace(parallel, positions=parallel.positions[order], accuracy=parallel.accuracy[order]),
+        curves=tuple(curves[row] for row in order),
+    )
 
 
 def _columns(studies: Sequence[Configurations], varying: Sequence[str]) -> list[Column]:
@@ -49,17 +56,24 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _value(column: str, study: Configurations, rank: int, trial: Mapping[Any, Any], point: Point) -> Any:
-    if column in ("study", "rank"):
-        return study.name if column == "study" else rank
-    if column in point:
-        value = point[column]
-        return value if _is_number(value) else value_text(value)
-    if column in study.space.parameters:  # it does not apply
-        return None
-    return trial.get(column)
+def _rows(columns: Sequence[Column], study: Configurations) -> list[tuple[Any, ...]]:
+    """Return the cells of each configuration of a study, ``None`` where there is no value."""
+    return list(zip(*(_cells(column.name, study) for column in columns), strict=True))
 
 
-def _name(study: Configurations, trial: Mapping[Any, Any], *, several: bool) -> str:
-    repeat = f", seed {trial['seed']}" if study.settings.repeats > 1 else ""
-    return f"{trial['config_id']}{repeat}{f' of {study.name}' if several else ''}"
+def _cells(column: str, study: Configurations) -> Sequence[Any]:
+    if column == "study":
+        return [study.name] * len(study.trials)
+    if column == "rank":
+        return range(1, len(study.trials) + 1)
+    if column in study.space.parameters:
+        found = (point.get(column, _ABSENT) for point in study.values)
+        return [None if value is _ABSENT else value if _is_number(value) else value_text(value) for value in found]
+    if column not in study.trials:
+        return [None] * len(study.trials)
+    values = study.trials[column].astype(object)
+    return values.where(values.notna() & ~values.isin([math.inf, -math.inf]), None).tolist()
+
+
+_ABSENT = object()
+"""Stands for the value of a parameter that does not apply."""

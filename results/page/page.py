@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import html
 from base64 import b64encode
-from importlib.resources import files
 
+from results.page.assets import library, own_file, script
 from results.page.payload import Page
-
-LIBRARIES = ("plotly.js", "datatables.js", "datatables.css")
-"""Scripts and styles of others that the page needs."""
+from results.page.themes import themes_json
 
 
 def frozen_page(page: Page) -> str:
@@ -23,10 +21,11 @@ def frozen_page(page: Page) -> str:
         app=f'<script type="module">{script()}</script>',
         payload=page.to_json(),
         live="",
+        home="",
     )
 
 
-def live_page(title: str, folder: str, data: str) -> str:
+def live_page(title: str, folder: str, data: str, home: str = "") -> str:
     """Return the page that a server shows: it takes its libraries from ``folder``, and its content from ``data``.
 
     Both are URLs. The folder holds `LIBRARIES`, ``style.css`` and ``app.js`` (see `script`); ``data`` answers with
@@ -41,33 +40,12 @@ def live_page(title: str, folder: str, data: str) -> str:
         app=f'<script type="module" src="{folder}/app.js"></script>',
         payload="null",
         live=data,
+        home=f'<p class="home"><a href="{html.escape(home)}">All studies</a></p>' if home else "",
     )
 
 
 def _filled(title: str, *, live: str, **parts: str) -> str:
     """Return the template with its marks replaced, each once and none within another's text."""
-    texts = {"title": html.escape(title), "live": html.escape(live), **parts}
+    texts = {"title": html.escape(title), "live": html.escape(live), "themes": themes_json(), **parts}
     pieces = own_file("template.html").split("%%")
     return "".join(texts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
-
-
-def script() -> str:
-    """Return the page's own script, one module of two files; it imports ``datatables``."""
-    return own_file("explorer.js") + own_file("app.js")
-
-
-def own_file(name: str) -> str:
-    """Return a file of the page's own: one of its scripts, ``style.css`` or ``template.html``."""
-    return files("results.page").joinpath(name).read_text(encoding="utf-8")
-
-
-def library(name: str) -> str:
-    """Return one of `LIBRARIES`, from the Python package that brings it.
-
-    ``datatables.js`` is a module whose default export is ``DataTable``.
-    """
-    if name == "plotly.js":
-        from plotly.offline import get_plotlyjs
-
-        return str(get_plotlyjs())
-    return files("itables").joinpath("html", f"dt_bundle.{name.rpartition('.')[2]}").read_text(encoding="utf-8")

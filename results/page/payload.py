@@ -6,24 +6,18 @@ All texts are plain: the script never reads markup in them.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from results.pictures.configurations import fifths
-from results.pictures.learning_curves import LearningCurves
-from results.pictures.parallel_coordinates import ParallelCoordinates
+from results.page.nodes import Node, element, scrolling, table, titled
+from results.page.views import Explorer
 from results.rendering.exports import plain_number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-_POSITION_DIGITS = 4
-_CURVE_DIGITS = 5
-_EPOCH_TICKS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +35,16 @@ class Facts:
 
     items: tuple[Fact, ...]
     large: bool = False
-    kind: str = "facts"
+
+    def node(self) -> Node:
+        """Return a list of definitions."""
+        items = [
+            element(
+                "div", element("dt", fact.label), element("dd", element("b", fact.value), element("small", fact.hint))
+            )
+            for fact in self.items
+        ]
+        return element("dl", *items, class_="facts large" if self.large else "facts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +53,20 @@ class Note:
 
     text: str
     code: str = ""
-    kind: str = "note"
+
+    def node(self) -> Node:
+        """Return a paragraph or two."""
+        code = [element("pre", self.code, tabindex=0)] if self.code else []
+        return element("div", element("p", self.text), *code)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table of texts; ``numeric`` says for each column whether it holds numbers, ``notes`` stand below it."""
+    """A table of texts.
+
+    ``numeric`` says for each column whether it holds numbers, ``notes`` stand below it, and ``links``, if any, are
+    where the first cell of each row leads to.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -63,7 +74,7 @@ class Table:
     numeric: tuple[bool, ...]
     notes: tuple[str, ...] = ()
     folded: bool = True
-    kind: str = "table"
+    links: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -83,6 +94,14 @@ class Table:
             folded=folded,
         )
 
+    def node(self) -> Node:
+        """Return the table under its title."""
+        rows: list[list[Node]] = [list(row) for row in self.rows]
+        for row, link in zip(rows, self.links, strict=False):
+            row[0] = element("a", row[0], href=link)
+        made = scrolling(self.title, table(self.columns, rows, self.numeric))
+        return titled(self.title, made, *(element("p", note) for note in self.notes), folded=self.folded)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -91,7 +110,6 @@ class Figure:
     title: str
     figure: dict[str, Any]
     folded: bool = False
-    kind: str = "figure"
 
     @classmethod
     def of(cls, title: str, figure: go.Figure, *, folded: bool = False) -> Figure:
@@ -100,66 +118,12 @@ class Figure:
         layout = {name: value for name, value in found["layout"].items() if name not in ("template", "title", "width")}
         return cls(title=title, figure={"data": found["data"], "layout": layout}, folded=folded)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of the table of trials; numbers are shown with ``decimals``, or as they are where that is ``None``."""
-
-    name: str
-    numeric: bool
-    decimals: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explorer:
-    """Every configuration in three linked views; the i-th entry of each tuple of rows is the same configuration."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    axes: tuple[dict[str, Any], ...]
-    """Name, levels, low, high, log, and ticks as pairs of position and text."""
-    positions: tuple[tuple[float | None, ...], ...]
-    curves: tuple[tuple[float | None, ...] | None, ...]
-    """Validation accuracy from the first epoch on; ``None`` for a curve that is left out."""
-    epochs: int
-    """Epochs of the longest curve."""
-    bounds: tuple[float, float]
-    """Lowest and highest accuracy of the curves, with room to see them."""
-    ticks: dict[str, tuple[Any, ...]]
-    """Places of epochs, the first at 0, and their texts."""
-    fifths: tuple[int, ...]
-    names: tuple[str, ...]
-    note: str
-    kind: str = "explorer"
-
-    @classmethod
-    def of(
-        cls,
-        columns: Sequence[Column],
-        rows: Sequence[Sequence[Any]],
-        names: Sequence[str],
-        parallel: ParallelCoordinates,
-        curves: LearningCurves,
-    ) -> Explorer:
-        """Return the three views of the same rows."""
-        epochs = max((len(curve) for curve in curves.curves), default=0)
-        ticks = range(0, epochs, max(1, math.ceil(epochs / _EPOCH_TICKS)))
-        return cls(
-            columns=tuple(columns),
-            rows=tuple(tuple(plain(value) for value in row) for row in rows),
-            axes=tuple({**asdict(axis), "ticks": axis.ticks} for axis in parallel.axes),
-            positions=tuple(_rounded(row, _POSITION_DIGITS) for row in parallel.positions),
-            curves=tuple(
-                _rounded(curve, _CURVE_DIGITS) if drawn else None
-                for curve, drawn in zip(curves.curves, curves.shown, strict=True)
-            ),
-            epochs=epochs,
-            bounds=curves.bounds,
-            ticks={"tickvals": tuple(ticks), "ticktext": tuple(str(place + 1) for place in ticks)},
-            fifths=tuple(fifths(parallel.accuracy).tolist()),
-            names=tuple(names),
-            note=curves.note,
-        )
+    def node(self) -> Node:
+        """Return a place for the figure, under its title."""
+        height = self.figure["layout"].get("height", 400)
+        place = element("div", {"title": self.title, "figure": self.figure}, style=f"min-height: {height}px")
+        made = scrolling(self.title, place)
+        return titled(self.title, made, folded=self.folded)
 
 
 Block = Facts | Note | Table | Figure | Explorer
@@ -176,7 +140,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The whole page; ``state`` is ``finished``, ``running`` or ``interrupted``."""
+    """The whole page; ``state`` is ``finished``, ``running``, ``interrupted``, or empty for a page of no study."""
 
     title: str
     subtitle: str
@@ -185,21 +149,13 @@ class Page:
 
     def to_json(self) -> str:
         """Return the page as JSON that may stand within an HTML script: it has no ``<``, and no NaN."""
-        text = json.dumps(asdict(self), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        sections = [
+            {"id": section.id, "heading": section.heading, "nodes": [block.node() for block in section.blocks]}
+            for section in self.sections
+        ]
+        page = {"title": self.title, "subtitle": self.subtitle, "state": self.state, "sections": sections}
+        text = json.dumps(page, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode(errors="backslashreplace").decode().replace("<", "\\u003c")
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: missing ones and those without a finite number as ``None``."""
-    if value is None or value is pd.NA:
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value.item() if hasattr(value, "item") else value
-
-
-def _rounded(values: Any, digits: int) -> tuple[float | None, ...]:
-    return tuple(round(value, digits) if math.isfinite(value) else None for value in values.tolist())
 
 
 def _cell(value: Any, decimals: int) -> str:

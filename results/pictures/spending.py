@@ -42,8 +42,9 @@ def draw_timeline(found: Timeline) -> go.Figure:
     names = list(dict.fromkeys(segments["worker"]))
     figure = go.Figure()
     trained, failed = segments[~segments["failed"]], segments[segments["failed"]]
-    epochs = {"color": trained["last_epoch"], "colorscale": SCALE, "colorbar": {"title": "last epoch"}}
-    figure.add_bar(**_bars(trained), name="segments", marker={**epochs, "line": {"width": 0.5, "color": GREY}})
+    marker = {"color": _colours(trained["last_epoch"]), "line": {"width": 0.5, "color": GREY}}
+    figure.add_bar(**_bars(trained), name="segments", marker=marker)
+    figure.add_scatter(**_colour_bar(trained["last_epoch"]))
     if len(failed):
         figure.add_bar(**_bars(failed), name="failed", marker={"color": RED, "pattern": {"shape": "x"}})
     for at, seconds in found.pauses.itertuples(index=False):
@@ -53,6 +54,21 @@ def draw_timeline(found: Timeline) -> go.Figure:
     figure.update_xaxes(title="seconds of training")
     order = {"categoryorder": "array", "categoryarray": plotly_texts(names[::-1])}
     return figure.update_yaxes(title="worker (host and process)", type="category", automargin=True, **order)
+
+
+def _colours(epochs: pd.Series) -> list[str]:
+    """Return the colours of epochs; Plotly reads numbers as the colours of bars, but complains of each."""
+    from plotly.colors import sample_colorscale
+
+    shares = (epochs - epochs.min()) / max(1, epochs.max() - epochs.min()) if len(epochs) else epochs
+    return list(sample_colorscale(SCALE, shares.tolist())) if len(epochs) else []
+
+
+def _colour_bar(epochs: pd.Series) -> dict[str, object]:
+    """Return a trace without a point, beside which the scale of `_colours` stands."""
+    ends = {"cmin": epochs.min(), "cmax": epochs.max()} if len(epochs) else {}
+    bar = {"color": [0], "colorscale": SCALE, "colorbar": {"title": "last epoch"}, "showscale": True, **ends}
+    return {"x": [None], "y": [None], "mode": "markers", "marker": bar, "showlegend": False, "hoverinfo": "skip"}
 
 
 def _bars(segments: pd.DataFrame) -> dict[str, object]:

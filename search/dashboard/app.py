@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import asdict
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,8 +16,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from data.errors import FailureError, InputError
-from results.page.page import LIBRARIES, library, live_page, own_file, script
-from search.dashboard.pages import Pages, why_not
+from results.page.assets import LIBRARIES, library, own_file, script
+from results.page.page import live_page
+from search.dashboard.listing import list_page
+from search.dashboard.pages import Answer, Pages, why_not
 from search.dashboard.security import Guard, content_policy
 from search.dashboard.studies import Row, Studies
 
@@ -33,6 +34,7 @@ def application(folder: Path, port: int) -> Starlette:
     served = Starlette(
         routes=[
             Route("/", routes.index),
+            Route("/content", routes.list_content),
             Route("/studies", routes.listing),
             Route("/studies/{name}", routes.page),
             Route("/studies/{name}/content", routes.content),
@@ -51,7 +53,7 @@ class _Routes:
         self._studies, self._pages = studies, pages
 
     def index(self, request: Request) -> Response:
-        return _html(_own("list.html"))
+        return _html(live_page("Studies", _ASSETS, "/content"))
 
     def listing(self, request: Request) -> Response:
         rows = [{**asdict(row), "url": _url(row)} for row in self._studies.rows()]
@@ -59,11 +61,15 @@ class _Routes:
         body = json.dumps(said, allow_nan=False).encode()
         return _tagged(request, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', "application/json")
 
+    def list_content(self, request: Request) -> Response:
+        answer = Answer.of(list_page(str(self._studies.folder), self._studies.rows(), _url))
+        return _tagged(request, answer.body, answer.tag, "application/json")
+
     def page(self, request: Request) -> Response:
         name = request.path_params["name"]
         if self._studies.find(name) is None:
             return _gone(name)
-        return _html(live_page(name, _ASSETS, f"/studies/{quote(name, safe='')}/content"))
+        return _html(live_page(name, _ASSETS, f"/studies/{quote(name, safe='')}/content", home="/"))
 
     def content(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -88,18 +94,14 @@ class _Routes:
         return _tagged(request, body, tag, f"{kind}; charset=utf-8", cache="no-cache")
 
 
-_ASSET_NAMES = (*LIBRARIES, "style.css", "app.js", "list.js")
+_ASSET_NAMES = (*LIBRARIES, "style.css", "app.js")
 
 
 @cache
 def _asset(name: str) -> tuple[bytes, str]:
-    made = {"app.js": script, "list.js": lambda: _own("list.js"), "style.css": lambda: own_file("style.css")}
+    made = {"app.js": script, "style.css": lambda: own_file("style.css")}
     body = (made[name]() if name in made else library(name)).encode()
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-
-def _own(name: str) -> str:
-    return files("search.dashboard").joinpath(name).read_text(encoding="utf-8")
 
 
 def _url(row: Row) -> str:

@@ -91,7 +91,7 @@ def visit(chromium: Any, pages: dict[str, Path]) -> Iterator[Callable[..., Opene
         contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
         found = Opened(contexts[-1].new_page())
         seen.append(found)
-        found.page.on("console", lambda said: said.type == "error" and found.problems.append(said.text))
+        found.page.on("console", lambda said: found.problems.append(said.text) if _is_problem(said) else None)
         found.page.on("pageerror", lambda error: found.problems.append(str(error)))
         found.page.on("dialog", lambda dialog: found.problems.append(dialog.message) or dialog.dismiss())
         found.page.on("request", lambda asked: found.problems.append(asked.url) if _is_foreign(asked.url) else None)
@@ -104,6 +104,10 @@ def visit(chromium: Any, pages: dict[str, Path]) -> Iterator[Callable[..., Opene
     for context in contexts:
         context.close()
     assert not problems
+
+
+def _is_problem(said: Any) -> bool:
+    return said.type in ("error", "warning") or "WARN" in said.text  # Plotly warns by traces
 
 
 def _is_foreign(url: str) -> bool:

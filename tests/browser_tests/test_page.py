@@ -98,7 +98,7 @@ def test_what_is_pointed_at_lights_up_everywhere(visit: Visit) -> None:
     found.page.locator(".trials tbody tr").nth(3).hover()
     assert found.page.locator(".explorer").get_attribute("data-lit") == "3"
     for view in ("parallel", "curves"):
-        assert found.page.locator(f".{view} > svg path").get_attribute("d").startswith("M")
+        assert found.page.locator(f".{view} .over > svg path").get_attribute("d").startswith("M")
     chart = found.page.locator(".parallel")
     chart.scroll_into_view_if_needed()
     box = found.axis("hidden_layers").bounding_box()
@@ -143,3 +143,14 @@ def test_the_button_changes_between_light_and_dark(visit: Visit) -> None:
     dark = found.page.evaluate(ground)
     found.page.locator("#theme").click()
     assert found.page.evaluate(ground) != dark
+
+
+@pytest.mark.parametrize("kind", ["exhaustive", "three"])
+def test_on_paper_all_figures_stand_on_white_and_nothing_is_too_wide(visit: Visit, kind: str) -> None:
+    found = visit(kind, 794, "dark")
+    found.page.emulate_media(media="print")
+    found.page.wait_for_function("[...document.querySelectorAll('.plot')].every((plot) => plot.data)")
+    assert found.page.evaluate("document.documentElement.className") == ""
+    assert found.page.evaluate("document.documentElement.scrollWidth") <= 794
+    assert not any(button.is_visible() for button in found.page.locator("button").all())
+    assert found.page.pdf(format="A4").startswith(b"%PDF")

@@ -11,11 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import results
 from data.errors import InputError
 from results import load_trials
+from results.page.assets import SCRIPTS
 from results.page.context import Context
 from results.page.files import write_report
-from results.page.page import frozen_page, live_page, own_file
+from results.page.page import frozen_page, live_page
 from results.page.payload import Explorer, Page, Table
 from results.page.sections import page_of
 from results.paper.report import build_report
@@ -38,24 +40,24 @@ def facts(page: Page) -> dict[str, str]:
 def test_every_configuration_is_a_row_a_line_and_a_curve(tmp_path: Path) -> None:
     study = made_study(tmp_path / "s", count=40, stopping=True)
     shown, trials = explorer(page_of(Context.read([study]))), load_trials(study)
-    assert len(shown.rows) == len(shown.positions) == len(shown.curves) == len(trials) == 40
+    assert len(shown.rows) == len(shown.parallel.positions) == len(shown.curves) == len(trials) == 40
     columns = [column.name for column in shown.columns]
     rows = pd.DataFrame(list(shown.rows), columns=columns).set_index("config_id")
     own = trials.set_index("config_id").loc[rows.index]
     assert rows["val_accuracy"].tolist() == own["val_accuracy"].tolist()
     assert rows["val_accuracy"].is_monotonic_decreasing and rows["rank"].tolist() == list(range(1, 41))
-    assert [len(curve or ()) for curve in shown.curves] == own["epochs"].tolist()
+    assert [len(curve) for curve in shown.curves] == own["epochs"].tolist()
     assert rows["state"].tolist() == own["state"].tolist()
 
 
 def test_a_parameter_that_does_not_apply_is_a_gap_and_an_empty_cell(tmp_path: Path) -> None:
     study = made_study(tmp_path / "s", load_space("wide"), count=30)
     shown = explorer(page_of(Context.read([study])))
-    at = [axis["name"] for axis in shown.axes].index("momentum")
+    at = [axis.name for axis in shown.parallel.axes].index("momentum")
     columns = [column.name for column in shown.columns]
-    for row, positions in zip(shown.rows, shown.positions, strict=True):
+    for row, positions in zip(shown.rows, shown.parallel.positions, strict=True):
         sgd = row[columns.index("optimizer")] == "sgd"
-        assert (positions[at] is not None) == (row[columns.index("momentum")] is not None) == sgd
+        assert (not math.isnan(positions[at])) == (row[columns.index("momentum")] is not None) == sgd
 
 
 def test_what_came_out_is_that_of_the_record(tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_a_study_without_its_end_has_a_page_that_says_so(tmp_path: Path, unfinis
     study = made_study(tmp_path / "s", unfinished=unfinished)
     page = page_of(Context.read([study]))
     assert page.state == state
-    assert sum(curve is not None for curve in explorer(page).curves) == 192 - unfinished
+    assert sum(len(curve) > 0 for curve in explorer(page).curves) == 192 - unfinished
     paths = {path.name for path in write_report(build_report([study]), study)}
     assert "report.html" in paths
 
@@ -97,15 +99,18 @@ def test_a_study_that_has_trained_nothing_has_no_report_and_a_page_of_what_is_pl
         build_report([study])
     page = page_of(Context.read([study]))
     assert page.state == "interrupted" and "best accuracy" not in facts(page)
-    assert set(explorer(page).curves) == {None} and set(explorer(page).fifths) == {-1}
+    assert not any(map(len, explorer(page).curves)) and set(explorer(page).fifths) == {0}
     assert frozen_page(page)
 
 
 def test_several_studies_have_an_axis_of_their_own(tmp_path: Path) -> None:
     studies = [made_study(tmp_path / f"seed-{seed}", count=10, seed=seed) for seed in (1, 2, 3)]
     shown = explorer(page_of(Context.read(studies)))
-    assert shown.axes[0]["name"] == "study" and shown.axes[0]["levels"] == ("seed-1", "seed-2", "seed-3")
-    assert len(shown.rows) == 30
+    first, accuracy = shown.parallel.axes[0], shown.parallel.accuracy
+    assert first.name == "study" and first.levels == ("seed-1", "seed-2", "seed-3")
+    assert len(shown.rows) == 30 and sorted(accuracy, reverse=True) == list(accuracy)
+    column = [column.name for column in shown.columns].index("val_accuracy")
+    assert [row[column] for row in shown.rows] == list(accuracy)
 
 
 def test_nothing_in_the_content_ends_its_script_and_nothing_is_no_json(tmp_path: Path) -> None:
@@ -128,5 +133,10 @@ def test_a_page_asks_no_other_place_and_a_live_one_only_its_own() -> None:
     assert '"datatables": "/static/datatables.js"' in live and "a&quot;b" in live
 
 
-def test_the_pages_own_script_stays_small() -> None:
-    assert sum(own_file(name).count("\n") for name in ("app.js", "explorer.js")) <= 425
+def test_the_own_script_of_the_page_and_of_the_dashboard_stays_small_and_readable() -> None:
+    root = Path(results.__file__).parents[1]
+    rooms = ("data", "spaces", "trainables", "results", "search")
+    own = [file for room in rooms for file in (root / room).rglob("*.js")]
+    assert sorted(file.name for file in own) == sorted(SCRIPTS)
+    lines = [line for file in own for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) <= 300 and max(map(len, lines)) <= 140

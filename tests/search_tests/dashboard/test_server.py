@@ -47,7 +47,8 @@ def test_the_list(dashboard: Dashboard) -> None:
     assert set(found) == {"first", HOSTILE, "damaged"}
     assert (found["first"]["state"], found["first"]["ended"]) == ("finished", 5)
     assert "damaged" in found["damaged"]["message"]
-    assert b"/assets/list.js" in dashboard.get("/").body
+    assert b'data-live="/content"' in dashboard.get("/").body
+    assert [section["id"] for section in dashboard.get("/content").json["sections"]] == ["studies"]
 
 
 def test_a_page_and_its_content(dashboard: Dashboard) -> None:
@@ -58,12 +59,12 @@ def test_a_page_and_its_content(dashboard: Dashboard) -> None:
         assert b"<img" not in page.body
         content = dashboard.get(f"{url}/content").json
         assert content["title"] == name and content["state"] == "finished"
-    for file in ("plotly.js", "datatables.js", "datatables.css", "style.css", "app.js", "list.js"):
+    for file in ("plotly.js", "datatables.js", "datatables.css", "style.css", "app.js"):
         assert len(dashboard.get(f"/assets/{file}").body) > 500
 
 
 def test_what_has_not_changed_is_not_sent_again(dashboard: Dashboard) -> None:
-    for path in ("/studies", "/studies/first/content", "/assets/app.js"):
+    for path in ("/studies", "/content", "/studies/first/content", "/assets/app.js"):
         first = dashboard.get(path)
         again = dashboard.get(path, If_None_Match=first.headers["etag"])
         assert (first.status, again.status, again.body) == (200, 304, b"")
