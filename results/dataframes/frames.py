@@ -45,9 +45,14 @@ def load_trials(study: str | Path | Study) -> pd.DataFrame:
     configuration's first epoch.
     """
     with _opened(study) as opened, opened.snapshot():
-        table = opened.trial_table()
-        curves = load_curves(opened)
-        data = opened.manifest.data
+        return trials_beside(opened, load_curves(opened))
+
+
+def trials_beside(study: Study, curves: pd.DataFrame) -> pd.DataFrame:
+    """Return `load_trials` of an open study whose ``load_curves`` were read already, within one snapshot."""
+    with study.reading():
+        table = study.trial_table()
+        data = study.manifest.data
         trials = pd.DataFrame(table.rows, columns=table.columns)
         columns = [*(name for name in HYPERPARAMETERS if name != "epochs"), "weights"]
         found = [_parameters(text, data) for text in trials.pop("configuration")]

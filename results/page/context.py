@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from results.analysis.rows import StudyRows, read_rows
 from results.paper.report import Report, read_report
-from results.pictures.configurations import Configurations, read_all
+from results.pictures.configurations import Configurations
 from results.record.study import Study
 
 
@@ -30,11 +30,11 @@ class Context:
 
         Raises ``InputError`` where they cannot stand in one report.
         """
-        states = [_state(Path(directory)) for directory in directories]
+        states, studies, rows = zip(*(_read(Path(directory)) for directory in directories), strict=True)
         return cls(
             directories=tuple(Path(directory) for directory in directories),
-            studies=read_all(list(directories)),
-            rows=tuple(read_rows(directory) for directory in directories),
+            studies=studies,
+            rows=rows,
             report=report or read_report(directories),
             state=next(state for state in ("running", "interrupted", "finished") if state in states),
         )
@@ -45,8 +45,10 @@ class Context:
         return len(self.studies) > 1
 
 
-def _state(directory: Path) -> str:
+def _read(directory: Path) -> tuple[str, Configurations, StudyRows]:
+    """Return the state of a study, its configurations, and what the pictures need of it."""
     with Study.open(directory) as study:
-        if study.incumbent is not None and all(trial.state.is_final for trial in study.trials()):
-            return "finished"
-        return "running" if study.driver else "interrupted"
+        configurations, rows = Configurations.read(study), replace(read_rows(study), study=str(directory))
+        if study.incumbent is not None and all(trial.state.is_final for trial in rows.trials):
+            return "finished", configurations, rows
+        return "running" if study.driver else "interrupted", configurations, rows

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results.dataframes.frames import load_curves, load_trials, ranked
+from results.dataframes.frames import load_curves, ranked, trials_beside
 from results.dataframes.parameters import plain_value, space_of
 from results.record.settings import StudySettings
 from results.record.study import Study
@@ -44,11 +44,13 @@ class Configurations:
         if not isinstance(study, Study):
             with Study.open(study) as opened:
                 return cls.read(opened)
-        trials = ranked(load_trials(study)).reset_index(drop=True)
+        with study.snapshot():
+            table = load_curves(study)
+            trials = ranked(trials_beside(study, table)).reset_index(drop=True)
         space = space_of(study)
         # read after the trials: a study that grows meanwhile has all of these, and perhaps more
         points = {(trial.key.config_id, trial.key.seed): trial.configuration for trial in study.trials()}
-        curves = {key: rows["val_accuracy"] for key, rows in load_curves(study).groupby(["config_id", "seed"])}
+        curves = _curves(table)
         keys = list(zip(trials["config_id"].astype(str), trials["seed"].astype(int), strict=True))
         return cls(
             name=study.directory.resolve().name,
@@ -57,8 +59,7 @@ class Configurations:
             trials=trials,
             values=tuple(space.values(points[key]) for key in keys),
             curves=tuple(
-                np.asarray(curves.get(key, ()), dtype=np.float64)[: int(epochs)]
-                for key, epochs in zip(keys, trials["epochs"], strict=True)
+                curves.get(key, np.empty(0))[: int(epochs)] for key, epochs in zip(keys, trials["epochs"], strict=True)
             ),
         )
 
@@ -66,6 +67,14 @@ class Configurations:
     def accuracy(self) -> np.ndarray:
         """Return the best validation accuracy of each row, ``(rows,)`` float64; NaN before a first epoch."""
         return self.trials["val_accuracy"].to_numpy(dtype=np.float64)
+
+
+def _curves(table: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
+    """Return the validation accuracies of each configuration; its rows stand one below the other."""
+    keys = list(zip(table["config_id"].tolist(), table["seed"].tolist(), strict=True))
+    starts = [row for row, key in enumerate(keys) if row == 0 or key != keys[row - 1]]
+    parts = np.split(table["val_accuracy"].to_numpy(dtype=np.float64), starts[1:])
+    return dict(zip([keys[row] for row in starts], parts, strict=False))
 
 
 def read_all(studies: Sequence[str | Path | Study]) -> tuple[Configurations, ...]:
