@@ -53,6 +53,7 @@ HOMES = {
     "numba": ("trainables/kernels/",),
     "starlette": ("search/dashboard/",),
     "uvicorn": ("search/dashboard/",),
+    "kaleido": ("results/rendering/",),
 }
 """The only places in which a library is imported."""
 SQL = ("results/record/", "data/titles/embedding_cache.py")

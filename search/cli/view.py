@@ -173,6 +173,7 @@ def report(
         list[float] | None,
         typer.Option(help="Time transfer to this accuracy; may be repeated.", metavar="A"),
     ] = None,
+    svg: Annotated[bool, typer.Option("--svg", help="Write every figure as SVG, too; needs a Chromium.")] = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -182,7 +183,7 @@ def report(
     from search.cli.report_text import print_report, print_written
 
     built = build_report(studies, accuracy)
-    with written_first(lambda: write_report(built, to or studies[0]), "--to", "the report") as paths:
+    with written_first(lambda: write_report(built, to or studies[0], svg=svg), "--to", "the report") as paths:
         if not as_json:
             print_report(built)
     if as_json:

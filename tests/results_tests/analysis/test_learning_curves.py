@@ -63,7 +63,7 @@ def test_a_variant_is_once_in_the_legend_and_has_one_colour(study: Path) -> None
 def test_the_figures_are_files_of_the_study(study: Path) -> None:
     write_report(build_report([study]), study)
     assert {path.name for path in (study / "figures").iterdir()} == {
-        *("figure-4a.html", "figure-4b.html", "transfer.html")
+        *("search.html", "figure-4a.html", "figure-4b.html", "transfer.html")
     }
     text = (study / "figures" / "figure-4a.html").read_text()
     assert "Figure 4a: text only" in text

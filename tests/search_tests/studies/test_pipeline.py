@@ -170,7 +170,7 @@ def test_the_scorecard_holds_the_papers_numbers_beside_ours(study: Path, tmp_pat
     assert paths == {
         *("scorecard.csv", "choices.csv", "transfer-epochs.csv", "transfer-pairs.csv"),
         *("scorecard.md", "report.html"),
-        *(f"figures/{name}.html" for name in ("simple", "figure-4a", "figure-4b", "transfer")),
+        *(f"figures/{name}.html" for name in ("search", "simple", "figure-4a", "figure-4b", "transfer")),
     }
     text = (tmp_path / "scorecard.md").read_text()
     assert "audio + text, from scratch" in text
