@@ -17,7 +17,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from data.errors import InputError, did_you_mean
-from data.inputs.features import Features, FeatureScaler, Scaler, is_text_input
+from data.inputs.features import ComparedAsWritten, Features, FeatureScaler, Scaler, is_text_input
 
 Encoding = Literal["standardised", "quantile", "piecewise_linear"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
@@ -122,7 +122,7 @@ _COLUMNS: Mapping[str, type[ColumnEncoding]] = {"quantile": QuantileColumn, "pie
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EncodedScaler:
+class EncodedScaler(ComparedAsWritten):
     """A `Scaler` that standardises all columns, then encodes some of them.
 
     ``encoded`` has an entry for each column of ``standardiser`` that does not pass through.

@@ -140,6 +140,7 @@ def test_scalers_go_through_json_to_the_bit(encoding, train, val):
     features = features_of(train, val)
     encoded = encode_features(features, encoding)
     back = scaler_from_json(json.loads(json.dumps(encoded.scaler.to_json())))
+    assert back == encoded.scaler and hash(back) == hash(encoded.scaler)
     assert back.columns == features.names and back.names == encoded.names
     for raw, x in ((train, encoded.x_train), (val, encoded.x_val)):
         found = back.transform(raw)

@@ -141,6 +141,7 @@ def test_scaler_goes_through_json_to_the_bit(rows):
     matrix = np.array(rows)
     scaler = FeatureScaler.fit(matrix, ("a", "b", "c"), ("c",))
     back = FeatureScaler.from_json(json.loads(json.dumps(scaler.to_json())))
+    assert back == scaler and hash(back) == hash(scaler) and back != FeatureScaler.fit(matrix * 2 + 1, scaler.names)
     np.testing.assert_array_equal(scaler.transform(matrix), back.transform(matrix))
     np.testing.assert_array_equal(back.transform(matrix)[:, 2], matrix[:, 2])
     assert back.names == scaler.names

@@ -42,7 +42,7 @@ COMMANDS = {
         "--workers",
         "studies",
     ],
-    "report": ["--accuracy", "--debug", "--json", "--to", "studies"],
+    "report": ["--accuracy", "--debug", "--json", "--svg", "--to", "studies"],
     "resume": [
         "--address",
         "--cpus",
