@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from trainables.stack.batches import Rows, TrainingData
 from trainables.stack.metrics import evaluate
 from trainables.stack.stacked_mlp import Layout, StackedMLP, unpack
 from trainables.stack.state import StackState
-from trainables.training import train_segment
+from trainables.training import result_of, segment_by_epochs
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,19 @@ def train_variants(
     variants: Sequence[Variant], features: Features, *, seed: int, epochs: int, device: str = "cpu"
 ) -> list[VariantResult]:
     """Train variants of one shape as a stack, on the same batches and noise, and return results in the order given."""
+    return result_of(variants_by_epochs(variants, features, seed=seed, epochs=epochs, device=device))
+
+
+def variants_by_epochs(
+    variants: Sequence[Variant], features: Features, *, seed: int, epochs: int, device: str = "cpu"
+) -> Generator[int, None, list[VariantResult]]:
+    """Yield each epoch once all variants have trained it, and return the results; see ``train_variants``."""
     torch.set_num_threads(1)
     configurations = [variant.configuration for variant in variants]
     architecture = Architecture.of(configurations[0], len(features.names), len(features.genres))
     data = TrainingData.of_features(features, device)
     networks = [_network(variant, architecture, seed) for variant in variants]
-    trained = train_segment(
+    trained = yield from segment_by_epochs(
         configurations,
         StackState.fresh(networks).to(device),
         data,

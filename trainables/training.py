@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 
@@ -17,6 +18,8 @@ from trainables.stack.engines import CompiledEngine
 from trainables.stack.graphs import GraphedEngine
 from trainables.stack.stacked_mlp import StackedMLP
 from trainables.stack.state import StackState
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,24 @@ def train_segment(
     longer a number; this does not affect the others. The first ``frozen[k]`` parameters of member ``k`` do not
     train. Writes the tensors of ``state`` in place.
     """
+    return result_of(
+        segment_by_epochs(
+            configurations, state, data, seed=seed, first_epoch=first_epoch, last_epoch=last_epoch, frozen=frozen
+        )
+    )
+
+
+def segment_by_epochs(
+    configurations: Sequence[Configuration],
+    state: StackState,
+    data: TrainingData,
+    *,
+    seed: int,
+    first_epoch: int,
+    last_epoch: int,
+    frozen: Sequence[int] | None = None,
+) -> Generator[int, None, SegmentResult]:
+    """Yield each epoch once it is trained, and return the result; see ``train_segment``."""
     epochs: list[list[EpochMetrics]] = [[] for _ in configurations]
     endings: list[Ending | None] = [None] * len(configurations)
     left: dict[int, StackState] = {}
@@ -51,6 +72,7 @@ def train_segment(
     for epoch in range(first_epoch, last_epoch + 1):
         for member, metrics in zip(stack.members, stack.train_epoch(epoch), strict=True):
             epochs[member].append(metrics)
+        yield epoch
         stopped = stack.stopped()
         if stopped:
             for position, ending in stopped.items():
@@ -66,6 +88,16 @@ def train_segment(
     final = every.select([order.index(member) for member in range(len(configurations))])
     results = tuple(MemberResult(tuple(e), ending) for e, ending in zip(epochs, endings, strict=True))
     return SegmentResult(results, final)
+
+
+def result_of(work: Generator[Any, None, _T]) -> _T:
+    """Run a generator to its end, and return its result."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from data.errors import FailureError, InputError
 from results.record.facts import Fact, seconds_of
-from results.record.records import Decision, SegmentRecord, TrialKey, TrialRecord
+from results.record.records import Decision, SegmentRecord, StageProgress, TrialKey, TrialRecord
 from results.record.schema import METRICS, decision_of, segment_of, trial_of
 
 
@@ -94,6 +94,16 @@ class RecordReader:
     def ran_out(self) -> bool:
         """True where a search ended for want of points, with fewer configurations than asked for."""
         return bool(self.fact(Fact.RAN_OUT))
+
+    @property
+    def stage_progress(self) -> StageProgress | None:
+        """The progress of the stage that runs, some seconds old; ``None`` where none has told any."""
+        with self.reading():
+            text = self.fact(Fact.STAGE_PROGRESS)
+            if not text:
+                return None
+            values = json.loads(text)
+            return StageProgress(int(values["done"]), int(values["total"]), str(values["what"]))
 
     def seconds_spent(self, stage: str) -> float:
         """Return the seconds that interrupted commands spent on a stage."""

@@ -166,6 +166,15 @@ class GridScore:
 
 
 @dataclass(frozen=True)
+class StageProgress:
+    """The number of a stage's pieces of work that are done, the number there are, and their name, such as epochs."""
+
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(frozen=True)
 class Tuning:
     """The choice of a baseline's hyperparameters: the point that was taken, and the scores of its grid."""
 

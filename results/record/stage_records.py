@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from results.record.facts import Fact
 from results.record.reading import Table
 from results.record.records import StageEpoch, StageScore
 from results.record.study import Study
@@ -32,6 +33,7 @@ def commit_stage(study: Study, record: StageRecord) -> None:
     with study.transaction():
         study.add_stage_curves(record.stage, record.curves)
         study.add_stage_scores(record.stage, record.scores)
+        study.add_facts({Fact.STAGE_PROGRESS: ""})
         study.add_stage(record.stage, record.seconds, record.peak_megabytes, record.note)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-from results.record.facts import seconds_of
+from results.record.facts import Fact, seconds_of
 from results.record.reading import RecordReader, StudyError
 from results.record.records import (
     CurveRow,
     Decision,
     SegmentRecord,
     StageEpoch,
+    StageProgress,
     StageScore,
     State,
     TrialKey,
@@ -57,6 +59,10 @@ class RecordWriter(RecordReader):
     def add_facts(self, facts: Mapping[str, str]) -> None:
         """Write facts by name, inside a transaction; older ones of their names are replaced."""
         self._replace_rows("facts", facts.items())
+
+    def set_stage_progress(self, progress: StageProgress) -> None:
+        """Record how far the stage is that runs."""
+        self.set_fact(Fact.STAGE_PROGRESS, json.dumps(asdict(progress)))
 
     def set_seconds_spent(self, stage: str, seconds: float) -> None:
         """Record the seconds that interrupted commands spent on a stage."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from data.titles.embeddings import Encoder, encode
 from data.titles.text_model import model_hash
 from search.cluster.placement import Places
 from trainables.baselines import BaselineResult, Point, fold_score, refit_and_score
-from trainables.stages import Variant, VariantResult, train_variants
+from trainables.stages import Variant, VariantResult, variants_by_epochs
 
 _LOOK_SECONDS = 1.0
 """Seconds between two looks at the places, which may have become more."""
@@ -30,17 +31,29 @@ OnDone = Callable[[int, int], None]
 
 
 def map_remote(
-    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places, on_done: OnDone = lambda *_: None
+    function: Callable[..., Any],
+    calls: Sequence[tuple[Any, ...]],
+    places: Places,
+    on_done: OnDone = lambda *_: None,
+    steps: Sequence[int] | None = None,
 ) -> list[Any]:
     """Return the results of many calls in their order, each in a segment's place; raise the first failure as it is.
 
-    ``on_done`` is told after each call how many are done.
+    ``on_done`` is told after each call how many are done. Where ``function`` returns a generator that yields the
+    number of each step it has done, ``steps`` are those of each call, and it is told of steps.
     """
     found = {}
-    on_done(0, len(calls))
-    for number, result in _as_they_end(function, calls, places):
+    whole = [1] * len(calls) if steps is None else steps
+    done = [0] * len(calls)
+
+    def tell(number: int, step: int) -> None:
+        done[number] = step
+        on_done(sum(done), sum(whole))
+
+    on_done(0, sum(whole))
+    for number, result in _as_they_end(function, calls, places, tell):
         found[number] = result
-        on_done(len(found), len(calls))
+        tell(number, whole[number])
     return [found[number] for number in range(len(calls))]
 
 
@@ -64,21 +77,32 @@ def remote_encoder(places: Places, on_done: OnDone = lambda *_: None) -> Encoder
 
 
 def _as_they_end(
-    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places
+    function: Callable[..., Any],
+    calls: Sequence[tuple[Any, ...]],
+    places: Places,
+    on_step: Callable[[int, int], None] = lambda *_: None,
 ) -> Iterator[tuple[int, Any]]:
-    """Yield the number and result of each call, from trusted nodes alone; never run more calls at once than places."""
+    """Yield the number and result of each call, from trusted nodes alone; never run more calls at once than places.
+
+    ``on_step`` is told the number of a call and the step that it has done.
+    """
     # Ray ends the workers of tasks on GPUs, which else keep memory there, only where it is told so beforehand
     remote = ray.remote(max_calls=1) if "GPU" in places.needs else ray.remote
-    task = remote(_located).options(name=function.__name__, **_options(places.needs))
+    task = remote(_located).options(name=function.__name__, num_returns="streaming", **_options(places.needs))
     left = deque(enumerate(calls))
     waiting: dict[Any, tuple[int, tuple[Any, ...]]] = {}
     while left or waiting:
         while left and len(waiting) < places.slots().wanted:
             number, call = left.popleft()
             waiting[task.remote(function, call)] = number, call
-        for reference in ray.wait(list(waiting), timeout=_LOOK_SECONDS)[0]:
-            number, call = waiting.pop(reference)
-            node, result = _result(reference)
+        stream: Any
+        for stream in ray.wait(list(waiting), timeout=_LOOK_SECONDS)[0]:
+            found = _result(next(stream))
+            if isinstance(found, int):
+                on_step(waiting[stream][0], found)
+                continue
+            number, call = waiting.pop(stream)
+            node, result = found
             if places.trust(node):
                 yield number, result
             else:  # the node has left before it could be asked what it runs
@@ -98,9 +122,12 @@ def _options(needs: Mapping[str, float]) -> dict[str, Any]:
     return {"num_cpus": needs["CPU"], "num_gpus": needs.get("GPU", 0), "resources": custom}
 
 
-def _located(function: Callable[..., Any], call: tuple[Any, ...]) -> tuple[str, Any]:
-    """Return the node that did the work, and the result."""
-    return ray.get_runtime_context().get_node_id(), function(*call)
+def _located(function: Callable[..., Any], call: tuple[Any, ...]) -> Iterator[int | tuple[str, Any]]:
+    """Yield the steps of the work, if it tells them, then the node that did it with the result."""
+    found = function(*call)
+    if isinstance(found, GeneratorType):
+        found = yield from found
+    yield ray.get_runtime_context().get_node_id(), found
 
 
 def _encode_shard(shard: list[str], folder: Path, sha256: str) -> np.ndarray:
@@ -128,7 +155,7 @@ def remote_refit(handle: FeatureHandle, kind: str, point: Point, seed: int) -> B
 
 def remote_variants(
     handle: FeatureHandle, variants: Sequence[Variant], seed: int, epochs: int, device: str = "cpu"
-) -> list[VariantResult]:
-    """Return ``train_variants`` on the features behind a handle."""
+) -> Generator[int, None, list[VariantResult]]:
+    """Return ``variants_by_epochs`` on the features behind a handle."""
     features: Features = get_features(handle)
-    return train_variants(variants, features, seed=seed, epochs=epochs, device=device)
+    return variants_by_epochs(variants, features, seed=seed, epochs=epochs, device=device)

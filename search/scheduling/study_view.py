@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from results.record.places import driver_lives
+from results.record.records import StageProgress
 from results.record.study import Study
 from search.scheduling.progress import Progress, ProgressCounter
 from search.scheduling.untrainable import why_untrainable
@@ -45,6 +46,8 @@ class StudyView:
     """Committed stages of a whole run; empty for a sweep alone."""
     stage: str | None = None
     """The stage that is next or runs; ``None`` for a sweep alone, and where all are done."""
+    stage_progress: StageProgress | None = None
+    """How far that stage is, some seconds old; ``None`` where it has told nothing."""
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -55,6 +58,7 @@ class StudyView:
             "silent_seconds": round(self.silent, 1),
             "stage": self.stage,
             "stages_done": list(self.stages_done),
+            "stage_progress": self.stage_progress and asdict(self.stage_progress),
             **self.progress.to_json(),
         }
 
@@ -68,7 +72,7 @@ def view_study(directory: Path) -> StudyView:
     with Study.open(directory) as study:
         with study.snapshot():
             driver, incumbent, done = study.driver, study.incumbent, study.stages_done()
-            trials, progress = study.trials(), ProgressCounter(study).progress
+            trials, progress, within = study.trials(), ProgressCounter(study).progress, study.stage_progress
         left = [name for name in STAGE_NAMES if name not in done] if study.settings.stages is not None else []
     lives = driver_lives(directory, driver)
     complete = incumbent is not None and progress.done == progress.total and not left
@@ -88,6 +92,7 @@ def view_study(directory: Path) -> StudyView:
         progress=progress,
         stages_done=tuple(name for name in STAGE_NAMES if name in done),
         stage=next(iter(left), None),
+        stage_progress=within if condition is Condition.RUNNING else None,
     )
 
 

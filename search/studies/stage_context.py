@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 from data.inputs.features import Features, build_features
 from data.titles.embeddings import Encoder
+from results.record.records import StageProgress
 from results.record.settings import StageSettings
 from results.record.study import Study
 from search.cluster.placement import Places, Resources
@@ -14,6 +17,9 @@ from search.planning.prepared_data import Prepared
 from search.scheduling.listener import Listener
 from search.studies.model_directories import features_for
 from spaces import Configuration
+
+_NOTED_SECONDS = 1.0
+"""Least seconds between two notes in the record of how far a stage is."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,20 @@ class Run:
         return remote_encoder(self.places, self.counted("titles"))
 
     def counted(self, what: str) -> OnDone:
-        """Return a function that tells the listener how many pieces of a stage's work are done; ``what`` names them."""
-        return lambda done, total: self.listener.stage_progress(done, total, what)
+        """Return a function that tells how many pieces of a stage's work are done; ``what`` names them.
+
+        The listener hears all, the record what is news after a second.
+        """
+        noted = -math.inf
+
+        def tell(done: int, total: int) -> None:
+            nonlocal noted
+            self.listener.stage_progress(done, total, what)
+            if time.monotonic() - noted >= _NOTED_SECONDS:
+                self.study.set_stage_progress(StageProgress(done, total, what))
+                noted = time.monotonic()
+
+        return tell
 
     def features(self, kind: str, configuration: Configuration | None = None) -> Features:
         """Return features of a kind on the study's split, in a configuration's encoding; standardised without one."""

@@ -154,8 +154,8 @@ def transfer(run: Run, record: StageRecord) -> None:
 def _train(run: Run, calls: Sequence[tuple[Any, ...]]) -> list[list[VariantResult]]:
     """Return ``remote_variants`` of each (handle, variants, seed, epochs), on the study's device."""
     device = run.study.settings.device.value
-    placed, told = [(*call, device) for call in calls], run.counted("groups of networks")
-    found: list[list[VariantResult]] = map_remote(remote_variants, placed, run.places, told)
+    placed, epochs = [(*call, device) for call in calls], [call[-1] for call in calls]
+    found: list[list[VariantResult]] = map_remote(remote_variants, placed, run.places, run.counted("epochs"), epochs)
     return found
 
 

@@ -20,6 +20,7 @@ from search.cli.progress.text import (
     left_text,
     rungs_text,
     saved_text,
+    stage_progress_text,
     work_text,
 )
 from search.scheduling.coordinator import Coordinator, Outcome
@@ -57,7 +58,7 @@ class Panel:
 
     def advance(self, done: int, total: int, what: str) -> None:
         """Show how far the present stage is."""
-        said = f"{done:,} of {total:,} {what}"
+        said = stage_progress_text(done, total, what)
         self._bars.update(self._waiting, completed=done, total=total, said=said)
 
     def begin(self, title: str, progress: Progress) -> None:

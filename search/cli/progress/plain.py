@@ -9,12 +9,12 @@ from rich.console import Console
 
 from results.record.stage_records import StageRecord
 from results.record.study import Study
-from search.cli.progress.text import at_once, one_line
+from search.cli.progress.text import at_once, one_line, stage_progress_text
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
 from search.scheduling.progress import Progress, ProgressCounter
 
-_LEAST_SECONDS, _MOST_SECONDS = 60.0, 600.0
+LEAST_SECONDS, _MOST_SECONDS = 60.0, 600.0
 """Seconds between two lines: at least, and where no rung is reached, twice the last each time up to the second."""
 
 
@@ -22,7 +22,7 @@ class Pacer:
     """Judge of the moments at which a log gets a line: a rung reached for the first time, or a long time since."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._wait = clock, _LEAST_SECONDS
+        self._clock, self._wait = clock, LEAST_SECONDS
         self._last, self._rungs = clock(), 0
 
     def begin(self, progress: Progress) -> None:
@@ -32,7 +32,7 @@ class Pacer:
     def is_due(self, progress: Progress) -> bool:
         """Return True where a line is due; it then is taken to be said."""
         since, reached = self._clock() - self._last, len(progress.rungs) > self._rungs
-        if since < (_LEAST_SECONDS if reached else self._wait):
+        if since < (LEAST_SECONDS if reached else self._wait):
             return False
         if not reached:
             self._wait = min(2 * self._wait, _MOST_SECONDS)
@@ -83,8 +83,8 @@ class PlainProgress(Listener):
 
     def stage_progress(self, done: int, total: int, what: str) -> None:
         """Print a line, at most one a minute."""
-        if self._clock() - self._said_stage >= _LEAST_SECONDS:
-            self._console.print(f"{done:,} of {total:,} {what}", markup=False)
+        if self._clock() - self._said_stage >= LEAST_SECONDS:
+            self._console.print(stage_progress_text(done, total, what), markup=False)
             self._said_stage = self._clock()
 
     def stage_done(self, record: StageRecord) -> None:

@@ -67,6 +67,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def stage_progress_text(done: int, total: int, what: str) -> str:
+    """Return how far a stage is, such as ``3,200 of 18,411 titles``."""
+    return f"{done:,} of {total:,} {what}"
+
+
 def at_once(slots: int) -> str:
     """Return the number of segments that train at a time."""
     return f"training, {slots} at once" if slots else "waiting for a node that can hold a segment"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import astuple
 from pathlib import Path
 
 import typer
@@ -14,8 +15,8 @@ from data.errors import FailureError, InputError, command
 from search.cli import options
 from search.cli.console import OUT, print_json
 from search.cli.progress.live import Panel
-from search.cli.progress.plain import Pacer
-from search.cli.progress.text import duration, one_line
+from search.cli.progress.plain import LEAST_SECONDS, Pacer
+from search.cli.progress.text import duration, one_line, stage_progress_text
 from search.scheduling.study_view import Condition, StudyView, view_study
 from search.scheduling.untrainable import WAY_OUT
 
@@ -34,47 +35,65 @@ def watch(study: options.StudyArgument, as_json: options.Json = False, debug: op
     if as_json:
         print_json(view_study(study).to_json())
         return
-    view = watched(study, _Screen() if OUT.is_terminal else _Log())
+    view = watched(study, Screen() if OUT.is_terminal else Log())
     OUT.print("\n".join(end_lines(view)), markup=False)
     if view.condition is not Condition.FINISHED:
         raise typer.Exit(1)
 
 
-class _Screen:
+class Screen:
     """The views of a study as lines that change in their place."""
 
     def __init__(self) -> None:
         self._panel = Panel()
         self.live = Live(self._panel, console=OUT, transient=True, refresh_per_second=4)
         self._begun = False
+        self._stage: str | None = None
 
     def __call__(self, view: StudyView) -> None:
+        """Draw a view in the place of the one before."""
         if not self._begun:
             self._panel.begin(str(view.directory), view.progress)
             self._begun = True
         self._panel.retitle(title(view))
         self._panel.show(view.progress)
+        self._show_stage(view)
+
+    def _show_stage(self, view: StudyView) -> None:
+        """Show how far a stage is that tells it, in a line of its own."""
+        stage = view.stage if view.stage_progress is not None else None
+        if stage != self._stage:
+            self._panel.wait(f"stage: {stage}" if stage else "")
+            self._stage = stage
+        if view.stage_progress is not None:
+            self._panel.advance(*astuple(view.stage_progress))
 
 
-class _Log:
+class Log:
     """The views of a study as lines of a log."""
 
     live = nullcontext()
 
-    def __init__(self) -> None:
-        self._pacer = Pacer()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pacer = Pacer(clock)
         self._stage: str | None = None
         self._begun = False
+        self._said_stage = clock()
 
     def __call__(self, view: StudyView) -> None:
-        if self._begun and self._stage == view.stage and not self._pacer.is_due(view.progress):
-            return
-        self._pacer.begin(view.progress)
-        self._begun, self._stage = True, view.stage
-        OUT.print(f"{title(view)}: {one_line(view.progress)}", markup=False)
+        """Print a line, where one is due."""
+        within = view.stage_progress
+        if not self._begun or self._stage != view.stage or (within is None and self._pacer.is_due(view.progress)):
+            self._pacer.begin(view.progress)
+            self._begun, self._stage, self._said_stage = True, view.stage, self._clock()
+            OUT.print(f"{title(view)}: {one_line(view.progress)}", markup=False)
+        elif within is not None and self._clock() - self._said_stage >= LEAST_SECONDS:
+            self._said_stage = self._clock()
+            OUT.print(f"{title(view)}: {stage_progress_text(*astuple(within))}", markup=False)
 
 
-def watched(directory: Path, show: _Screen | _Log, pause: Callable[[float], None] = time.sleep) -> StudyView:
+def watched(directory: Path, show: Screen | Log, pause: Callable[[float], None] = time.sleep) -> StudyView:
     """Show a study once a second until it has ended, and return its last view.
 
     Raises ``InputError`` where there is no study, or none any more.

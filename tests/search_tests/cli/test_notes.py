@@ -52,6 +52,7 @@ def test_so_do_those_that_train_and_predict(ray_session: int, noted: Path, capsy
         assert capsys.readouterr().err.count(BLANK) == 1, arguments
 
 
+@pytest.mark.slow
 def test_a_genre_that_a_sweep_has_rows_of_is_trained_like_any_other(
     ray_session: int, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +76,7 @@ def test_each_text_is_said_once_and_other_warnings_are_left_alone(capsys: pytest
         warn("three")
 
 
+@pytest.mark.slow
 def test_a_study_of_before_is_read_without_a_word(sweep: Sweep, tmp_path: Path) -> None:
     study = shutil.copytree(sweep(stack_size=16), tmp_path / "study")
     with warnings.catch_warnings():

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -21,12 +22,18 @@ from data.errors import InputError
 from results.dataframes.frames import load_trials
 from results.record.facts import Fact
 from results.record.places import driver_lives
+from results.record.records import StageProgress
+from results.record.settings import StageSettings
+from results.record.stage_records import StageRecord, commit_stage
 from results.record.study import Study
 from search.cli.main import run
-from search.cli.progress.watch import title, watched
+from search.cli.progress.watch import Log, title, watched
+from search.cluster.placement import Resources
+from search.scheduling.listener import Listener
 from search.scheduling.progress import read_progress
 from search.scheduling.study_view import STAGE_NAMES, Condition, StudyView, view_study
 from search.studies.pipeline import STAGES
+from search.studies.stage_context import Run
 from tests.search_tests.conftest import Launch
 from tests.support.processes import ROOT, SLOW, segments
 from tests.support.simulated import World, create_study, die, paper_trials, train_in
@@ -75,6 +82,27 @@ def test_a_driver_on_another_machine_is_believed_to_live_and_its_silence_is_said
     view = view_study(tmp_path / "s")
     assert view.condition is Condition.RUNNING
     assert re.search(r", nothing new for \d+ h \d+ min from process 1 on elsewhere$", title(view))
+
+
+def test_how_far_a_stage_is_comes_from_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    log = Log(lambda: now[0])
+    with create_study(tmp_path / "s", paper_trials(8), stages=StageSettings()) as study:
+        commit_stage(study, StageRecord("description"))
+        said = Run(study, cast(Any, None), Resources(), Listener(), cast(Any, None)).counted("titles")
+        for done in (0, 7, 2_000):  # those within a second of the first are not noted
+            said(done, 18_411)
+        view = view_study(tmp_path / "s")
+        assert (view.stage, view.stage_progress) == ("embeddings", StageProgress(0, 18_411, "titles"))
+        assert view.to_json()["stage_progress"] == {"done": 0, "total": 18_411, "what": "titles"}
+        study.set_stage_progress(StageProgress(3_200, 18_411, "titles"))
+        for seconds in (0, 30, 61, 90):
+            now[0] = seconds
+            log(view_study(tmp_path / "s"))
+        commit_stage(study, StageRecord("embeddings"))
+        assert view_study(tmp_path / "s").stage_progress is None
+    lines = capsys.readouterr().out.split(f"{tmp_path / 's'}, stage ")[1:]
+    assert len(lines) == 2 and " ".join(lines[1].split()) == "embeddings: 3,200 of 18,411 titles"
 
 
 class Seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,6 +56,14 @@ def _assigned() -> dict[str, float]:
     return dict(ray.get_runtime_context().get_assigned_resources())
 
 
+def _stepwise(steps: int) -> Generator[int, None, str]:
+    for step in range(1, steps + 1):
+        yield step
+        if step == 4:
+            raise InputError("no fourth step")
+    return f"{steps} done"
+
+
 def _wrong(message: str) -> None:
     raise InputError(message)
 
@@ -92,6 +100,14 @@ class TestMapRemote:
         with pytest.raises(InputError) as caught:
             map_remote(_wrong, [("give more rows",)], places())
         assert type(caught.value) is InputError and str(caught.value) == "give more rows"
+
+    def test_work_tells_its_steps(self) -> None:
+        told: list[tuple[int, int]] = []
+        found = map_remote(_stepwise, [(2,), (3,)], places(limit=1), lambda *done: told.append(done), steps=[2, 4])
+        assert found == ["2 done", "3 done"]
+        assert [done for done, _ in told] == [0, 1, 2, 2, 3, 4, 5, 6] and {total for _, total in told} == {6}
+        with pytest.raises(InputError, match="no fourth step"):
+            map_remote(_stepwise, [(5,)], places(), steps=[5])
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -135,7 +151,6 @@ def test_titles_are_read_by_workers_also_where_no_cache_can_be_written(
     draft = Draft.check(study_settings(small / "tracks.csv", small / "space.toml", **asked), tmp_path / "study")
     prepared = draft.prepare(places(trusted=trusted))
     assert prepared.features.kind == "text" and len(trusted) == 1
-    study = draft.create(prepared)
-    study.close()
-    run = Run(study, prepared, Resources(), Listener(), places(trusted=trusted))
-    assert run.features("fusion").kind == "fusion" and len(trusted) == 2
+    with draft.create(prepared) as study:
+        run = Run(study, prepared, Resources(), Listener(), places(trusted=trusted))
+        assert run.features("fusion").kind == "fusion" and len(trusted) == 2

@@ -67,10 +67,18 @@ def check_claimed(study: Path, storage: str) -> None:
     assert list_files(str(study / "checkpoints")) == {}
 
 
-@pytest.mark.parametrize("lost", ["nothing", pytest.param("the newest copy", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("storage", "lost"),
+    [
+        ("s3", "nothing"),
+        pytest.param("folder", "nothing", marks=pytest.mark.slow),
+        pytest.param("folder", "the newest copy", marks=pytest.mark.slow),
+    ],
+    indirect=["storage"],
+)
 def test_a_sweep_goes_on_elsewhere_as_if_nothing_had_happened(
-    lost: str,
     storage: str,
+    lost: str,
     sweep: Sweep,
     small: Path,
     tmp_path: Path,
@@ -78,8 +86,6 @@ def test_a_sweep_goes_on_elsewhere_as_if_nothing_had_happened(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With a copy of the record that is older than the checkpoints, too: those are cleared away and trained again."""
-    if lost == "the newest copy" and storage.startswith("s3"):
-        pytest.skip("as on a disk")
     undisturbed = sweep(**HALVING, stack_size=16)
     settings = {**HALVING, "stack_size": 1, "space": str(small / "space.toml"), "storage": storage}
     first = run_sweep(str(small / "tracks.csv"), out=tmp_path / "a" / "study", listener=Interrupts(5), **settings)

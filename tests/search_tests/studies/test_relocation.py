@@ -48,6 +48,7 @@ def begun(once: Path, folder: Path) -> Path:
     return folder / "study"
 
 
+@pytest.mark.slow
 def test_the_way_to_moved_inputs_is_named_and_leads_there(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["resume", "study", "--epochs", "2"]) == 2
     said = capsys.readouterr().err
@@ -57,6 +58,7 @@ def test_the_way_to_moved_inputs_is_named_and_leads_there(begun: Path, capsys: p
     assert curves(begun)["epoch"].max() == 3
 
 
+@pytest.mark.slow
 def test_other_rows_are_refused_and_not_remembered(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_tracks(begun.parent / "other.csv", rows=390)
     for _ in range(2):
@@ -73,6 +75,7 @@ def test_the_same_rows_in_another_format_are_the_same(begun: Path) -> None:
     assert resumed.complete
 
 
+@pytest.mark.slow
 def test_a_sweep_has_no_transfer_data(begun: Path) -> None:
     with pytest.raises(InputError, match="--transfer-data: study is a sweep"):
         resume_sweep("study", sources=Sources(transfer_data="new.csv"))

@@ -67,6 +67,7 @@ def test_optuna_counts_configurations_and_is_told_when_all_repeats_have_ended(tm
 
 
 class TestForReal:
+    @pytest.mark.slow
     def test_a_repeat_is_the_study_of_its_seed_on_the_same_split(self, sweep: Sweep, small: Path) -> None:
         """The first repeat has the curves of the study without repeats, the others have curves of their own."""
         repeated = sweep(stack_size=16, repeats=2)

@@ -130,6 +130,7 @@ def _check_prefixes(study: Path, exhaustive: Path) -> None:
 
 
 class TestResume:
+    @pytest.mark.slow
     def test_more_epochs_go_on_to_the_curves_of_a_longer_study(self, sweep: Sweep, small: Path) -> None:
         short = sweep(epochs=2, stack_size=16)
         result = resume_sweep(short, epochs=EPOCHS)
