@@ -7,6 +7,7 @@ from results.paper.scorecard import scorecard
 from results.paper.transfer import load_transfer
 from results.pictures.ablation import plot_ablation
 from results.pictures.budget import plot_budget_correlation
+from results.pictures.confusion import plot_confusion
 from results.pictures.importances import plot_importances, plot_interaction, plot_main_effects
 from results.pictures.rungs import plot_rungs
 from results.pictures.spending import plot_best_so_far, plot_timeline
@@ -29,6 +30,7 @@ __all__ = [
     "plot_ablation",
     "plot_best_so_far",
     "plot_budget_correlation",
+    "plot_confusion",
     "plot_importances",
     "plot_interaction",
     "plot_main_effects",

@@ -34,7 +34,7 @@ WINGS = {
         "planning",
         "snapshots",
     ),
-    "results": ("page", "paper", "pictures", "analysis", "rendering", "dataframes", "record"),
+    "results": ("page", "paper", "pictures", "analysis", "handover", "rendering", "dataframes", "record", "judging"),
     "trainables": ("", "stack", "kernels"),
     "data": ("inputs", "titles", "tables", "machine", ""),
 }
@@ -49,7 +49,7 @@ HOMES = {
     "ray": ("search/cluster/", "trainables/sweep_trainable.py", "data/feature_store.py"),
     "typer": ("search/cli/",),
     "rich": ("search/cli/",),
-    "optuna": ("search/suggestions/", "results/analysis/"),
+    "optuna": ("search/suggestions/", "results/handover/", "results/analysis/"),
     "numba": ("trainables/kernels/",),
     "starlette": ("search/dashboard/",),
     "uvicorn": ("search/dashboard/",),

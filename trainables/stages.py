@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from data.inputs.features import Features
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
+from trainables.scoring import score_best
 from trainables.segment_protocol import EpochMetrics
-from trainables.stack.batches import Rows, TrainingData
-from trainables.stack.metrics import evaluate
-from trainables.stack.stacked_mlp import Layout, StackedMLP, unpack
+from trainables.stack.batches import TrainingData
+from trainables.stack.stacked_mlp import Layout, unpack
 from trainables.stack.state import StackState
 from trainables.training import result_of, segment_by_epochs
 
@@ -137,17 +136,6 @@ def variants_by_epochs(
         )
         for k, (variant, member) in enumerate(zip(variants, trained.members, strict=True))
     ]
-
-
-@torch.inference_mode()
-def score_best(state: StackState, architecture: Architecture, x: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
-    """Return scores of each member's best weights on rows ``x (n, d)``, ``y (n,)``; none where there are no rows."""
-    if not len(y):
-        return []
-    rows = Rows.of(x, y, architecture.output_size, state.parameters.dtype, state.parameters.device)
-    stack = StackedMLP(architecture, state.best_parameters, state.best_statistics, torch.zeros(len(state)))
-    columns = {name: values.tolist() for name, values in evaluate(stack, rows).items()}
-    return [{name: values[k] for name, values in columns.items()} for k in range(len(state))]
 
 
 def simple_network() -> Configuration:

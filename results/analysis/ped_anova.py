@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from results.analysis.forest import sampled
-from results.analysis.optuna_export import distributions
 from results.dataframes.parameters import plain_value
+from results.handover.optuna_export import distributions
 from spaces import Point, SearchSpace, Uniform
 
 MOST_POINTS = 1_000

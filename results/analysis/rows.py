@@ -12,6 +12,7 @@ import numpy as np
 
 from data.errors import InputError
 from results.dataframes.parameters import plain_value, space_of, weight_count
+from results.judging.judgement import Judgement
 from results.record.manifest import DataFacts
 from results.record.records import Decision, SegmentRecord, State, TrialKey, TrialRecord
 from results.record.settings import StudySettings
@@ -44,6 +45,7 @@ class StudyRows:
     accuracy: np.ndarray
     decisions: tuple[Decision, ...]
     segments: tuple[SegmentRecord, ...]
+    judgements: tuple[Judgement, ...] = ()
 
     @cached_property
     def places(self) -> dict[TrialKey, int]:
@@ -120,6 +122,7 @@ def _read(study: Study, name: str) -> StudyRows:
             accuracy=_accuracy(study, trials),
             decisions=tuple(study.decisions()),
             segments=tuple(sorted(study.segments(), key=lambda one: (one.ended, one.segment_id))),
+            judgements=study.judgements,
         )
 
 

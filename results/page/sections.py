@@ -17,6 +17,7 @@ from results.page.payload import Block, Figure, Note, Page, Section, Table
 from results.paper.report import baseline_grid, stage_figures, titled_tables
 from results.pictures.ablation import plot_ablation
 from results.pictures.budget import plot_budget_correlation
+from results.pictures.confusion import plot_confusion
 from results.pictures.importances import plot_importances, plot_interaction, plot_main_effects
 from results.pictures.rungs import plot_rungs
 from results.pictures.spending import plot_best_so_far, plot_timeline
@@ -56,6 +57,11 @@ def _pictures(**pictures: Draw) -> Callable[[Context], Iterator[Block]]:
 def _every_configuration(context: Context) -> Iterator[Block]:
     if any(len(study.trials) for study in context.studies):
         yield explorer_of(context.studies)
+
+
+def _confusion(context: Context) -> Iterator[Block]:
+    if any(rows.judgements for rows in context.rows):
+        yield from _pictures(Confusion=plot_confusion)(context)
 
 
 def _stages(*names: str) -> Callable[[Context], Iterator[Block]]:
@@ -106,6 +112,7 @@ SECTIONS: tuple[Kind, ...] = (
     Kind("stopping", "Is early stopping sound here?", _pictures(Agreement_with_the_last_epoch=plot_budget_correlation)),
     Kind("way", "The way to the best", _pictures(Ablation=plot_ablation)),
     Kind("time", "How it spent its time", _pictures(Workers=plot_timeline, Best_so_far=plot_best_so_far)),
+    Kind("confusion", "Which genres it takes for which", _confusion),
     Kind("baselines", "Baselines", _baselines),
     Kind("fusion", "Text and audio together", _stages("figure-4a", "figure-4b")),
     Kind("transfer", "Transfer to six genres", _stages("transfer")),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import FailureError, InputError
+from results.judging.judgement import Judgement
 from results.record.facts import Fact, seconds_of
 from results.record.records import Decision, SegmentRecord, StageProgress, TrialKey, TrialRecord
 from results.record.schema import METRICS, decision_of, segment_of, trial_of
@@ -104,6 +105,12 @@ class RecordReader:
                 return None
             values = json.loads(text)
             return StageProgress(int(values["done"]), int(values["total"]), str(values["what"]))
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """The judgements of promoted models; none in studies of before they were recorded."""
+        with self.reading():
+            return tuple(Judgement.from_json(values) for values in json.loads(self.fact(Fact.JUDGEMENTS) or "[]"))
 
     def seconds_spent(self, stage: str) -> float:
         """Return the seconds that interrupted commands spent on a stage."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
+from results.judging.judgement import Judgement
 from results.record.facts import Fact, seconds_of
 from results.record.reading import RecordReader, StudyError
 from results.record.records import (
@@ -63,6 +64,12 @@ class RecordWriter(RecordReader):
     def set_stage_progress(self, progress: StageProgress) -> None:
         """Record how far the stage is that runs."""
         self.set_fact(Fact.STAGE_PROGRESS, json.dumps(asdict(progress)))
+
+    def add_judgements(self, judgements: Iterable[Judgement]) -> None:
+        """Write judgements, inside a transaction; older ones of their models are replaced."""
+        found = list(judgements)
+        kept = [one for one in self.judgements if one.model not in {new.model for new in found}]
+        self.add_facts({Fact.JUDGEMENTS: json.dumps([one.to_json() for one in (*kept, *found)], ensure_ascii=False)})
 
     def set_seconds_spent(self, stage: str, seconds: float) -> None:
         """Record the seconds that interrupted commands spent on a stage."""

@@ -216,7 +216,7 @@ def export(
     debug: options.Debug = False,
 ) -> None:
     """A study as an Optuna storage: one trial per configuration, with its learning curve."""
-    from results.analysis.optuna_export import export_to_optuna, storage_url
+    from results.handover.optuna_export import export_to_optuna, storage_url
 
     count = export_to_optuna(study, to)
     if as_json:

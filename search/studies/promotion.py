@@ -13,6 +13,7 @@ from data.errors import InputError
 from data.inputs.features import Features
 from data.object_stores import join
 from results.dataframes.frames import load_trials, ranked
+from results.judging.judgement import Judgement, judge
 from results.record.facts import Fact
 from results.record.records import CheckpointRef, StageScore, TrialKey, TrialRecord
 from results.record.study import Study, StudyError
@@ -21,9 +22,9 @@ from search.studies.model_directories import architecture_for, features_for, fou
 from trainables.checkpoint import MemberSource, load_model, read_members
 from trainables.mlp import Architecture
 from trainables.model_card import Provenance
+from trainables.scoring import best_probabilities, score_best
 from trainables.stack.stacked_mlp import unpack
 from trainables.stack.state import StackState
-from trainables.stages import score_best
 
 _TOLERANCE = 1e-3
 """Largest difference of a re-scored accuracy from the record, or one row; none on the machine that trained it."""
@@ -85,6 +86,7 @@ def promote(study: Study, features: Features) -> Incumbent:
     )
     with study.transaction():
         study.add_stage_scores("sweep", [score for one in scored for score in one.scores()])
+        study.add_judgements(_judgements(best, features))
     study.set_fact(Fact.INCUMBENT, key.config_id)
     mean, spread = own["val_accuracy"].agg(["mean", "std"])
     return Incumbent(key, best.epoch, best.validation["val_accuracy"], directory, mean, spread)
@@ -139,6 +141,19 @@ def _rescore(study: Study, record: TrialRecord, features: Features, accuracy: fl
         )
     holdout = score_best(state, architecture, features.x_holdout, features.y_holdout)
     return _Scored(record, architecture, state, int(epoch), validation, holdout)
+
+
+def _judgements(best: _Scored, features: Features) -> list[Judgement]:
+    """Return the judgements of the promoted network on the validation rows, and on held-out rows if any."""
+    sides = [
+        ("validation", features.x_val, features.y_val),
+        ("holdout", features.x_holdout, features.y_holdout),
+    ]
+    return [
+        judge("best", side, features.genres, best_probabilities(best.state, best.architecture, x)[0], y)
+        for side, x, y in sides
+        if len(y)
+    ]
 
 
 def _load(study: Study, record: TrialRecord) -> StackState:

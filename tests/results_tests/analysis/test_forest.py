@@ -16,9 +16,9 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from results.analysis.fanova import main_effects
 from results.analysis.forest import MOST_POINTS, explained_shares
 from results.analysis.importance import importances
-from results.analysis.optuna_export import distributions, optuna_trials
 from results.analysis.ped_anova import ped_anova
 from results.dataframes.parameters import plain_value
+from results.handover.optuna_export import distributions, optuna_trials
 from results.record.study import Study
 from spaces import Choice, SearchSpace, Uniform, load_space
 from tests.results_tests.analysis.test_importance import CONDITIONAL, by_momentum, write

@@ -32,6 +32,7 @@ def bound(small: Path, out: Path, *more: str, **variables: str) -> str:
     return ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_a_dry_run(small: Path, tmp_path: Path) -> None:
     said = bound(small, tmp_path / "study", "--dry-run")
     assert "segments on 1 workers" in said and "asks no cluster" not in said

@@ -54,7 +54,8 @@ def test_a_running_sweep_takes_orders_from_itself_alone(launch: Launch, small: P
     assert len(files) > 5 and [path for path in files if token.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.parametrize("address", ["", pytest.param("local", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["", "local"])
 def test_a_running_sweep_listens_on_this_machine_alone(
     address: str, launch: Launch, small: Path, tmp_path: Path
 ) -> None:

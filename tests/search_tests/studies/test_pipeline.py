@@ -138,6 +138,15 @@ def test_every_stage_leaves_a_model_that_describes_itself(study: Path) -> None:
     assert "edm" in load_model(study / "stages" / "transfer")[1].genres
 
 
+def test_the_promoted_network_is_judged_on_both_sides(study: Path) -> None:
+    scores = load_stage_scores(study).query("stage == 'sweep'").set_index("side")["accuracy"]
+    with Study.open(study) as opened:
+        judged = {one.side: one for one in opened.judgements if one.model == "best"}
+        rows = opened.manifest.data.validation_rows
+    assert {side: one.accuracy for side, one in judged.items()} == pytest.approx(dict(scores))
+    assert judged["validation"].rows == rows and list(judged) == ["validation", "holdout"]
+
+
 def test_transfer_keeps_the_scaler_of_the_weights_that_it_copies(study: Path) -> None:
     transfer, fusion = (load_model(study / "stages" / stage)[1] for stage in ("transfer", "fusion"))
     assert transfer.scaler == fusion.scaler

@@ -31,6 +31,7 @@ from trainables.checkpoint import load_model
 from trainables.mlp import GenreMLP
 from trainables.model_card import ModelCard, Provenance
 from trainables.stages import Variant, VariantResult
+from trainables.training import result_of
 
 CONFIGURATION = Configuration(hidden_layers=(16, 8), learning_rate=1e-2)
 SEED = 42
@@ -49,10 +50,16 @@ class Staged:
         self.results: list[VariantResult] = []
 
     def train(
-        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Places, on_done: Any = None
+        self,
+        function: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        places: Places,
+        on_done: Any,
+        steps: Sequence[int],
     ) -> list[Any]:
+        assert len(steps) == len(calls)
         self.calls += [(features, variants, seed) for features, variants, seed, *_ in calls]
-        found = [function(*call) for call in calls]
+        found = [result_of(function(*call)) for call in calls]
         self.results += [result for results in found for result in results]
         return found
 

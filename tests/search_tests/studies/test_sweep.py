@@ -183,6 +183,7 @@ class TestFailure:
         assert all("Traceback" in error for error in errors)
 
 
+@pytest.mark.slow
 def test_a_space_built_in_python(ray_session: int, small: Path, tmp_path: Path) -> None:
     space = SearchSpace("mine", {"hidden_layers": Choice(((8,), (4,))), "dropout": Choice((0.0, 0.25))})
     result = run_sweep(str(small / "tracks.csv"), out=tmp_path / "study", space=space, epochs=1)

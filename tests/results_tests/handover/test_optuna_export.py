@@ -14,8 +14,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from data.errors import InputError
-from results.analysis.optuna_export import distributions, export_to_optuna
 from results.dataframes.frames import load_curves, load_trials
+from results.handover.optuna_export import distributions, export_to_optuna
 from results.record.records import SegmentRecord, State
 from results.record.study import Study
 from spaces import Choice, SearchSpace, Uniform

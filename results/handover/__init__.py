@@ -1,0 +1,1 @@
+"""What the tools of others take: a study in their formats."""
