@@ -81,15 +81,23 @@ def read_members(sources: Sequence[MemberSource]) -> StackState:
     Raises ``CheckpointError`` where a file is not the one that the record names, or has no such row, or where
     the members are not of one architecture.
     """
+    rows = read_each(sources)
+    if len({(row.parameters.shape, row.statistics.shape) for row in rows}) > 1:
+        raise CheckpointError(f"{', '.join(sorted({s.path for s in sources}))} hold members of different architectures")
+    return StackState.concatenate(rows)
+
+
+def read_each(sources: Sequence[MemberSource]) -> list[StackState]:
+    """Read the states of some members, each alone, of any architectures; every file is read once.
+
+    Raises ``CheckpointError`` where a file is not the one that the record names, or has no such row.
+    """
     files: dict[tuple[str, str], list[StackState]] = {}
     for source in sources:
         name = source.path, source.sha256
         if name not in files:
             files[name] = _read_segment(*name)
-    rows = [_row(files[source.path, source.sha256], source) for source in sources]
-    if len({(row.parameters.shape, row.statistics.shape) for row in rows}) > 1:
-        raise CheckpointError(f"{', '.join(sorted({s.path for s in sources}))} hold members of different architectures")
-    return StackState.concatenate(rows)
+    return [_row(files[source.path, source.sha256], source) for source in sources]
 
 
 def _row(stacks: Sequence[StackState], source: MemberSource) -> StackState:

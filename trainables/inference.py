@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from data.tables.tracks import Source, Tracks, load_tracks, read_source
 from data.tables.unfit import Unreadable
 from data.titles.text_model import TextModel, recorded_text_model
 from trainables.checkpoint import load_model
+from trainables.ensemble import Member, load_members
 from trainables.mlp import GenreMLP
 from trainables.model_card import ModelCard
 
@@ -37,8 +38,8 @@ def load_inputs(model_directory: str | Path, source: Source, mapping: str | Path
     where the directory holds no sound model, or the table or the mapping lacks an input of it.
     """
     model_directory = user_path(model_directory)
-    _, card = load_model(model_directory)
-    numbers = _numbers(card)
+    cards = [member.card for member in load_members(model_directory)]
+    numbers = [*dict.fromkeys(name for card in cards for name in _numbers(card))]
     if mapping is None:
         binary = tuple(name for name in numbers if name == MODE)
         columns = ColumnMapping(numbers={name: name for name in numbers if name != RELEASE_YEAR}, binary=binary)
@@ -46,7 +47,7 @@ def load_inputs(model_directory: str | Path, source: Source, mapping: str | Path
         columns = read_mapping(mapping)
         named = [*columns.numbers, *([RELEASE_YEAR] if columns.dated else [])]
         _check_inputs(numbers, named, f"the mapping {mapping}", model_directory)
-    columns = columns.only(numbers, text=card.feature_kind != "audio")
+    columns = columns.only(numbers, text=any(card.feature_kind != "audio" for card in cards))
     return load_tracks(source, mapping=columns, require_genre=False)
 
 
@@ -78,7 +79,7 @@ def _readable(table: pd.DataFrame, label: str) -> pd.DataFrame:
 
 def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:
     """Raise ``InputError`` where a table's rows have a genre that the model lacks and so can never predict."""
-    card = load_model(model_directory)[1]
+    card = load_members(model_directory)[0].card
     known = card.genres
     labelled = table.loc[:, table.columns == column]
     found = {cell for place in range(labelled.shape[1]) for cell in text_cells(labelled.iloc[:, place]).str.strip()}
@@ -135,10 +136,10 @@ def predict(model_directory: str | Path, tracks: Tracks | Source) -> pd.DataFram
     model_directory = user_path(model_directory)
     if not isinstance(tracks, Tracks):
         tracks = load_inputs(model_directory, tracks)
-    network, card = load_model(model_directory)
-    inputs = model_inputs(card, tracks, model_directory)
-    probabilities = _probabilities(network, inputs)
+    members = load_members(model_directory)
+    probabilities = _mixed(members, tracks, model_directory)
     _check_finite(probabilities, tracks)
+    card = members[0].card
     columns = {name: tracks.frame[name] for name in tracks.text_columns}
     columns[LABEL] = pd.Series(np.array(card.genres, dtype=object)[probabilities.argmax(axis=1)], dtype="str")
     for position, genre in enumerate(card.genres):
@@ -146,15 +147,30 @@ def predict(model_directory: str | Path, tracks: Tracks | Source) -> pd.DataFram
     return pd.DataFrame(columns)
 
 
-def model_inputs(card: ModelCard, tracks: Tracks, model_directory: Path) -> np.ndarray:
-    """Return the tracks as the model reads them: its inputs, in its order, by its scaler; ``(n, d)`` float32.
+def _mixed(members: Sequence[Member], tracks: Tracks, model_directory: Path) -> np.ndarray:
+    """Return the members' probabilities ``(n, genres)`` float64, each times its share, in sum."""
+    read: dict[tuple[str, object], RawMatrix] = {}
+    for card in (member.card for member in members):
+        # all of them before the sentence model runs for a minute
+        _check_inputs(_numbers(card), [*tracks.number_columns, *tracks.binary_columns], tracks.source, model_directory)
+    found = np.zeros((len(tracks), len(members[0].card.genres)))
+    for member in members:
+        card = member.card
+        kind = card.feature_kind, card.text_model
+        if kind not in read:
+            read[kind] = raw_matrix(tracks, card.feature_kind, _text_model(card, model_directory))
+        found += member.share * _probabilities(member.network, _model_inputs(card, read[kind], model_directory))
+    return found
 
-    Columns that the model does not know are left out. Raises ``InputError`` naming every missing input.
-    """
+
+RawMatrix = tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]
+"""Features before scaling, as `raw_matrix` returns them."""
+
+
+def _model_inputs(card: ModelCard, raw: RawMatrix, model_directory: Path) -> np.ndarray:
+    """Return the tracks as a network reads them: its inputs, in its order, by its scaler; ``(n, d)`` float32."""
     scaler = card.scaler
-    # before the sentence model runs for a minute
-    _check_inputs(_numbers(card), [*tracks.number_columns, *tracks.binary_columns], tracks.source, model_directory)
-    matrix, names, _ = raw_matrix(tracks, card.feature_kind, _text_model(card, model_directory))
+    matrix, names, _ = raw
     if _text_width(names, card) != _text_width(scaler.columns, card):
         raise InputError(
             f"the model in {model_directory} reads {_text_width(scaler.columns, card)} numbers of text, but "

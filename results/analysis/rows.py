@@ -12,6 +12,7 @@ import numpy as np
 
 from data.errors import InputError
 from results.dataframes.parameters import plain_value, space_of, weight_count
+from results.judging.ensemble import Ensemble
 from results.judging.judgement import Judgement
 from results.record.manifest import DataFacts
 from results.record.records import Decision, SegmentRecord, State, TrialKey, TrialRecord
@@ -46,6 +47,7 @@ class StudyRows:
     decisions: tuple[Decision, ...]
     segments: tuple[SegmentRecord, ...]
     judgements: tuple[Judgement, ...] = ()
+    ensemble: Ensemble | None = None
 
     @cached_property
     def places(self) -> dict[TrialKey, int]:
@@ -123,6 +125,7 @@ def _read(study: Study, name: str) -> StudyRows:
             decisions=tuple(study.decisions()),
             segments=tuple(sorted(study.segments(), key=lambda one: (one.ended, one.segment_id))),
             judgements=study.judgements,
+            ensemble=study.ensemble,
         )
 
 

@@ -108,7 +108,7 @@ def _seeds(settings: StudySettings) -> str:
     return f"{settings.seed} to {last}" if settings.repeats > 1 else str(settings.seed)
 
 
-_NOT_GIVEN = ("space", "stages", "held_genre", "storage")
+_NOT_GIVEN = ("space", "stages", "held_genre", "storage", "ensemble")
 
 
 def command_line(study: Configurations, directory: Path) -> str:
@@ -119,6 +119,8 @@ def command_line(study: Configurations, directory: Path) -> str:
         value = getattr(settings, field.name)
         if field.name not in _NOT_GIVEN and value != field.default:
             words += [f"--{field.name.replace('_', '-')}", value]
+    if not settings.ensemble:
+        words.append("--no-ensemble")
     if study.space.name != "paper":
         words += ["--space", study.space.name]
     return command(*words, "--out", f"{directory}-again")

@@ -20,6 +20,8 @@ class Fact(StrEnum):
     """Not empty where a search ended for want of points, with fewer configurations than asked for."""
     JUDGEMENTS = "judgements"
     """The judgements of promoted models, as JSON."""
+    ENSEMBLE = "ensemble"
+    """The members of the ensemble and their shares, as JSON."""
     STAGE_PROGRESS = "stage_progress"
     """The progress of the stage that runs, as JSON, noted now and then; empty between two stages."""
     STORAGE_DRIVER = "storage_driver"

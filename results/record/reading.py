@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import FailureError, InputError
+from results.judging.ensemble import Ensemble
 from results.judging.judgement import Judgement
 from results.record.facts import Fact, seconds_of
 from results.record.records import Decision, SegmentRecord, StageProgress, TrialKey, TrialRecord
@@ -111,6 +112,13 @@ class RecordReader:
         """The judgements of promoted models; none in studies of before they were recorded."""
         with self.reading():
             return tuple(Judgement.from_json(values) for values in json.loads(self.fact(Fact.JUDGEMENTS) or "[]"))
+
+    @property
+    def ensemble(self) -> Ensemble | None:
+        """The ensemble of the sweep's networks; ``None`` where none has been chosen."""
+        with self.reading():
+            text = self.fact(Fact.ENSEMBLE)
+            return Ensemble.from_json(json.loads(text)) if text else None
 
     def seconds_spent(self, stage: str) -> float:
         """Return the seconds that interrupted commands spent on a stage."""

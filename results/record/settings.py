@@ -110,6 +110,8 @@ class StudySettings:
     """Dropout noise and arithmetic differ between devices, so a study keeps its own."""
     storage: str | None = None
     """Folder or URI of the study's checkpoints and copies of its record; ``None`` stands for its own directory."""
+    ensemble: bool = True
+    """Choose an ensemble among the networks when all have been trained."""
     stages: StageSettings | None = None
     """Stages that ``genresweep run`` adds around the sweep; ``None`` for a sweep alone."""
     held_genre: str | None = None

@@ -10,6 +10,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
+from results.judging.ensemble import Ensemble
 from results.judging.judgement import Judgement
 from results.record.facts import Fact, seconds_of
 from results.record.reading import RecordReader, StudyError
@@ -70,6 +71,11 @@ class RecordWriter(RecordReader):
         found = list(judgements)
         kept = [one for one in self.judgements if one.model not in {new.model for new in found}]
         self.add_facts({Fact.JUDGEMENTS: json.dumps([one.to_json() for one in (*kept, *found)], ensure_ascii=False)})
+
+    def add_ensemble(self, ensemble: Ensemble, judgements: Iterable[Judgement]) -> None:
+        """Write an ensemble and its judgements, inside a transaction; an older one is replaced."""
+        self.add_facts({Fact.ENSEMBLE: json.dumps(ensemble.to_json(), ensure_ascii=False)})
+        self.add_judgements(judgements)
 
     def set_seconds_spent(self, stage: str, seconds: float) -> None:
         """Record the seconds that interrupted commands spent on a stage."""

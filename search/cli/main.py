@@ -93,6 +93,7 @@ for command in (
     compare.importance,
     compare.replay,
     compare.export,
+    train.ensemble,
     train.prune,
     view.doctor,
 ):

@@ -98,6 +98,9 @@ class SettingsOptions:
         str, typer.Option(help="Most networks that are trained together: auto, or a number.", metavar="N")
     ] = "auto"
     device: Annotated[Device, typer.Option(help="Device that the networks train on.")] = StudySettings.device
+    no_ensemble: Annotated[
+        bool, typer.Option("--no-ensemble", help="Choose no ensemble among the networks in the end.")
+    ] = False
 
     def settings(
         self,
@@ -110,6 +113,7 @@ class SettingsOptions:
         from search.planning.settings import study_settings
 
         given = {part.name: getattr(self, part.name) for part in fields(self)}
+        given["ensemble"] = not given.pop("no_ensemble")
         given["stack_size"] = _stack_size(self.stack_size)
         return study_settings(**given, storage=storage, features=features, stages=stages)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from data.errors import command
+from results.judging.ensemble import ENSEMBLE
+from results.record.study import Study
 from search.cli.console import ERR, OUT, print_json
 from search.cli.progress.telling import EventLines, interrupted
 from search.scheduling.events import StudyFinished
@@ -54,6 +56,7 @@ def _to_json(result: SweepResult) -> dict[str, Any]:
             "mean": best.mean,
             "spread": None if math.isnan(best.spread) else best.spread,
         },
+        "ensemble": result.ensemble and result.ensemble.to_json(),
     }
 
 
@@ -79,7 +82,28 @@ def _print_counts(result: SweepResult) -> None:
     if result.incumbent is not None:
         score = incumbent_score(result.incumbent)
         said += f"\nthe incumbent {result.incumbent.key.config_id} ({score}) is in {result.incumbent.directory}"
+    if result.ensemble is not None:
+        said += f"\n{ensemble_text(result.directory)}"
     OUT.print(said, highlight=False, markup=False)
+
+
+def ensemble_text(study: Path) -> str:
+    """Return sentences about the ensemble of a study, beside its incumbent; empty where it has none."""
+    with Study.open(study) as opened:
+        ensemble, judgements = opened.ensemble, {(one.model, one.side): one for one in opened.judgements}
+    if ensemble is None:
+        return ""
+    said = f"the ensemble of {len(ensemble.members)} networks, chosen among {ensemble.candidates}, is in "
+    said += str(Path(study) / ENSEMBLE)
+    for side, name in (("validation", "validation"), ("holdout", "held-out")):
+        own, best = judgements.get((ENSEMBLE, side)), judgements.get(("best", side))
+        if own is not None and best is not None:
+            said += (
+                f"\n  {own.rows:,} {name} rows: accuracy {own.accuracy:.4f} (the incumbent's {best.accuracy:.4f}), "
+                f"log loss {own.log_loss:.4f} ({best.log_loss:.4f}), "
+                f"calibration error {own.calibration_error:.4f} ({best.calibration_error:.4f})"
+            )
+    return said + "".join(f"\n  left out: {sentence}" for sentence in ensemble.left_out[:3])
 
 
 def _write_stages(study: Path) -> None:

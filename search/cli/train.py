@@ -1,4 +1,4 @@
-"""Commands that train: run, sweep, resume, prune."""
+"""Commands that train or change a study: run, sweep, resume, ensemble, prune."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from search.cli.console import ERR, OUT, print_json
 from search.cli.interruption import interruptible
 from search.cli.options import study_directory
 from search.cli.progress.telling import refuse_two_outputs, telling
-from search.cli.summary import finish
+from search.cli.summary import ensemble_text, finish
 from search.cluster.placement import Resources
 from search.scheduling.listener import Listener
 
@@ -135,6 +135,24 @@ def prune(
         print_json(asdict(pruned))
         return
     OUT.print(f"{pruned.files} checkpoints deleted, {pruned.megabytes:.1f} MB freed", highlight=False)
+
+
+def ensemble(
+    studies: Annotated[
+        list[Path],
+        typer.Argument(help="One study, or several on the same rows; the first one's is replaced.", metavar="STUDY..."),
+    ],
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Choose networks of a sweep, or of several, whose mixed predictions are better than those of the best one."""
+    from search.studies.ensembling import ensemble_of
+
+    directory, found = ensemble_of(studies)
+    if as_json:
+        print_json({"directory": str(directory), **found.to_json()})
+        return
+    OUT.print(ensemble_text(studies[0]), highlight=False, markup=False)
 
 
 def _warn_of_shared_disk(directory: Path) -> None:

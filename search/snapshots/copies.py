@@ -39,7 +39,7 @@ from results.record.manifest import Manifest
 from results.record.places import draft_of
 from results.record.study import Study, StudyError
 
-MODELS = ("best", "stages", "description", OWN_FOLDER)
+MODELS = ("best", "ensemble", "stages", "description", OWN_FOLDER)
 _SECONDS, _SHARE = 5.0, 10
 """Seconds until the next copy is due, and the multiple of the last copy's time, whichever is longer."""
 _KEPT = 2
@@ -216,8 +216,8 @@ class _Copier:
 
 
 def _card_last(folder: Path) -> list[Path]:
-    """Return the files in a folder, weights before the card that refers to them."""
-    return sorted(folder.rglob("*"), key=lambda path: (path.suffix == ".json", path))
+    """Return the files in a folder, each before those that refer to it: weights, cards, the index of an ensemble."""
+    return sorted(folder.rglob("*"), key=lambda path: (path.suffix == ".json", -len(path.parts), path))
 
 
 def _number(name: str) -> int:

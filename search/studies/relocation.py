@@ -15,7 +15,8 @@ from data.tables.own_table import OWN_FILE, OWN_TABLE
 from results.record.facts import Fact
 from results.record.settings import StudySettings
 from results.record.study import Study
-from search.planning.trials import absolute_sources
+from search.planning.prepared_data import Prepared, data_facts, differences, prepare
+from search.planning.trials import absolute_sources, space_differences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,32 @@ def relocated(study: Study, sources: Sources) -> StudySettings:
     if transfer is not None and settings.stages is not None:
         places["stages"] = replace(settings.stages, transfer_data=transfer)
     return absolute_sources(replace(settings, **places))
+
+
+_READ_OTHERWISE = (
+    "Earlier versions of genresweep read some columns of Parquet otherwise (bytes, and whole numbers beside an empty "
+    "cell): where nothing else has changed, begin a new study"
+)
+
+
+def same_data(study: Study, sources: Sources, purpose: str = "be resumed") -> tuple[StudySettings, Prepared]:
+    """Return a study's settings with the present places of its inputs, and its data, which are as at its beginning.
+
+    Raises ``InputError`` with the fields that differ where they are others now: ``purpose`` is what cannot be done.
+    """
+    settings = relocated(study, sources)
+    with way_to_moved_inputs(study, sources):
+        prepared = prepare(settings)
+    differing = differences(study.manifest.data, data_facts(prepared))
+    differing += space_differences(study.settings, study.trials())
+    if differing:
+        listed = "\n".join(f"  - {difference}" for difference in differing)
+        place = study.directory
+        error = InputError(f"{place} cannot {purpose}, since its data or its space is another now:\n{listed}")
+        if settings.data.endswith(".parquet"):
+            error.add_note(_READ_OTHERWISE)
+        raise error
+    return settings, prepared
 
 
 def remember(study: Study, settings: StudySettings) -> None:

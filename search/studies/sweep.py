@@ -19,6 +19,7 @@ from data.errors import InputError, command
 from data.feature_store import put_encodings
 from data.object_stores import is_uri
 from data.tables.tracks import Source
+from results.judging.ensemble import Ensemble
 from results.record.records import State, TrialRecord
 from results.record.settings import StudySettings
 from results.record.study import Study
@@ -29,15 +30,15 @@ from search.cluster.fitness import refuse_unfit_machine
 from search.cluster.placement import Places, Resources
 from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
-from search.planning.prepared_data import Prepared, data_facts, differences, prepare
+from search.planning.prepared_data import Prepared
 from search.planning.settings import Space, whole_settings
-from search.planning.trials import check_budget, space_differences
+from search.planning.trials import check_budget
 from search.scheduling.building import Make, Past, build_coordinator, cost_model
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
 from search.snapshots.copies import snapshots
 from search.studies.draft import Draft
-from search.studies.relocation import Sources, relocated, remember, way_to_moved_inputs
+from search.studies.relocation import Sources, remember, same_data
 from search.studies.stopping import graceful_stop, last_words, logging_to
 from trainables import SEMANTICS_VERSION
 
@@ -52,6 +53,8 @@ class SweepResult:
     directory: Path
     incumbent: Incumbent | None
     """The promoted configuration; ``None`` where the sweep was interrupted."""
+    ensemble: Ensemble | None
+    """The ensemble in ``ensemble/``; ``None`` without one."""
     states: dict[State, int]
     epochs: int
     """Epochs trained by this command."""
@@ -126,12 +129,6 @@ def resume_sweep(
         return drive(study, prepared, resources or Resources(), listener)
 
 
-_READ_OTHERWISE = (
-    "Earlier versions of genresweep read some columns of Parquet otherwise (bytes, and whole numbers beside an empty "
-    "cell): where nothing else has changed, begin a new study"
-)
-
-
 @contextmanager
 def reopened(
     out: str | Path, epochs: int | None = None, sources: Sources | None = None
@@ -141,18 +138,7 @@ def reopened(
 
     with Study.open_for_writing(out) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
-        sources = sources or Sources()
-        settings = relocated(study, sources)
-        with way_to_moved_inputs(study, sources):
-            prepared = prepare(settings)
-        differing = differences(study.manifest.data, data_facts(prepared))
-        differing += space_differences(study.settings, study.trials())
-        if differing:
-            listed = "\n".join(f"  - {difference}" for difference in differing)
-            error = InputError(f"{out} cannot be resumed, since its data or its space is another now:\n{listed}")
-            if settings.data.endswith(".parquet"):
-                error.add_note(_READ_OTHERWISE)
-            raise error
+        settings, prepared = same_data(study, sources or Sources())
         with snapshots(study):
             remember(study, settings)
             if not is_uri(study.checkpoints):
@@ -170,10 +156,11 @@ def reopened(
 def drive(
     study: Study, prepared: Prepared, resources: Resources, listener: Listener, places: Places | None = None
 ) -> SweepResult:
-    """Train the work that the record leaves to do, then promote the incumbent.
+    """Train the work that the record leaves to do, then promote the incumbent and choose the ensemble.
 
     ``places`` are those of a Ray that runs already; without them one is started, or joined, where there is work left.
     """
+    from search.studies.ensembling import keep_or_assemble
     from search.studies.promotion import promote
     from search.studies.recovery import rewind_incumbent
 
@@ -186,10 +173,15 @@ def drive(
     if finished:
         listener.waiting("scoring the incumbent once more")
     incumbent = promote(study, prepared.features) if finished else None
+    ensemble = None
+    if finished and study.settings.ensemble:
+        listener.waiting("choosing an ensemble")
+        ensemble = keep_or_assemble(study, prepared.features)
     trials = study.trials()
     return SweepResult(
         directory=study.directory,
         incumbent=incumbent,
+        ensemble=ensemble,
         states={state: sum(trial.state is state for trial in trials) for state in State},
         epochs=sum(trial.epoch for trial in trials) - before,
         seconds=time.monotonic() - started,

@@ -17,8 +17,8 @@ from spaces import Choice, SearchSpace, load_space
 from spaces.paper import PAPER
 
 WRITTEN = (
-    '{"data": "t.csv", "device": "cpu", "epochs": 20, "features": "audio", "grace_period": 1, "held_genre": "edm", '
-    '"holdout": 0.0, "mapping": null, "reduction_factor": 4, "repeats": 1, "sampler": "tpe", "scheduler": "asha", '
+    '{"data": "t.csv", "device": "cpu", "ensemble": true, "epochs": 20, "features": "audio", "grace_period": 1, '
+    '"held_genre": "edm", "holdout": 0.0, "mapping": null, "reduction_factor": 4, "repeats": 1, "sampler": "tpe", "scheduler": "asha", '
     '"search": "optuna", "seed": 42, "space": "name = \\"one\\"\\n\\n[parameters]\\nhidden_layers = [[8]]\\n", '
     '"split": "random", "stack_size": null, "stages": {"epochs": 100, "freeze": false, "patience": null, '
     '"transfer_data": null, "transfer_epochs": 30, "transfer_seeds": 5}, "storage": null, "text_model": null, '

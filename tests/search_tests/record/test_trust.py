@@ -136,6 +136,7 @@ print(json.dumps([cli.run(words) for words in json.loads(sys.argv[1])]), file=sy
 """Every unpickling of a class or a function, by whatever library, ends the process."""
 
 
+@pytest.mark.slow
 def test_reading_a_study_unpickles_nothing(sweep: Sweep, small: Path, tmp_path: Path) -> None:
     study = str(shutil.copytree(sweep(stack_size=16), tmp_path / "study"))
     words = [[name, study] for name in ("status", "trials", "report", "importance", "compare", "replay")]

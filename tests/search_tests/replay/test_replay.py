@@ -104,6 +104,7 @@ class TestAsTheProductDecides:
             key: trial.epoch for key, trial in history.trials.items()
         }
 
+    @pytest.mark.slow
     def test_in_the_order_that_a_real_sweep_had(self, sweep: Callable[..., Path]) -> None:
         """The curves of the exhaustive sweep, taken in the order of the ASHA sweep, lead to its very decisions."""
         asha = sweep(scheduler="asha", reduction_factor=2, stack_size=1)

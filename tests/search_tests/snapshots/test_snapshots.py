@@ -67,13 +67,10 @@ def check_claimed(study: Path, storage: str) -> None:
     assert list_files(str(study / "checkpoints")) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage", "lost"),
-    [
-        ("s3", "nothing"),
-        pytest.param("folder", "nothing", marks=pytest.mark.slow),
-        pytest.param("folder", "the newest copy", marks=pytest.mark.slow),
-    ],
+    [("s3", "nothing"), ("folder", "nothing"), ("folder", "the newest copy")],
     indirect=["storage"],
 )
 def test_a_sweep_goes_on_elsewhere_as_if_nothing_had_happened(

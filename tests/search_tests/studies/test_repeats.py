@@ -78,6 +78,7 @@ class TestForReal:
         assert set(second["config_id"]) == set(first["config_id"])
         assert not second["val_loss"].equals(first["val_loss"])
 
+    @pytest.mark.slow
     def test_the_incumbent_is_chosen_by_its_mean_and_shown_with_its_spread(self, sweep: Sweep) -> None:
         directory = sweep(stack_size=16, repeats=2)
         incumbent = resume_sweep(directory).incumbent

@@ -18,6 +18,8 @@ from tests.support.small import curves
 from trainables.checkpoint import load_model
 from trainables.stages import Variant, train_variants
 
+pytestmark = pytest.mark.slow
+
 _SPACE = """
 name = "mixed"
 [parameters]

@@ -1,0 +1,139 @@
+"""Ensembles of real sweeps: chosen from the record, predicting without it, the same whatever happened on the way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.errors import InputError
+from results.dataframes.frames import load_trials
+from results.judging.ensemble import ENSEMBLE, Ensemble
+from results.record.study import Study
+from search import resume_sweep, run_sweep
+from search.planning.prepared_data import prepare
+from search.studies.ensembling import ensemble_of
+from tests.search_tests.conftest import Sweep
+from trainables.ensemble import load_members
+from trainables.inference import predict
+
+HELD = {"stack_size": 5, "holdout": 0.25}
+
+
+def ensemble(study: Path) -> Ensemble:
+    with Study.open(study) as opened:
+        found = opened.ensemble
+    assert found is not None
+    return found
+
+
+def copied(study: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(study, folder / "study"))
+
+
+def index(study: Path) -> bytes:
+    return (study / ENSEMBLE / "ensemble.json").read_bytes()
+
+
+class TestASweep:
+    def test_its_members_are_recorded_networks_at_their_best_epochs(self, sweep: Sweep) -> None:
+        study = sweep(**HELD)
+        found, trials = ensemble(study), load_trials(study).set_index("config_id")
+        assert sum(member.share for member in found.members) == pytest.approx(1)
+        assert found.candidates == trials["val_accuracy"].notna().sum() and not found.left_out
+        assert [member.epoch for member in found.members] == [
+            trials.loc[member.config_id, "best_epoch"] for member in found.members
+        ]
+        assert len(load_members(study / ENSEMBLE)) == len(found.members) > 1
+
+    def test_it_is_judged_as_it_predicts(self, sweep: Sweep) -> None:
+        study = sweep(**HELD)
+        with Study.open(study) as opened:
+            judged = {one.side: one for one in opened.judgements if one.model == ENSEMBLE}
+            prepared = prepare(opened.settings)
+        predicted = predict(study / ENSEMBLE, prepared.tracks)
+        genres, features = predicted["playlist_genre"].to_numpy(), prepared.features
+        for side, rows in (("validation", prepared.split.val), ("holdout", prepared.split.holdout)):
+            right = genres[rows] == prepared.tracks.genres[rows]
+            assert judged[side].accuracy == pytest.approx(right.mean())
+            columns = [f"probability_{genre}" for genre in features.genres]
+            y = features.y_val if side == "validation" else features.y_holdout
+            chosen = predicted[columns].to_numpy()[rows][np.arange(len(rows)), y]
+            assert judged[side].log_loss == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+    def test_it_loses_less_on_the_validation_rows_than_the_incumbent(self, sweep: Sweep) -> None:
+        with Study.open(sweep(**HELD)) as opened:
+            losses = {one.model: one.log_loss for one in opened.judgements if one.side == "validation"}
+        assert losses[ENSEMBLE] < losses["best"]
+
+    def test_stacks_of_another_size_give_the_same_to_the_bit(self, sweep: Sweep) -> None:
+        one, other = sweep(**HELD), sweep(**HELD | {"stack_size": 16})
+        assert ensemble(one).digests == ensemble(other).digests
+        assert index(one) == index(other)
+
+    def test_it_can_be_left_out(self, sweep: Sweep) -> None:
+        study = sweep(stack_size=16, ensemble=False)
+        assert not (study / ENSEMBLE).exists()
+        with Study.open(study) as opened:
+            assert opened.ensemble is None
+
+
+class TestLater:
+    def test_a_resume_leaves_a_sound_one_alone(self, sweep: Sweep, tmp_path: Path) -> None:
+        study = copied(sweep(**HELD), tmp_path)
+        before = (study / ENSEMBLE / "ensemble.json").stat()
+        assert resume_sweep(study).ensemble == ensemble(study)
+        after = (study / ENSEMBLE / "ensemble.json").stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+    def test_a_resume_mends_a_damaged_one_to_the_same_bits(self, sweep: Sweep, tmp_path: Path) -> None:
+        study = copied(sweep(**HELD), tmp_path)
+        before = index(study)
+        member = next((study / ENSEMBLE / "members").iterdir())
+        (member / "model.safetensors").write_bytes(b"damaged")
+        resume_sweep(study)
+        assert index(study) == before and load_members(study / ENSEMBLE)
+
+    def test_a_lost_checkpoint_is_left_out_and_said(self, sweep: Sweep, tmp_path: Path) -> None:
+        study = copied(sweep(**HELD), tmp_path)
+        with Study.open(study) as opened:
+            trials = {trial.key.config_id: trial for trial in opened.trials()}
+            checkpoint = trials[ensemble(study).members[0].config_id].checkpoint
+        assert checkpoint is not None
+        (study / "checkpoints" / checkpoint.file).write_bytes(b"damaged")
+        lost = [trial.key for trial in trials.values() if trial.checkpoint and trial.checkpoint.file == checkpoint.file]
+        _, found = ensemble_of([study])
+        scored = load_trials(study).dropna(subset=["val_accuracy"])["config_id"]
+        said = {f"{key.config_id}-{key.seed}" for key in lost if key.config_id in set(scored)}
+        assert {sentence.partition(":")[0] for sentence in found.left_out} == said
+        assert not said & {f"{member.config_id}-{member.seed}" for member in found.members}
+
+    def test_one_network_is_no_ensemble(self, small: Path, tmp_path: Path, ray_session: int) -> None:
+        (tmp_path / "one.toml").write_text('name = "one"\n[parameters]\nhidden_layers = [[8]]\n')
+        result = run_sweep(str(small / "tracks.csv"), out=tmp_path / "one", space=str(tmp_path / "one.toml"), epochs=1)
+        assert result.ensemble is None and not (tmp_path / "one" / ENSEMBLE).exists()
+        with pytest.raises(InputError, match="at least two networks"):
+            ensemble_of([tmp_path / "one"])
+
+
+class TestSeveral:
+    def test_networks_of_two_sweeps_on_the_same_rows(self, sweep: Sweep, tmp_path: Path) -> None:
+        study, other = copied(sweep(**HELD), tmp_path), sweep(**HELD, epochs=2)
+        _, found = ensemble_of([study, other])
+        assert found.candidates == 2 * ensemble(other).candidates and len(found.digests) == 2
+        assert {path.name[:2] for path in (study / ENSEMBLE / "members").iterdir()} <= {"1-", "2-"}
+        assert resume_sweep(study).ensemble == found, "a resume leaves it alone"
+
+    @pytest.mark.parametrize(("name", "value"), [("seed", 43), ("holdout", 0.2), ("split", "album")])
+    def test_other_rows_are_refused(self, sweep: Sweep, tmp_path: Path, name: str, value: object) -> None:
+        study, other = copied(sweep(**HELD), tmp_path), sweep(**HELD | {name: value, "epochs": 1})
+        before = index(study)
+        with pytest.raises(InputError, match=f"cannot stand in one ensemble.*\n  - {name}: .* and {value}"):
+            ensemble_of([study, other])
+        assert index(study) == before
+
+    def test_a_study_is_named_once(self, sweep: Sweep) -> None:
+        with pytest.raises(InputError, match="given twice"):
+            ensemble_of([sweep(**HELD), sweep(**HELD)])
