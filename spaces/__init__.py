@@ -10,17 +10,18 @@ from spaces.configuration import Configuration
 from spaces.paper import PAPER, PAPER_FULL
 from spaces.parameters import Choice, Parameter, Point, Uniform
 from spaces.space import SearchSpace
+from spaces.strong import STRONG
 from spaces.wide import WIDE
 
 __all__ = ["Choice", "Configuration", "Parameter", "Point", "SearchSpace", "Uniform", "load_space"]
 
-_NAMED = {space.name: space for space in (PAPER, PAPER_FULL, WIDE)}
+_NAMED = {space.name: space for space in (PAPER, PAPER_FULL, WIDE, STRONG)}
 
 
 def load_space(space: str | Path | SearchSpace) -> SearchSpace:
-    """Return a space by its name (``paper``, ``paper-full``, ``wide``) or from a TOML file; else raise ``InputError``.
+    """Return a space by its name (``paper``, ``paper-full``, ``wide``, ``strong``) or from a TOML file.
 
-    A space that was built in Python is returned unchanged.
+    A space that was built in Python is returned unchanged. Raises ``InputError`` for a name or a file of no space.
     """
     if isinstance(space, SearchSpace):
         return space

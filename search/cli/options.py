@@ -57,9 +57,13 @@ class SettingsOptions:
 
     data: Data = "synthetic"
     mapping: MappingFile = None
-    space: Annotated[str, typer.Option(help="paper (192), paper-full (384), wide or a TOML file.", metavar="SPACE")] = (
-        "paper"
-    )
+    space: Annotated[
+        str,
+        typer.Option(
+            help="paper (192), paper-full (384), wide, strong (48 at random, for accuracy) or a TOML file.",
+            metavar="SPACE",
+        ),
+    ] = "paper"
     search: Annotated[
         Search,
         typer.Option(help="How configurations are chosen: the whole grid, a random sample, or Optuna's suggestions."),

@@ -13,17 +13,19 @@ import pandas as pd
 from data.errors import InputError, did_you_mean
 from data.tables.own_table import OWN_TABLE
 from data.tables.tracks import Source
-from results.record.settings import StudySettings
+from results.record.settings import Search, StudySettings
 from spaces import SearchSpace, load_space
+from spaces.strong import STRONG, STRONG_TRIALS
 
 Space = str | Path | SearchSpace
-"""A search space: a name (``paper``, ``paper-full``, ``wide``), a TOML file, or the space itself."""
+"""A search space: a name (``paper``, ``paper-full``, ``wide``, ``strong``), a TOML file, or the space itself."""
 
 
 def study_settings(data: Source = "synthetic", space: Space = "paper", **keywords: Any) -> StudySettings:
     """Return the settings of a study of ``data`` and ``space``; ``keywords`` are the other fields of ``StudySettings``.
 
-    No settings hold a DataFrame: for one they say that the study stores its table itself. Raises ``InputError`` for
+    The space ``strong`` is searched at random unless another search is named, with 48 trials unless they are given. No
+    settings hold a DataFrame: for one they say that the study stores its table itself. Raises ``InputError`` for
     names that are no settings, and for values that cannot be.
     """
     if not isinstance(data, str | os.PathLike | pd.DataFrame):
@@ -33,7 +35,10 @@ def study_settings(data: Source = "synthetic", space: Space = "paper", **keyword
         if name not in known:
             raise InputError(f"there is no setting {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
     source = OWN_TABLE if isinstance(data, pd.DataFrame) else os.fspath(data)
-    return StudySettings(data=source, space=load_space(space), **keywords)
+    loaded = load_space(space)
+    if loaded is STRONG and keywords.get("search", Search.GRID) == Search.GRID:  # it has no grid, and a plan instead
+        keywords |= {"search": Search.RANDOM, "trials": keywords.get("trials") or STRONG_TRIALS}
+    return StudySettings(data=source, space=loaded, **keywords)
 
 
 def whole_settings(

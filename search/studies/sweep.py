@@ -79,10 +79,10 @@ def run_sweep(
 
     Settings are given whole, as the first argument, or one by one. Then ``data`` is a path, a named source or a
     DataFrame, of which the study keeps the parts that it reads; ``space`` is a name (``paper``, which is also what
-    ``None`` stands for, ``paper-full``, ``wide``), a TOML file, or a ``spaces.SearchSpace``; and ``settings`` are the
-    other fields of ``results.StudySettings``. ``storage`` is the folder, or the URI of the prefix, in which the study
-    gets a place of its name. Raises ``InputError`` where the input is wrong, and ``StudyError`` where the study cannot
-    go on.
+    ``None`` stands for, ``paper-full``, ``wide``, ``strong``), a TOML file, or a ``spaces.SearchSpace``; and
+    ``settings`` are the other fields of ``results.StudySettings``. ``storage`` is the folder, or the URI of the prefix,
+    in which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and ``StudyError``
+    where the study cannot go on.
     """
     started = time.monotonic()
     settle()

@@ -49,11 +49,14 @@ def test_values_are_what_build_was_given(seed: int) -> None:
     assert ("taper" in values) == (len(configuration.hidden_layers) > 1)
 
 
-def test_the_wide_space_has_few_enough_shapes_for_stacks() -> None:
-    points = load_space("wide").sample(3000, seed=0)
-    keys = {(c.hidden_layers, c.batch_size) for c in points}
-    assert len(keys) == 60
-    assert {c.encoding for c in points} == {"standardised", "quantile", "piecewise_linear"}
+@pytest.mark.parametrize(
+    ("name", "shapes", "encodings"),
+    [("wide", 60, {"standardised", "quantile", "piecewise_linear"}), ("strong", 8, {"piecewise_linear"})],
+)
+def test_named_spaces_have_few_enough_shapes_for_stacks(name: str, shapes: int, encodings: set[str]) -> None:
+    points = load_space(name).sample(3000, seed=0)
+    assert len({(c.hidden_layers, c.batch_size) for c in points}) == shapes
+    assert {c.encoding for c in points} == encodings
 
 
 def test_a_grid_with_conditions_too_large_to_list_says_so() -> None:

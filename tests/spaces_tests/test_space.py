@@ -88,7 +88,7 @@ def test_a_space_built_in_python_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("papr", r"paper, paper-full, wide or a \.toml file.*'papr' \(did you mean 'paper'\?\)"),
+        ("papr", r"paper, paper-full, wide, strong or a \.toml file.*'papr' \(did you mean 'paper'\?\)"),
         ("", "paper-full"),
         ("nothing.toml", "cannot be read"),
         ("folder.toml", "cannot be read"),

@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import results
 from data.errors import InputError
 from results import load_trials
+from results.judging.ensemble import ENSEMBLE, Ensemble, EnsembleMember
+from results.judging.judgement import judge
 from results.page.assets import SCRIPTS
 from results.page.context import Context
 from results.page.files import write_report
@@ -21,6 +24,7 @@ from results.page.page import frozen_page, live_page
 from results.page.payload import Explorer, Page, Table
 from results.page.sections import page_of
 from results.paper.report import build_report
+from results.record.study import Study
 from spaces import load_space
 from tests.support.made_studies import made_study
 from tests.support.staged import staged
@@ -69,6 +73,29 @@ def test_what_came_out_is_that_of_the_record(tmp_path: Path) -> None:
     assert found["epochs saved by stopping"] == f"{(stopped['budget'] - stopped['epochs']).sum():,}"
     best = trials.loc[trials["val_accuracy"].idxmax()]
     assert found["hidden_layers"] == best["hidden_layers"] and found["dropout"] == f"{best['dropout']:g}"
+
+
+def test_an_ensemble_stands_beside_the_best_network_with_its_members(tmp_path: Path) -> None:
+    study = made_study(tmp_path / "s", count=6)
+    assert "ensemble" not in [section.id for section in page_of(Context.read([study])).sections]
+    ids = load_trials(study)["config_id"].tolist()[:2]
+    members = tuple(
+        EnsembleMember(study="s", config_id=one, seed=42, epoch=3, share=share)
+        for one, share in zip(ids, (0.75, 0.25), strict=True)
+    )
+    labels = np.array([0, 1, 1])
+    judgements = [
+        judge(model, "holdout", ("pop", "rap"), np.array([[p, 1 - p], [1 - p, p], [0.6, 0.4]]), labels)
+        for model, p in (("best", 0.7), (ENSEMBLE, 0.8))
+    ]
+    with Study.open_for_writing(study) as opened, opened.transaction():
+        opened.add_ensemble(Ensemble(members=members, candidates=6, left_out=(), digests=("d",)), judgements)
+    (section,) = [section for section in page_of(Context.read([study])).sections if section.id == "ensemble"]
+    beside, own = (block for block in section.blocks if isinstance(block, Table))
+    assert [row[0] for row in beside.rows] == ["best network", "ensemble"]
+    assert [row[3] for row in beside.rows] == [f"{one.log_loss:.4f}" for one in judgements]
+    assert [row[:2] for row in own.rows] == [("0.7500", ids[0]), ("0.2500", ids[1])]
+    assert "hidden_layers" in own.columns
 
 
 @pytest.mark.parametrize("rows", [21_428, 21_427])

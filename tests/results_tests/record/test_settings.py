@@ -98,3 +98,17 @@ def test_whole_settings_are_taken_as_they_are_and_nothing_beside_them() -> None:
     for space, keywords in (("paper", {}), (None, {"epochs": 3})):
         with pytest.raises(InputError, match=r"given whole, .*replace\(settings, (space|epochs)="):
             whole_settings(asked, space, keywords)
+
+
+@pytest.mark.parametrize(
+    ("given", "search", "trials"),
+    [
+        ({}, Search.RANDOM, 48),
+        ({"search": "grid"}, Search.RANDOM, 48),
+        ({"trials": 7}, Search.RANDOM, 7),
+        ({"search": "optuna", "trials": 9}, Search.OPTUNA, 9),
+    ],
+)
+def test_the_strong_space_has_a_plan(given: dict[str, object], search: Search, trials: int) -> None:
+    found = study_settings("t.csv", "strong", **given)
+    assert (found.search, found.trials) == (search, trials)

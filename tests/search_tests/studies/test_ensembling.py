@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from results.dataframes.frames import load_trials
 from results.judging.ensemble import ENSEMBLE, Ensemble
 from results.record.study import Study
 from search import resume_sweep, run_sweep
+from search.cli.main import run
 from search.planning.prepared_data import prepare
 from search.studies.ensembling import ensemble_of
 from tests.search_tests.conftest import Sweep
@@ -20,6 +22,7 @@ from trainables.ensemble import load_members
 from trainables.inference import predict
 
 HELD = {"stack_size": 5, "holdout": 0.25}
+WITHOUT = {**HELD, "seed": 43, "epochs": 1, "ensemble": False}
 
 
 def ensemble(study: Path) -> Ensemble:
@@ -68,13 +71,14 @@ class TestASweep:
             losses = {one.model: one.log_loss for one in opened.judgements if one.side == "validation"}
         assert losses[ENSEMBLE] < losses["best"]
 
+    @pytest.mark.slow
     def test_stacks_of_another_size_give_the_same_to_the_bit(self, sweep: Sweep) -> None:
         one, other = sweep(**HELD), sweep(**HELD | {"stack_size": 16})
         assert ensemble(one).digests == ensemble(other).digests
         assert index(one) == index(other)
 
     def test_it_can_be_left_out(self, sweep: Sweep) -> None:
-        study = sweep(stack_size=16, ensemble=False)
+        study = sweep(**WITHOUT)
         assert not (study / ENSEMBLE).exists()
         with Study.open(study) as opened:
             assert opened.ensemble is None
@@ -110,6 +114,7 @@ class TestLater:
         assert {sentence.partition(":")[0] for sentence in found.left_out} == said
         assert not said & {f"{member.config_id}-{member.seed}" for member in found.members}
 
+    @pytest.mark.slow
     def test_one_network_is_no_ensemble(self, small: Path, tmp_path: Path, ray_session: int) -> None:
         (tmp_path / "one.toml").write_text('name = "one"\n[parameters]\nhidden_layers = [[8]]\n')
         result = run_sweep(str(small / "tracks.csv"), out=tmp_path / "one", space=str(tmp_path / "one.toml"), epochs=1)
@@ -126,9 +131,17 @@ class TestSeveral:
         assert {path.name[:2] for path in (study / ENSEMBLE / "members").iterdir()} <= {"1-", "2-"}
         assert resume_sweep(study).ensemble == found, "a resume leaves it alone"
 
-    @pytest.mark.parametrize(("name", "value"), [("seed", 43), ("holdout", 0.2), ("split", "album")])
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("seed", 43),
+            pytest.param("holdout", 0.2, marks=pytest.mark.slow),
+            pytest.param("split", "album", marks=pytest.mark.slow),
+        ],
+    )
     def test_other_rows_are_refused(self, sweep: Sweep, tmp_path: Path, name: str, value: object) -> None:
-        study, other = copied(sweep(**HELD), tmp_path), sweep(**HELD | {name: value, "epochs": 1})
+        study = copied(sweep(**HELD), tmp_path)
+        other = sweep(**WITHOUT) if name == "seed" else sweep(**HELD | {name: value, "epochs": 1})
         before = index(study)
         with pytest.raises(InputError, match=f"cannot stand in one ensemble.*\n  - {name}: .* and {value}"):
             ensemble_of([study, other])
@@ -137,3 +150,22 @@ class TestSeveral:
     def test_a_study_is_named_once(self, sweep: Sweep) -> None:
         with pytest.raises(InputError, match="given twice"):
             ensemble_of([sweep(**HELD), sweep(**HELD)])
+
+
+class TestTheCommand:
+    def test_it_says_what_it_gains_in_words_and_as_json(
+        self, sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        study = copied(sweep(**HELD), tmp_path)
+        assert run(["ensemble", str(study)]) == 0
+        said = capsys.readouterr().out
+        assert f"the ensemble of {len(ensemble(study).members)} networks" in said and "held-out rows: accuracy" in said
+        assert run(["ensemble", str(study), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found.pop("directory") == str(study / ENSEMBLE)
+        assert Ensemble.from_json(found) == ensemble(study)
+
+    @pytest.mark.parametrize("arguments", [["no-study"], []])
+    def test_without_a_study(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["ensemble", *arguments]) == 2
+        assert capsys.readouterr().err
