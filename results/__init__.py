@@ -1,6 +1,7 @@
 """The record of a study and the views of it. Nothing here starts any work."""
 
 from results.analysis.spending import study_costs
+from results.dataframes.ensembles import load_ensemble, load_judgements
 from results.dataframes.frames import load_curves, load_trials
 from results.dataframes.repeats import load_repeats, seed_agreement
 from results.paper.scorecard import scorecard
@@ -21,6 +22,8 @@ __all__ = [
     "Study",
     "StudySettings",
     "load_curves",
+    "load_ensemble",
+    "load_judgements",
     "load_repeats",
     "load_stage_curves",
     "load_stage_scores",

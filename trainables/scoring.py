@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -14,6 +17,18 @@ from trainables.stack.state import StackState
 _CHUNK_ROWS = 1024
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run the body with PyTorch on one thread: networks this small take longer on two, most on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 @torch.inference_mode()
 def score_best(state: StackState, architecture: Architecture, x: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
     """Return scores of each member's best weights on rows ``x (n, d)``, ``y (n,)``; none where there are no rows."""
@@ -25,6 +40,7 @@ def score_best(state: StackState, architecture: Architecture, x: np.ndarray, y: 
     return [{name: values[k] for name, values in columns.items()} for k in range(len(state))]
 
 
+@_one_thread()
 @torch.inference_mode()
 def best_probabilities(state: StackState, architecture: Architecture, x: np.ndarray) -> np.ndarray:
     """Return each member's probabilities by its best weights, ``(K, n, genres)`` float32, for rows ``x (n, d)``.

@@ -35,11 +35,15 @@ class Ensemble:
     left_out: tuple[str, ...]
     """A sentence for each network that was no candidate since its checkpoint is lost or damaged."""
     digests: tuple[str, ...]
-    """A hash of each study's networks and their losses: with the same ones the selection comes out the same."""
+    """A hash of each study's networks and their losses when the members were chosen, that of the first study first."""
+    sha256: str
+    """Hash of the index in its directory, which names the members and their hashes."""
 
     def __post_init__(self) -> None:
         if not self.members:
             raise ValueError("an ensemble has at least one member, but got none")
+        if not self.digests:
+            raise ValueError("an ensemble is of at least one study, but got none")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values from which ``from_json`` restores this ensemble."""
@@ -62,4 +66,5 @@ class Ensemble:
             candidates=int(values["candidates"]),
             left_out=tuple(str(sentence) for sentence in values["left_out"]),
             digests=tuple(str(digest) for digest in values["digests"]),
+            sha256=str(values["sha256"]),
         )

@@ -24,7 +24,8 @@ def select(true: np.ndarray, *, bags: int = BAGS, part: float = PART) -> np.ndar
     """Return the share of each candidate in a mixture, ``(K,)`` float64 of sum 1, chosen by the mixture's log loss.
 
     ``true``: ``(K, n)`` probabilities that each candidate gives the true label of each row. The bags are drawn from a
-    fixed seed, so that equal probabilities give equal shares. Of equal candidates the earlier is taken.
+    fixed seed, so that equal probabilities give equal shares. Of equal candidates the earlier is taken. Where the
+    mixture is no better on all rows than the best candidate, as may happen with few rows, one bag of all is taken.
 
     >>> select(np.array([[0.9, 0.2], [0.2, 0.9], [0.4, 0.4]], dtype=np.float32), bags=1, part=1.0)
     array([0.5, 0.5, 0. ])
@@ -39,7 +40,12 @@ def select(true: np.ndarray, *, bags: int = BAGS, part: float = PART) -> np.ndar
         own = np.sort(drawn.permutation(rows)[:size])
         taken = _greedy(np.ascontiguousarray(true[:, own]))
         np.add.at(shares, taken, 1 / len(taken))
-    return shares / shares.sum()
+    shares /= shares.sum()
+    alone = -np.log(true).mean(axis=1, dtype=np.float64).max()
+    mixed = -np.log(shares.astype(np.float32) @ true).mean(dtype=np.float64)
+    if bags > 1 and not mixed < alone:
+        return select(true, bags=1, part=1.0)
+    return shares
 
 
 def _greedy(true: np.ndarray) -> list[int]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 
 from results.analysis.rows import StudyRows
+from results.dataframes.ensembles import judgements_frame, members_frame
 from results.dataframes.parameters import plain_value
 from results.judging.ensemble import ENSEMBLE, Ensemble
 from results.page.context import Context
 from results.page.payload import Block, Note, Table
 
-_NAMES = {"best": "best network", ENSEMBLE: "ensemble"}
+_MODELS = {"best": "best network", ENSEMBLE: "ensemble"}
 _SIDES = {"validation": "validation", "holdout": "held-out"}
+_NOTES = (
+    "Members and shares are chosen by the log loss on the validation rows, so that only held-out rows, where there are "
+    "any, judge them. Log loss is in nats; the calibration error is the mean distance of probability and accuracy.",
+)
 
 
 def the_ensemble(context: Context) -> Iterator[Block]:
@@ -26,12 +32,6 @@ def the_ensemble(context: Context) -> Iterator[Block]:
             yield Table.of(f"Members{within}", members(rows))
 
 
-_NOTES = (
-    "Members and shares are chosen by the log loss on the validation rows, so that only held-out rows, where there are "
-    "any, judge them. Log loss is in nats; the calibration error is the mean distance of probability and accuracy.",
-)
-
-
 def _said(ensemble: Ensemble) -> str:
     left_out = f"; {len(ensemble.left_out)} more were left out, since their checkpoints are lost or damaged"
     return (
@@ -42,27 +42,19 @@ def _said(ensemble: Ensemble) -> str:
 
 def judged(rows: StudyRows) -> pd.DataFrame:
     """Return one row per side and model (the best network, the ensemble), with its judgement."""
-    own = {(one.side, one.model): one for one in rows.judgements}
-    found = [(side, model, own[side, model]) for side in _SIDES for model in _NAMES if (side, model) in own]
-    return pd.DataFrame(
-        [
-            (_NAMES[model], f"{one.rows:,} {_SIDES[side]}", one.accuracy, one.log_loss, one.calibration_error)
-            for side, model, one in found
-        ],
-        columns=["model", "rows", "accuracy", "log loss", "calibration error"],
-    )
+    frame = judgements_frame(rows.judgements)
+    frame = frame[frame["model"].isin(_MODELS)].sort_values("side", ascending=False, kind="stable")
+    frame["rows"] = [f"{count:,} {_SIDES[side]}" for count, side in zip(frame["rows"], frame["side"], strict=True)]
+    frame["model"] = frame["model"].map(_MODELS)
+    return frame.drop(columns="side").rename(columns=lambda name: name.replace("_", " "))
 
 
 def members(rows: StudyRows) -> pd.DataFrame:
     """Return one row per member, the largest share first; those of this study with their hyperparameters."""
-    assert rows.ensemble is not None
+    frame = members_frame(rows.ensemble)
     configurations = {trial.key.config_id: trial.configuration for trial in rows.trials}
-    found = []
-    for one in rows.ensemble.members:
-        configuration = configurations.get(one.config_id)
-        values = rows.space.values(configuration) if configuration is not None else {}
-        described = {name: str(plain_value(value)) for name, value in values.items()}
-        found.append({"share": one.share, "study": one.study, "configuration": one.config_id, "seed": one.seed})
-        found[-1] |= {"epoch": one.epoch, **described}
-    frame = pd.DataFrame(found).fillna("")
-    return frame if frame["study"].nunique() > 1 else frame.drop(columns="study")
+    known = [configurations.get(one) for one in frame["config_id"]]
+    points = [rows.space.values(one) if one is not None else {} for one in known]
+    described = [{name: str(plain_value(value)) for name, value in point.items()} for point in points]
+    whole = pd.concat([frame, pd.DataFrame(described).fillna("")], axis=1)
+    return whole.drop(columns="study") if set(frame["study"]) == {Path(rows.study).resolve().name} else whole

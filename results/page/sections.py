@@ -61,7 +61,7 @@ def _every_configuration(context: Context) -> Iterator[Block]:
 
 
 def _confusion(context: Context) -> Iterator[Block]:
-    if any(rows.judgements for rows in context.rows):
+    if any(one.model == "best" for rows in context.rows for one in rows.judgements):
         yield from _pictures(Confusion=plot_confusion)(context)
 
 

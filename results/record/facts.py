@@ -11,7 +11,7 @@ class Fact(StrEnum):
     DRIVER = "driver"
     """The process that writes the study, and its host; empty when there is none."""
     INCUMBENT = "incumbent"
-    """The id of the promoted configuration."""
+    """The id of the promoted configuration; empty while configurations train on after a promotion."""
     MOVED = "moved"
     """The inputs' present places, as JSON, by the names of the settings."""
     ANSWERED = "answered"

@@ -17,6 +17,9 @@ from results.record.facts import Fact, seconds_of
 from results.record.records import Decision, SegmentRecord, StageProgress, TrialKey, TrialRecord
 from results.record.schema import METRICS, decision_of, segment_of, trial_of
 
+_NO_SENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""Errors of values that are not those that a study writes."""
+
 
 class StudyError(FailureError):
     """A failure to read or write the record, after which the study cannot go on."""
@@ -51,7 +54,7 @@ class RecordReader:
             yield
         except InputError:
             raise
-        except (ValueError, TypeError, OverflowError, RecursionError, sqlite3.Error) as error:
+        except (*_NO_SENSE, sqlite3.Error) as error:
             if getattr(error, "sqlite_errorcode", None) is not None:
                 raise StudyError(f"{database} cannot be read: {error}") from error
             raise InputError(f"{database} is damaged: {error}") from error
@@ -78,7 +81,7 @@ class RecordReader:
     @property
     def incumbent(self) -> str | None:
         """The id of the promoted configuration; ``None`` before one is."""
-        return self.fact(Fact.INCUMBENT)
+        return self.fact(Fact.INCUMBENT) or None
 
     @property
     def moved(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-from results.judging.ensemble import Ensemble
+from results.judging.ensemble import ENSEMBLE, Ensemble
 from results.judging.judgement import Judgement
 from results.record.facts import Fact, seconds_of
 from results.record.reading import RecordReader, StudyError
@@ -76,6 +76,11 @@ class RecordWriter(RecordReader):
         """Write an ensemble and its judgements, inside a transaction; an older one is replaced."""
         self.add_facts({Fact.ENSEMBLE: json.dumps(ensemble.to_json(), ensure_ascii=False)})
         self.add_judgements(judgements)
+
+    def forget_ensemble(self) -> None:
+        """Remove the ensemble and its judgements, inside a transaction."""
+        kept = [one.to_json() for one in self.judgements if one.model != ENSEMBLE]
+        self.add_facts({Fact.ENSEMBLE: "", Fact.JUDGEMENTS: json.dumps(kept, ensure_ascii=False)})
 
     def set_seconds_spent(self, stage: str, seconds: float) -> None:
         """Record the seconds that interrupted commands spent on a stage."""

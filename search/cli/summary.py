@@ -17,7 +17,11 @@ from search.cli.progress.telling import EventLines, interrupted
 from search.scheduling.events import StudyFinished
 
 if TYPE_CHECKING:
+    from results.judging.judgement import Judgement
     from search.studies.sweep import SweepResult
+
+_SAID = 3
+"""Most networks of which it is said that they were left out of the ensemble."""
 
 
 def finish(result: SweepResult, as_json: bool, json_events: bool) -> None:
@@ -93,17 +97,24 @@ def ensemble_text(study: Path) -> str:
         ensemble, judgements = opened.ensemble, {(one.model, one.side): one for one in opened.judgements}
     if ensemble is None:
         return ""
-    said = f"the ensemble of {len(ensemble.members)} networks, chosen among {ensemble.candidates}, is in "
+    members = len(ensemble.members)
+    said = f"the ensemble of {members} network{'s' if members > 1 else ''}, chosen among {ensemble.candidates}, is in "
     said += str(Path(study) / ENSEMBLE)
     for side, name in (("validation", "validation"), ("holdout", "held-out")):
         own, best = judgements.get((ENSEMBLE, side)), judgements.get(("best", side))
-        if own is not None and best is not None:
-            said += (
-                f"\n  {own.rows:,} {name} rows: accuracy {own.accuracy:.4f} (the incumbent's {best.accuracy:.4f}), "
-                f"log loss {own.log_loss:.4f} ({best.log_loss:.4f}), "
-                f"calibration error {own.calibration_error:.4f} ({best.calibration_error:.4f})"
-            )
-    return said + "".join(f"\n  left out: {sentence}" for sentence in ensemble.left_out[:3])
+        if own is not None:
+            said += f"\n  {own.rows:,} {name} rows: {_judged(own, best)}"
+    return said + "".join(f"\n  left out: {sentence}" for sentence in ensemble.left_out[:_SAID])
+
+
+def _judged(own: Judgement, best: Judgement | None) -> str:
+    """Return a judgement in words, that of the incumbent beside it."""
+    parts = {"accuracy": "the incumbent's ", "log_loss": "", "calibration_error": ""}
+    return ", ".join(
+        f"{part.replace('_', ' ')} {getattr(own, part):.4f}"
+        + (f" ({said}{getattr(best, part):.4f})" if best is not None else "")
+        for part, said in parts.items()
+    )
 
 
 def _write_stages(study: Path) -> None:

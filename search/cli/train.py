@@ -146,9 +146,10 @@ def ensemble(
     debug: options.Debug = False,
 ) -> None:
     """Choose networks of a sweep, or of several, whose mixed predictions are better than those of the best one."""
-    from search.studies.ensembling import ensemble_of
+    from search.studies.ensembles.several import ensemble_of
 
-    directory, found = ensemble_of(studies)
+    with interruptible(studies[0]):
+        directory, found = ensemble_of(studies)
     if as_json:
         print_json({"directory": str(directory), **found.to_json()})
         return

@@ -139,7 +139,9 @@ def _stem(data: str) -> str:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model directory: best/ or one of stages/.", metavar="MODEL")],
+    model: Annotated[
+        Path, typer.Argument(help="A model directory: best/, ensemble/ or one of stages/.", metavar="MODEL")
+    ],
     tracks: Annotated[str, typer.Argument(help="A table of tracks, without genres or with.", metavar="TRACKS")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A .csv, .parquet or .json file to write.", metavar="FILE")],
     mapping: options.MappingFile = None,
@@ -153,6 +155,10 @@ def predict(
     check_suffix(out)
     if out.exists() and user_path(tracks).exists() and out.samefile(user_path(tracks)):
         raise InputError(f"-o {out} is the table of tracks itself, which would be lost: give another name")
+    if out.resolve().is_relative_to(user_path(model).resolve()):
+        raise InputError(
+            f"-o {out} lies in the model's own directory, whose files it could replace: give another place"
+        )
     predicted = predict_table(model, tracks, mapping)
     write_table(predicted, out)
     if as_json:

@@ -182,6 +182,7 @@ class _Copier:
             raise StudyError(cause)
         for path in (path for folder in MODELS for path in _card_last(self._study.directory / folder)):
             self._copy_model(path)
+        self._delete_strays()
         with self._record.if_changed() as content:
             if content is not None:
                 self._copy_record(content)
@@ -194,6 +195,13 @@ class _Copier:
             name = path.relative_to(self._study.directory).as_posix()
             write_file(join(self._storage, "models", name), path.read_bytes())
             self._copied[path] = state
+
+    def _delete_strays(self) -> None:
+        """Delete copies of members that an ensemble has no longer, after those of its new ones."""
+        gone = [path for path in self._copied if not path.exists()]
+        for path in gone:
+            delete_file(join(self._storage, "models", path.relative_to(self._study.directory).as_posix()))
+            del self._copied[path]
 
     def _copy_record(self, content: bytes) -> None:
         self._number += 1

@@ -20,6 +20,7 @@ from data.feature_store import put_encodings
 from data.object_stores import is_uri
 from data.tables.tracks import Source
 from results.judging.ensemble import Ensemble
+from results.record.facts import Fact
 from results.record.records import State, TrialRecord
 from results.record.settings import StudySettings
 from results.record.study import Study
@@ -160,7 +161,7 @@ def drive(
 
     ``places`` are those of a Ray that runs already; without them one is started, or joined, where there is work left.
     """
-    from search.studies.ensembling import keep_or_assemble
+    from search.studies.ensembles.choosing import keep_or_assemble
     from search.studies.promotion import promote
     from search.studies.recovery import rewind_incumbent
 
@@ -170,13 +171,13 @@ def drive(
     finished = _train_what_is_left(study, prepared, joined, listener)
     if finished and rewind_incumbent(study):
         finished = _train_what_is_left(study, prepared, joined, listener)
+    ensemble, incumbent = None, None
     if finished:
         listener.waiting("scoring the incumbent once more")
-    incumbent = promote(study, prepared.features) if finished else None
-    ensemble = None
-    if finished and study.settings.ensemble:
-        listener.waiting("choosing an ensemble")
-        ensemble = keep_or_assemble(study, prepared.features)
+        # the ensemble first: a study that has its incumbent is complete
+        if study.settings.ensemble or study.ensemble is not None:
+            ensemble = keep_or_assemble(study, prepared.features)
+        incumbent = promote(study, prepared.features)
     trials = study.trials()
     return SweepResult(
         directory=study.directory,
@@ -207,6 +208,7 @@ def _train_what_is_left(study: Study, prepared: Prepared, joined: Joining, liste
     commit(study, opening)
     if coordinator.finished:
         return True
+    study.set_fact(Fact.INCUMBENT, "")  # that of before is none until a promotion says so again
     interrupted = _train(study, prepared, coordinator, joined, listener)
     clear_leftovers(study)
     return coordinator.finished and not interrupted

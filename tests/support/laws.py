@@ -10,11 +10,13 @@ from pathlib import Path
 from pandas.testing import assert_frame_equal
 
 from results.dataframes.frames import load_curves, load_trials
+from results.judging.ensemble import ENSEMBLE
 from results.record.records import State
 from results.record.study import Study
 from tests.support.processes import Ended
 from tests.support.small import CONFIGURATIONS, check_record, curves, outcome, verdicts
 from trainables.checkpoint import load_model
+from trainables.ensemble import load_members
 
 SLOTS = 2
 
@@ -25,7 +27,20 @@ def check_same(study: Path, undisturbed: Path, *, lost: bool = False) -> None:
     assert_frame_equal(curves(study), curves(undisturbed), check_exact=True)
     assert_frame_equal(outcome(study), outcome(undisturbed), check_exact=True)
     assert verdicts(study) == verdicts(undisturbed)
+    if not lost:  # a network whose file is lost is left out, and said
+        assert mixture(study) == mixture(undisturbed)
     check_ended(study, lost=lost)
+
+
+def mixture(study: Path) -> dict[str, tuple[float, bytes]]:
+    """Share and weights of each member of a study's ensemble, by its name; none where it has no ensemble."""
+    with Study.open(study) as opened:
+        found = opened.ensemble
+    members = {f"{one.config_id}-{one.seed}": one.share for one in found.members} if found else {}
+    assert len(load_members(study / ENSEMBLE) if members else ()) == len(members)
+    folder = study / ENSEMBLE / "members"
+    files = {name: next(folder.glob(f"{name}-*")) / "model.safetensors" for name in members}
+    return {name: (share, files[name].read_bytes()) for name, share in members.items()}
 
 
 def check_prefixes(study: Path, exhaustive: Path, *, lost: bool = False) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.errors import InputError
@@ -16,7 +17,7 @@ from data.tables.tracks import Tracks
 from spaces import Configuration
 from tests.support.tables import GENRES, table, tracks_of
 from trainables.checkpoint import save_model
-from trainables.ensemble import INDEX, load_members, save_ensemble
+from trainables.ensemble import INDEX, NewerFormatError, load_members, save_ensemble
 from trainables.inference import predict, predict_table
 from trainables.mlp import Architecture, GenreMLP
 from trainables.model_card import ModelCard, Provenance
@@ -57,9 +58,15 @@ def ensemble(tmp_path: Path, tracks: Tracks) -> Path:
     return tmp_path / "ensemble"
 
 
+def member(directory: Path, name: str) -> Path:
+    """The folder of a member, whose name ends with a hash."""
+    (found,) = (directory / "members").glob(f"{name}-*")
+    return found
+
+
 def test_its_prediction_is_the_mean_of_its_members_by_their_shares(ensemble: Path, tracks: Tracks) -> None:
     found = predict(ensemble, tracks)
-    alone = {name: predict(ensemble / "members" / name, tracks)[PROBABILITIES].to_numpy() for name in SHARES}
+    alone = {name: predict(member(ensemble, name), tracks)[PROBABILITIES].to_numpy() for name in SHARES}
     expected = sum(share * alone[name] for name, share in SHARES.items())
     np.testing.assert_allclose(found[PROBABILITIES].to_numpy(), expected, rtol=0, atol=1e-15)
     assert found["playlist_genre"].tolist() == [GENRES[place] for place in expected.argmax(axis=1)]
@@ -69,19 +76,36 @@ def test_its_prediction_is_the_mean_of_its_members_by_their_shares(ensemble: Pat
 
 def test_a_new_one_replaces_its_members(ensemble: Path, tracks: Tracks) -> None:
     save_ensemble(ensemble, {"c": 1.0}, lambda name, place: write_model(tracks, place, 3))
-    assert [path.name for path in (ensemble / "members").iterdir()] == ["c"]
+    assert [path.name[:2] for path in (ensemble / "members").iterdir()] == ["c-"]
     assert len(load_members(ensemble)) == 1
 
 
-def test_a_kill_in_between_leaves_no_ensemble(ensemble: Path, tracks: Tracks) -> None:
+def test_a_kill_in_between_leaves_the_one_before(ensemble: Path, tracks: Tracks) -> None:
+    before = predict(ensemble, tracks)
+    calls: list[str] = []
+
     def killed(name: str, place: Path) -> None:
+        calls.append(name)
         write_model(tracks, place, 3)
-        raise KeyboardInterrupt
+        if len(calls) == 2:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         save_ensemble(ensemble, {"a": 0.5, "d": 0.5}, killed)
-    assert not (ensemble / INDEX).exists()
-    with pytest.raises(InputError, match="is not a model directory"):
+    pd.testing.assert_frame_equal(predict(ensemble, tracks), before)
+    save_ensemble(ensemble, {"a": 1.0}, lambda name, place: write_model(tracks, place, 3))
+    assert len(list((ensemble / "members").iterdir())) == 1, "what the killed command left is gone"
+
+
+def test_one_that_was_never_finished_says_so(ensemble: Path, tracks: Tracks) -> None:
+    (ensemble / INDEX).unlink()
+    with pytest.raises(InputError, match="holds no sound ensemble.*genresweep ensemble STUDY"):
+        predict(ensemble, tracks)
+
+
+def test_one_of_a_newer_version_is_not_to_be_replaced(ensemble: Path, tracks: Tracks) -> None:
+    _edit(ensemble, format=2)
+    with pytest.raises(NewerFormatError, match="a newer version of genresweep wrote it"):
         predict(ensemble, tracks)
 
 
@@ -91,17 +115,23 @@ def _edit(directory: Path, **changes: object) -> None:
 
 
 def _damage(directory: Path, what: str) -> None:
-    weights = directory / "members" / "b" / "model.safetensors"
+    weights = member(directory, "b") / "model.safetensors"
     members = json.loads((directory / INDEX).read_text())["members"]
     if what == "weights":
         weights.write_bytes(weights.read_bytes()[:-4] + b"abcd")
     elif what == "another card":
-        card = directory / "members" / "b" / "model.json"
+        card = member(directory, "b") / "model.json"
         card.write_text(card.read_text().replace('"seed"', '"sead"') + " ")
     elif what == "lost":
         weights.unlink()
-    elif what == "format":
-        _edit(directory, format=2)
+    elif what == "twice":
+        _edit(directory, members=[{**members[0], "share": 0.5}] * 2)
+    elif what == "nested":
+        (directory / INDEX).write_text("[" * 100_000)
+    elif what == "a number":
+        (directory / INDEX).write_text("3")
+    elif what == "numbers":
+        _edit(directory, members=[3])
     elif what == "no members":
         _edit(directory, members=[])
     elif what == "shares":
@@ -116,7 +146,21 @@ def _damage(directory: Path, what: str) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["weights", "another card", "lost", "format", "no members", "shares", "a path", "not JSON", "lacking"],
+    [
+        *(
+            "weights",
+            "another card",
+            "lost",
+            "no members",
+            "shares",
+            "a path",
+            "not JSON",
+            "lacking",
+            "twice",
+            "nested",
+        ),
+        *("a number", "numbers"),
+    ],
 )
 def test_damage_is_found_and_the_way_out_is_said(ensemble: Path, tracks: Tracks, what: str) -> None:
     _damage(ensemble, what)

@@ -35,6 +35,12 @@ def test_one_whole_bag_is_no_worse_than_the_best_candidate(true: np.ndarray) -> 
 
 
 @given(candidates())
+def test_no_selection_is_worse_than_the_best_candidate(true: np.ndarray) -> None:
+    alone = min(loss(true, one) for one in np.eye(len(true)))
+    assert loss(true, select(true)) <= alone + 1e-4 * (1 + abs(alone))
+
+
+@given(candidates())
 def test_a_selection_is_a_function_of_the_probabilities(true: np.ndarray) -> None:
     first = select(true)
     assert first.dtype == np.float64 and first.shape == (len(true),) and (first >= 0).all()
@@ -79,12 +85,14 @@ MEMBER = EnsembleMember(study="s", config_id="c1", seed=42, epoch=3, share=1.0)
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
-    found = Ensemble(members=(MEMBER,), candidates=4, left_out=("c2-42: lost",), digests=("ab",))
+    found = Ensemble(members=(MEMBER,), candidates=4, left_out=("c2-42: lost",), digests=("ab",), sha256="cd")
     assert Ensemble.from_json(found.to_json()) == found
 
 
-@pytest.mark.parametrize("change", [{"members": []}, {"candidates": "x"}, {"members": [{"study": "s"}]}])
+@pytest.mark.parametrize(
+    "change", [{"members": []}, {"digests": []}, {"candidates": "x"}, {"members": [{"study": "s"}]}]
+)
 def test_a_record_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
-    found = Ensemble(members=(MEMBER,), candidates=4, left_out=(), digests=("ab",)).to_json()
+    found = Ensemble(members=(MEMBER,), candidates=4, left_out=(), digests=("ab",), sha256="cd").to_json()
     with pytest.raises((KeyError, TypeError, ValueError)):
         Ensemble.from_json(found | change)

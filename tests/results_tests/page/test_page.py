@@ -89,7 +89,9 @@ def test_an_ensemble_stands_beside_the_best_network_with_its_members(tmp_path: P
         for model, p in (("best", 0.7), (ENSEMBLE, 0.8))
     ]
     with Study.open_for_writing(study) as opened, opened.transaction():
-        opened.add_ensemble(Ensemble(members=members, candidates=6, left_out=(), digests=("d",)), judgements)
+        opened.add_ensemble(
+            Ensemble(members=members, candidates=6, left_out=(), digests=("d",), sha256="ab"), judgements
+        )
     (section,) = [section for section in page_of(Context.read([study])).sections if section.id == "ensemble"]
     beside, own = (block for block in section.blocks if isinstance(block, Table))
     assert [row[0] for row in beside.rows] == ["best network", "ensemble"]
