@@ -14,8 +14,8 @@ BAGS = 20
 """Selections whose shares are averaged, each made on a random part of the rows."""
 PART = 0.5
 """Share of the rows that a bag is chosen on."""
-MOST_STEPS = 40
-"""Networks that a bag takes at most, counted with repetition; it ends before where another one would not help."""
+STEPS = 40
+"""Networks that a bag takes, counted with repetition; those after the least loss are left out again."""
 _LEAST = np.finfo(np.float32).tiny
 """Least probability: one of 0 has no logarithm."""
 
@@ -49,16 +49,17 @@ def select(true: np.ndarray, *, bags: int = BAGS, part: float = PART) -> np.ndar
 
 
 def _greedy(true: np.ndarray) -> list[int]:
-    """Return the candidates in the order in which they are taken, some more than once."""
+    """Return the candidates in the order in which they are taken, to where their mixture has the least loss.
+
+    A candidate that is taken again changes nothing by itself, and lets the next one have a smaller share.
+    """
     total = np.zeros(true.shape[1], dtype=np.float32)
     taken: list[int] = []
-    best = np.inf
-    while len(taken) < MOST_STEPS:
-        losses = np.log(len(taken) + 1.0) - np.log(total + true).mean(axis=1, dtype=np.float64)
-        place = int(losses.argmin())
-        if not losses[place] < best:
-            break
-        best = losses[place]
+    losses: list[float] = []
+    while len(taken) < STEPS:
+        found = np.log(len(taken) + 1.0) - np.log(total + true).mean(axis=1, dtype=np.float64)
+        place = int(found.argmin())
         total += true[place]
         taken.append(place)
-    return taken
+        losses.append(float(found[place]))
+    return taken[: int(np.argmin(losses)) + 1]

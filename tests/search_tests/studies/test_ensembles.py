@@ -14,6 +14,7 @@ from data.errors import InputError, InputWarning
 from results.dataframes.ensembles import load_ensemble, load_judgements
 from results.dataframes.frames import load_trials
 from results.judging.ensemble import ENSEMBLE, Ensemble
+from results.record.records import TrialKey
 from results.record.study import Study
 from search import resume_sweep, run_sweep
 from search.cli.main import run
@@ -47,11 +48,11 @@ def index(study: Path) -> bytes:
 class TestASweep:
     def test_its_members_are_recorded_networks_at_their_best_epochs(self, sweep: Sweep) -> None:
         study = sweep(**HELD)
-        found, trials = ensemble(study), load_trials(study).set_index("config_id")
+        found, trials = ensemble(study), load_trials(study).set_index(["config_id", "seed"])
         assert sum(member.share for member in found.members) == pytest.approx(1)
         assert found.candidates == trials["val_accuracy"].notna().sum() and not found.left_out
         assert [member.epoch for member in found.members] == [
-            trials.loc[member.config_id, "best_epoch"] for member in found.members
+            trials.loc[(member.config_id, member.seed), "best_epoch"] for member in found.members
         ]
         assert len(load_members(study / ENSEMBLE)) == len(found.members) > 1
 
@@ -119,12 +120,12 @@ class TestLater:
         assert index(study) == before
 
     def test_more_epochs_give_another_one(self, sweep: Sweep, tmp_path: Path) -> None:
-        study = copied(sweep(**HELD, epochs=2), tmp_path)
+        study = copied(sweep(**HELD | {"epochs": 2}), tmp_path)
         before = ensemble(study)
         found = resume_sweep(study, epochs=3).ensemble
         assert found == ensemble(study) and found is not None and found.digests != before.digests
-        best = load_trials(study).set_index("config_id")["best_epoch"]
-        assert [one.epoch for one in found.members] == [best[one.config_id] for one in found.members]
+        best = load_trials(study).set_index(["config_id", "seed"])["best_epoch"]
+        assert [one.epoch for one in found.members] == [best[one.config_id, one.seed] for one in found.members]
         assert len(load_members(study / ENSEMBLE)) == len(found.members)
 
     def test_a_resume_mends_a_damaged_one_to_the_same_bits(self, sweep: Sweep, tmp_path: Path) -> None:
@@ -138,8 +139,9 @@ class TestLater:
     def test_a_lost_checkpoint_is_left_out_and_said(self, sweep: Sweep, tmp_path: Path) -> None:
         study = copied(sweep(**HELD), tmp_path)
         with Study.open(study) as opened:
-            trials = {trial.key.config_id: trial for trial in opened.trials()}
-            checkpoint = trials[ensemble(study).members[0].config_id].checkpoint
+            trials = {trial.key: trial for trial in opened.trials()}
+            first = ensemble(study).members[0]
+            checkpoint = trials[TrialKey(first.config_id, first.seed)].checkpoint
         assert checkpoint is not None
         (study / "checkpoints" / checkpoint.file).write_bytes(b"damaged")
         before = index(study)
@@ -169,7 +171,7 @@ class TestLater:
         prune(study, keep_finished=False)
         assert resume_sweep(study).ensemble == ensemble(study), "its members lie in its own folder"
         shutil.rmtree(study / ENSEMBLE)
-        for checkpoint in (study / "checkpoints").iterdir():  # the incumbent's is trained again
+        for checkpoint in (study / "checkpoints").iterdir():  # that of the incumbent alone is trained again
             checkpoint.unlink()
         with pytest.warns(InputWarning, match="too few checkpoints are left"):
             assert resume_sweep(study).ensemble is None
@@ -187,7 +189,7 @@ class TestLater:
 
 class TestSeveral:
     def test_networks_of_two_sweeps_on_the_same_rows(self, sweep: Sweep, tmp_path: Path) -> None:
-        study, other = copied(sweep(**HELD), tmp_path), sweep(**HELD, epochs=2)
+        study, other = copied(sweep(**HELD), tmp_path), sweep(**HELD | {"epochs": 2})
         _, found = ensemble_of([study, other])
         assert found.candidates == 2 * ensemble(other).candidates and len(found.digests) == 2
         assert {path.name[:2] for path in (study / ENSEMBLE / "members").iterdir()} <= {"1-", "2-"}
