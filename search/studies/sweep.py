@@ -54,12 +54,12 @@ class SweepResult:
     directory: Path
     incumbent: Incumbent | None
     """The promoted configuration; ``None`` where the sweep was interrupted."""
-    ensemble: Ensemble | None
-    """The ensemble in ``ensemble/``; ``None`` without one."""
     states: dict[State, int]
     epochs: int
     """Epochs trained by this command."""
     seconds: float
+    ensemble: Ensemble | None = None
+    """The ensemble in ``ensemble/``; ``None`` without one."""
 
     @property
     def complete(self) -> bool:
