@@ -1,6 +1,6 @@
 """Trees as rivals of a sweep: tuned by random search for as many seconds as the sweep took, on the same two sides.
 
-    pip install --group rivals
+    pip install -c .ci/constraints.txt --group rivals
     python -m tests.benchmarks.rivals runs/seeds/audio-none-1 runs/seeds/audio-none-2
 
 Each kind draws points, fits them on the training rows with early stopping on the validation rows, and keeps the one
@@ -97,7 +97,8 @@ def fit_lightgbm(features: Features, drawn: np.random.Generator, deadline: Deadl
     model.fit(
         features.x_train,
         features.y_train,
-        eval_set=[(features.x_val, features.y_val)],
+        eval_X=features.x_val,
+        eval_y=features.y_val,
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), stop],
     )
     return lambda x: np.asarray(model.booster_.predict(x, num_iteration=model.best_iteration_ or None))
