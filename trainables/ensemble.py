@@ -129,7 +129,7 @@ def save_ensemble(directory: Path, shares: Mapping[str, float], write_member: Ca
         entries.append({"name": place.name, "share": share, "sha256": sha256})
     document = {"format": FORMAT, "members": entries}
     found = write_atomically(directory / INDEX, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
-    remove_strays(directory, {str(entry["name"]) for entry in entries})
+    _remove_strays(directory, {str(entry["name"]) for entry in entries})
     return found
 
 
@@ -141,7 +141,7 @@ def _holds(place: Path, sha256: str) -> bool:
         return False
 
 
-def remove_strays(directory: Path, kept: Collection[str]) -> None:
+def _remove_strays(directory: Path, kept: Collection[str]) -> None:
     """Delete folders beside the members of an ensemble, such as a command that was killed leaves."""
     for other in (directory / _FOLDER).iterdir():
         if other.name not in kept and other.is_dir() and not other.is_symlink():

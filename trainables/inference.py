@@ -38,7 +38,14 @@ def load_inputs(model_directory: str | Path, source: Source, mapping: str | Path
     where the directory holds no sound model, or the table or the mapping lacks an input of it.
     """
     model_directory = user_path(model_directory)
-    cards = [member.card for member in load_members(model_directory)]
+    return _inputs_of(load_members(model_directory), model_directory, source, mapping)
+
+
+def _inputs_of(
+    members: Sequence[Member], model_directory: Path, source: Source, mapping: str | Path | None = None
+) -> Tracks:
+    """Read a table of tracks, requiring only the columns that the members read."""
+    cards = [member.card for member in members]
     numbers = [*dict.fromkeys(name for card in cards for name in _numbers(card))]
     if mapping is None:
         binary = tuple(name for name in numbers if name == MODE)
@@ -60,10 +67,11 @@ def predict_table(model_directory: str | Path, source: Source, mapping: str | Pa
     Raises ``InputError`` as ``load_inputs`` and ``predict`` do, and where the table has genres that the model lacks.
     """
     model_directory = user_path(model_directory)
-    tracks = load_inputs(model_directory, source, mapping)
+    members = load_members(model_directory)
+    tracks = _inputs_of(members, model_directory, source, mapping)
     table, label = read_source(source)
-    _check_genres(table, read_mapping(mapping).label if mapping else LABEL, label, model_directory)
-    predicted = predict(model_directory, tracks).drop(columns=list(tracks.text_columns))
+    _check_genres(table, read_mapping(mapping).label if mapping else LABEL, label, members[0].card, model_directory)
+    predicted = _predicted(members, model_directory, tracks).drop(columns=list(tracks.text_columns))
     kept = _readable(table.loc[:, ~(table.columns.isin(predicted.columns) | table.columns.duplicated())], label)
     return pd.concat([kept.reset_index(drop=True).apply(_numbers_as_such), predicted], axis=1)
 
@@ -77,9 +85,8 @@ def _readable(table: pd.DataFrame, label: str) -> pd.DataFrame:
     return table.drop(columns=list(unread))
 
 
-def _check_genres(table: pd.DataFrame, column: str, label: str, model_directory: Path) -> None:
+def _check_genres(table: pd.DataFrame, column: str, label: str, card: ModelCard, model_directory: Path) -> None:
     """Raise ``InputError`` where a table's rows have a genre that the model lacks and so can never predict."""
-    card = load_members(model_directory)[0].card
     known = card.genres
     labelled = table.loc[:, table.columns == column]
     found = {cell for place in range(labelled.shape[1]) for cell in text_cells(labelled.iloc[:, place]).str.strip()}
@@ -134,9 +141,14 @@ def predict(model_directory: str | Path, tracks: Tracks | Source) -> pd.DataFram
     Raises ``InputError`` where the directory holds no sound model, or the table lacks an input of it.
     """
     model_directory = user_path(model_directory)
-    if not isinstance(tracks, Tracks):
-        tracks = load_inputs(model_directory, tracks)
     members = load_members(model_directory)
+    if not isinstance(tracks, Tracks):
+        tracks = _inputs_of(members, model_directory, tracks)
+    return _predicted(members, model_directory, tracks)
+
+
+def _predicted(members: Sequence[Member], model_directory: Path, tracks: Tracks) -> pd.DataFrame:
+    """Return the tracks' text columns, the most probable genre, and the probability of each genre."""
     probabilities = _mixed(members, tracks, model_directory)
     _check_finite(probabilities, tracks)
     card = members[0].card

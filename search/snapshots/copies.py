@@ -182,7 +182,7 @@ class _Copier:
             raise StudyError(cause)
         for path in (path for folder in MODELS for path in _card_last(self._study.directory / folder)):
             self._copy_model(path)
-        self._delete_strays()
+        self._delete_former_members()
         with self._record.if_changed() as content:
             if content is not None:
                 self._copy_record(content)
@@ -196,10 +196,12 @@ class _Copier:
             write_file(join(self._storage, "models", name), path.read_bytes())
             self._copied[path] = state
 
-    def _delete_strays(self) -> None:
-        """Delete copies of members that an ensemble has no longer, after those of its new ones."""
-        gone = [path for path in self._copied if not path.exists()]
-        for path in gone:
+    def _delete_former_members(self) -> None:
+        """Delete copies of members that the ensemble has no longer; none where it is gone, as with a moved study."""
+        folder = self._study.directory / "ensemble"
+        if not (folder / "ensemble.json").is_file():
+            return
+        for path in [one for one in self._copied if one.is_relative_to(folder) and not one.exists()]:
             delete_file(join(self._storage, "models", path.relative_to(self._study.directory).as_posix()))
             del self._copied[path]
 

@@ -146,12 +146,12 @@ def rows_of(directory: Path, kinds: list[str]) -> Iterator[dict[str, object]]:
     """The judgements on the held-out rows of a study's best network, its ensemble and the rivals."""
     with Study.open(directory) as study:
         own = [one for one in study.judgements if one.side == "holdout" and one.model in ("best", ENSEMBLE)]
-        settings, features = study.settings, prepare(study.settings).features
+        settings, features, configurations = study.settings, prepare(study.settings).features, len(study.trials())
     if not own:
         raise SystemExit(f"{directory} holds no rows out: sweep with --holdout .2")
     seconds = float(compare([directory]).studies["seconds"].iloc[0])
     for judged, points in [
-        *((one, len(study_trials(directory))) for one in own),
+        *((one, configurations) for one in own),
         *(tuned(kind, features, seconds, settings.seed) for kind in kinds),
     ]:
         yield {
@@ -163,11 +163,6 @@ def rows_of(directory: Path, kinds: list[str]) -> Iterator[dict[str, object]]:
             "log loss": judged.log_loss,
             "calibration error": judged.calibration_error,
         }
-
-
-def study_trials(directory: Path) -> list[Any]:
-    with Study.open(directory) as study:
-        return study.trials()
 
 
 def main() -> None:

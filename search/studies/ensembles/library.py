@@ -50,7 +50,7 @@ class Library:
         rows = zip(trials["config_id"], trials["seed"], trials["best_epoch"], trials["val_loss"], strict=True)
         return [Network(self, records[TrialKey(one, int(seed))], int(epoch), loss) for one, seed, epoch, loss in rows]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A hash of the networks and their losses."""
         lines = [f"{one.record.key} {one.epoch} {one.loss!r}\n" for one in self.networks]

@@ -21,12 +21,13 @@ from search import run_sweep
 from search.cli.main import run
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
-from search.snapshots.copies import check_owner, fetch, snapshots
+from search.snapshots.copies import check_owner, fetch, reserve, snapshots
 from search.studies.pruning import prune
 from search.studies.recovery import clear_leftovers
 from tests.search_tests.conftest import Launch, Sweep
 from tests.search_tests.faults.test_commands import sweep_arguments
 from tests.support.laws import check_same
+from tests.support.made_studies import made_study
 from tests.support.processes import segments
 from tests.support.s3 import check_no_secret
 from tests.support.simulated import begin, die
@@ -317,3 +318,20 @@ def test_a_study_that_was_copied_is_not_taken_for_the_other(
         write_file(join(copy, name), read_file(join(place, name)))
     assert run(["resume", copy, "--out", str(tmp_path / "out")]) == 2
     assert "name it so" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_of_lost_files_only_former_members_are_deleted(tmp_path: Path, moved: bool) -> None:
+    """And none where the whole study was moved away under its command."""
+    storage = str(tmp_path / "storage")
+    study = made_study(tmp_path / "s", count=2, storage=storage)
+    names = ["best/model.json", "ensemble/ensemble.json", "ensemble/members/a/model.json"]
+    with Study.open_for_writing(study) as opened:
+        reserve(storage, opened.manifest)
+        for name in names:
+            (study / name).parent.mkdir(parents=True, exist_ok=True)
+            (study / name).write_text("{}")
+        with snapshots(opened):
+            for name in names if moved else [names[0], names[2]]:
+                (study / name).unlink()
+    assert set(list_files(join(storage, "models"))) == set(names if moved else names[:2])
