@@ -6,12 +6,12 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from data.errors import InputError, did_you_mean
+from data.inputs.kinds import FeatureKind
 from data.inputs.splits import Split
 from data.tables.columns import ALBUM_NAME, TRACK_NAME
 from data.tables.genres import a_few
@@ -20,14 +20,6 @@ from data.titles.text_model import TextModel, find_text_model
 
 if TYPE_CHECKING:
     from data.titles.embeddings import Encoder
-
-
-class FeatureKind(StrEnum):
-    """Kinds of inputs: numbers of the audio, embedded titles, or both."""
-
-    AUDIO = "audio"
-    TEXT = "text"
-    FUSION = "fusion"
 
 
 FEATURE_KINDS = tuple(kind.value for kind in FeatureKind)

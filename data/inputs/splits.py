@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
 from data.errors import InputError, did_you_mean
+from data.inputs.kinds import SplitKind
 from data.tables.columns import ALBUM_NAME, TRACK_NAME
 from data.tables.genres import Wanted, least_rows, rare_genres, too_rare
 from data.tables.tracks import Tracks
-
-
-class SplitKind(StrEnum):
-    """Kinds of splits: rows at random, or no track, or no album, on two sides."""
-
-    RANDOM = "random"
-    TRACK = "track"
-    ALBUM = "album"
-
 
 SPLIT_KINDS = tuple(kind.value for kind in SplitKind)
 VAL_FRACTION = 0.2

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from data.tables.columns import GENRE, RELEASE_DATE, ColumnMapping
-from data.tables.tracks import Tracks
+
+if TYPE_CHECKING:
+    from data.tables.tracks import Tracks
 
 OWN_FOLDER = "tables"
 OWN_FILE = f"{OWN_FOLDER}/tracks.parquet"
@@ -22,6 +23,8 @@ def own_table(tracks: Tracks, mapping: ColumnMapping) -> bytes:
     Reading it with the same mapping gives the same rows, and so the same fingerprint.
     """
     names = {**mapping.text, RELEASE_DATE: mapping.date, **mapping.numbers, GENRE: mapping.label}
+    import pandas as pd
+
     found = {column: tracks.frame[name] for name, column in names.items() if name in tracks.frame.columns}
     buffer = io.BytesIO()
     pd.DataFrame(found).to_parquet(buffer, index=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -11,12 +12,8 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-import numpy as np
-import pandas as pd
-
 from data.errors import InputError, did_you_mean
-from data.inputs.features import FeatureKind
-from data.inputs.splits import SplitKind
+from data.inputs.kinds import FeatureKind, SplitKind
 from spaces import SearchSpace, Uniform
 from spaces.paper import PAPER
 
@@ -209,13 +206,19 @@ def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
 
 def _plain(name: str, value: Any) -> Any:
     """Return a path as text, and a NumPy number as Python's; ``InputError`` for a DataFrame."""
-    if isinstance(value, pd.DataFrame):
+    if _is_a(value, "pandas", "DataFrame"):
         raise InputError(
             f"{name}: a DataFrame stands for the main table alone, as the data of run_sweep: give the path of a file"
         )
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value.item() if isinstance(value, np.generic) else value
+    return value.item() if _is_a(value, "numpy", "generic") else value
+
+
+def _is_a(value: Any, package: str, name: str) -> bool:
+    """Return True for an instance of a package's class; the package is not imported for it."""
+    loaded = sys.modules.get(package)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
 
 
 def _chosen(name: str, value: Any, names: type[StrEnum]) -> StrEnum:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from results.record.facts import Fact
 from results.record.reading import Table
 from results.record.records import StageEpoch, StageScore
 from results.record.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass
@@ -60,5 +62,7 @@ def _frame(study: str | Path | Study, table: Callable[[Study], Table]) -> pd.Dat
     if not isinstance(study, Study):
         with Study.open(study) as opened:
             return _frame(opened, table)
+    import pandas as pd
+
     found = table(study)
     return pd.DataFrame(found.rows, columns=found.columns)

@@ -18,8 +18,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from data.errors import InputError
-from data.inputs.features import FeatureKind
-from data.inputs.splits import SplitKind
+from data.inputs.kinds import FeatureKind, SplitKind
 from data.run_directories import RUNS
 from results.record.settings import Device, Sampler, Scheduler, Search, StageSettings, StudySettings
 from search.cluster.placement import Resources, parse_resources

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 PACKAGES = ("data", "spaces", "trainables", "results", "search")
-CODE_SUFFIXES = (".py", ".json")
+CODE_SUFFIXES = (".py", ".pyi", ".json")
 """Suffixes of the packages' files that a result may depend on, and that workers get: a README is none."""
 
 _ALWAYS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.errors import InputError
 from data.files import absolute_path
-from data.inputs.features import Features
 from data.object_stores import checked_location, is_uri, join
 from data.tables.own_table import OWN_TABLE
 from results.record.records import TrialKey, TrialRecord
@@ -16,6 +16,9 @@ from results.record.settings import Search, StudySettings
 from spaces import Configuration, SearchSpace
 from spaces.hyperparameters import MOST_EPOCHS
 from spaces.space import LARGEST_GRID
+
+if TYPE_CHECKING:
+    from data.inputs.features import Features
 
 _MOST_ROWS = 1_000_000
 

@@ -13,7 +13,8 @@ from data.errors import InputError
 from data.inputs.features import Features
 from data.object_stores import join
 from results.dataframes.frames import load_trials, ranked
-from results.judging.judgement import Judgement, judge
+from results.judging.judgement import Judgement
+from results.judging.measures import judge
 from results.record.facts import Fact
 from results.record.records import CheckpointRef, StageScore, TrialKey, TrialRecord
 from results.record.study import Study, StudyError

@@ -21,7 +21,8 @@ import pandas as pd
 from data.inputs.features import Features
 from results.analysis.comparison import compare
 from results.judging.ensemble import ENSEMBLE
-from results.judging.judgement import Judgement, judge
+from results.judging.judgement import Judgement
+from results.judging.measures import judge
 from results.record.study import Study
 from search.planning.prepared_data import prepare
 

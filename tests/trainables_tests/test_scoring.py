@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from results.judging.judgement import judge, log_loss
+from results.judging.measures import judge, log_loss
 from trainables.mlp import Architecture
 from trainables.scoring import best_probabilities, score_best
 from trainables.stack.state import StackState

@@ -12,7 +12,8 @@ from data.errors import InputError, command, warn
 from data.inputs.features import Features
 from data.tables.genres import a_few
 from results.judging.ensemble import ENSEMBLE, Ensemble, EnsembleMember
-from results.judging.judgement import Judgement, judge
+from results.judging.judgement import Judgement
+from results.judging.measures import judge
 from results.judging.selection import select
 from results.record.study import Study
 from search.studies.ensembles.library import Library, Network, true_probabilities

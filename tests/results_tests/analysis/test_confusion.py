@@ -10,7 +10,7 @@ import pytest
 import results
 from results.analysis.confusion import confusion
 from results.analysis.rows import TooFewError
-from results.judging.judgement import judge
+from results.judging.measures import judge
 from results.record.study import Study
 from tests.support.recorded import record
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from results.judging.judgement import BINS, Judgement, calibration_error, judge, log_loss
+from results.judging.judgement import Judgement
+from results.judging.measures import BINS, calibration_error, judge, log_loss
 
 GENRES = ("pop", "rap", "rock")
 

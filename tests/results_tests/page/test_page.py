@@ -16,7 +16,7 @@ import results
 from data.errors import InputError
 from results import load_trials
 from results.judging.ensemble import ENSEMBLE, Ensemble, EnsembleMember
-from results.judging.judgement import judge
+from results.judging.measures import judge
 from results.page.assets import SCRIPTS
 from results.page.context import Context
 from results.page.files import write_report
