@@ -55,7 +55,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         content = read_regular(path)
     except FileNotFoundError as error:
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         hint = did_you_mean(path.name, [*siblings, "spotify", "synthetic"])
         raise InputError(f"no such file: {path}{hint}; a table is a path, 'spotify' or 'synthetic[:ROWS]'") from error
     except OSError as error:

@@ -82,7 +82,8 @@ def _print_counts(result: SweepResult) -> None:
     from search.cli.status import incumbent_score
 
     states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
-    said = f"{states}; {result.epochs:,} epochs by this command, in {result.seconds:.0f} s"
+    trained = f"{result.epochs:,} epochs by this command" if result.epochs else "nothing was left to train"
+    said = f"{states}; {trained}, in {result.seconds:.0f} s"
     if result.incumbent is not None:
         score = incumbent_score(result.incumbent)
         said += f"\nthe incumbent {result.incumbent.key.config_id} ({score}) is in {result.incumbent.directory}"

@@ -127,7 +127,7 @@ def prune(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Delete checkpoints that nobody needs any more."""
+    """Delete checkpoints that no resume needs; ensemble/ stays, but a new one is chosen among those that are left."""
     from search.studies.pruning import prune as prune_study
 
     pruned = prune_study(study, keep_finished=not finished)

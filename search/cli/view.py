@@ -70,7 +70,8 @@ def trials(
     chosen = load_repeats(study)[:top] if repeats else top_trials(load_trials(study), top)
     frame = chosen
     if curves:
-        frame = load_curves(study).merge(chosen[["config_id", "seed"]], on=["config_id", "seed"])
+        every = load_curves(study)
+        frame = chosen[["config_id", "seed"]].merge(every, on=["config_id", "seed"])[every.columns]
     if to is not None:
         write_table(frame, to)
     if as_json:

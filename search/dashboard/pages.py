@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -13,13 +14,16 @@ from pathlib import Path
 from results.page.context import Context
 from results.page.payload import Note, Page, Section
 from results.page.sections import SECTIONS, page_of, section_of
+from results.paper.report import Report, read_report
 from search.dashboard.studies import Fingerprint, fingerprint
 from search.scheduling.study_view import Condition
 
 SLOW = ("rungs", "importance", "stopping", "way", "time")
 """Sections that take longer than all others: while a study runs each keeps its own time."""
+OF_STAGES = ("ensemble", "confusion", "baselines", "fusion", "transfer", "data", "scorecard")
+"""Sections that change with the stages around a sweep, and hardly while it trains."""
 _SECONDS, _SLOW_SECONDS = 1.0, 10.0
-"""Seconds between two makings of a page that runs, and of a slow section of it, at least."""
+"""Seconds between two makings of a page that runs, and of its slow sections and those of stages, at least."""
 _SHARE, _SLOW_SHARE = 8, 100
 """Each of them is followed by a pause of so many times the processor seconds that it took."""
 _FIRST = 60.0
@@ -53,6 +57,9 @@ class _Kept:
     answer: Answer | None = None
     key: tuple[Fingerprint, str] | None = None
     slow: dict[str, Section] = field(default_factory=dict)
+    report: Report | None = None
+    report_due: float = -math.inf
+    of_stages: dict[str, Section] = field(default_factory=dict)
 
     @classmethod
     def begun(cls, now: float) -> _Kept:
@@ -102,12 +109,22 @@ class Pages:
 
     def _make(self, kept: _Kept, directory: Path, key: tuple[Fingerprint, str]) -> None:
         began, running = time.thread_time(), key[1] == Condition.RUNNING
-        context = Context.read([directory])
+        context = self._read(kept, directory, running)
         slow = self._slow(kept, context) if running else 0.0
-        page = page_of(context, kept.slow if running else {})
+        page = page_of(context, {**kept.of_stages, **kept.slow} if running else {})
+        kept.of_stages = {section.id: section for section in page.sections if section.id in OF_STAGES}
         kept.answer, kept.key = Answer.of(replace(page, state=key[1])), key
         took = time.thread_time() - began - slow
         kept.due = self._clock() + max(_SECONDS, _SHARE * took if running else 0)
+
+    def _read(self, kept: _Kept, directory: Path, running: bool) -> Context:
+        """Return what a page is made from; while a sweep trains, its report may be that of some seconds ago."""
+        context = Context.read([directory], kept.report if running and self._clock() < kept.report_due else None)
+        if context.report is kept.report and all(trial.state.is_final for trial in context.rows[0].trials):
+            context = replace(context, report=read_report([directory]))
+        if context.report is not kept.report:
+            kept.report, kept.report_due, kept.of_stages = context.report, self._clock() + _SLOW_SECONDS, {}
+        return context
 
     def _slow(self, kept: _Kept, context: Context) -> float:
         """Make the slow sections that are due, or say in their place when they will be; return the seconds it took."""

@@ -33,6 +33,8 @@ def train_segment(*arguments, **options):
     return _sound(*arguments, **options)
 """
 """So that a sweep is still in the middle of its work when it is found there."""
+SLOW_STAGE = SLOW.replace("train_segment", "segment_by_epochs")
+"""The same for a stage after the sweep."""
 SLOWER = SLOW.replace("sleep(1)", "sleep(4)")
 """So that nodes have the time to join, and another command to start."""
 BOUND = 1800.0

@@ -52,7 +52,7 @@ class PlainProgress(Listener):
     def started(self, study: Study, slots: int) -> None:
         """Print the number of workers, and how far the study is."""
         self._counter = ProgressCounter(study)
-        self._console.print(f"{at_once(slots)}: {one_line(self._counter.progress)}")
+        self._console.print(f"{study.directory}: {at_once(slots)}: {one_line(self._counter.progress)}")
         self._pacer.begin(self._counter.progress)
 
     def resized(self, slots: int) -> None:

@@ -22,7 +22,7 @@ from search.scheduling.untrainable import WAY_OUT
 
 _SECONDS = 1.0
 """Seconds between two looks at a study."""
-_SHARE = 10
+_SHARE = 50
 """A look that takes long is followed by a wait of so many times as long: a large study is not read all the time."""
 _ATTEMPTS = 5
 """Looks that may fail one after another while the study is in its place: its driver may just be closing it."""

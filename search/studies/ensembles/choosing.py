@@ -28,6 +28,8 @@ CANDIDATES = 128
 """Networks among which members are chosen: those of the least recorded loss on the validation rows."""
 _FEWEST = 2
 """Networks without which there is nothing to choose."""
+_LOGGED = 5
+"""Most networks of which the log says that they were left out."""
 
 _log = logging.getLogger("genresweep")
 
@@ -47,8 +49,14 @@ def keep_or_assemble(study: Study, features: Features) -> Ensemble | None:
             "one alone; for one of all, run `genresweep ensemble` with all of them again"
         )
     found = assemble([library], directory)
-    if found is not None or recorded is None or sound:
-        return found or recorded
+    if found is not None or recorded is None:
+        return found
+    if sound:
+        warn(
+            f"{directory} stays as it was chosen before these networks were trained: too few of their checkpoints are "
+            "left to choose another (prune deletes those that no resume needs)"
+        )
+        return recorded
     warn(f"{directory}: the ensemble is damaged, and too few checkpoints are left to choose another")
     with study.transaction():
         study.forget_ensemble()
@@ -79,8 +87,10 @@ def assemble(libraries: Sequence[Library], directory: Path, *, keeping: bool = F
     left_out: list[str] = []
     true = dict(true_probabilities(found, left_out))
     candidates = [one for one in found if one in true]
-    for sentence in left_out:
+    for sentence in left_out[:_LOGGED]:
         _log.warning("left out of the ensemble: %s", sentence)
+    if len(left_out) > _LOGGED:
+        _log.warning("left out of the ensemble: %d more", len(left_out) - _LOGGED)
     if keeping:
         _refuse_loss(first.study, directory, left_out)
     if len(candidates) < _FEWEST:

@@ -80,6 +80,7 @@ def test_what_is_no_table(tmp_path, content, message):
 
 def test_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "train.csv").touch()
+    (tmp_path / "trian").mkdir()
     with pytest.raises(InputError, match=r"no such file.*did you mean 'train.csv'"):
         read_table(tmp_path / "trian.csv")
     with pytest.raises(InputError, match="no such file") as caught:

@@ -235,6 +235,7 @@ class TestReading:
         assert run(["trials", str(study), "--curves", "--to", f"curves.{suffix}"]) == 0
         rows = readers[suffix](f"curves.{suffix}")
         assert {"config_id", "epoch", "val_accuracy"} <= set(rows.columns) and len(rows) > 3
+        assert list(dict.fromkeys(rows["config_id"]))[:3] == list(top["config_id"]), "best first"
 
     def test_trials_and_curves_as_text(self, study: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["trials", str(study), "--top", "2"]) == 0

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from results.page import context
+from results.record.facts import Fact
 from results.record.study import Study
+from search.dashboard import pages as pages_module
 from search.dashboard import studies as module
 from search.dashboard.pages import Pages
 from search.dashboard.studies import UNREADABLE, Studies, read_row
@@ -92,6 +95,26 @@ def test_a_study_is_read_again_only_once_it_has_changed(runs: Path, monkeypatch:
 
 def test_a_folder_that_is_gone_has_no_studies(tmp_path: Path) -> None:
     assert Studies(tmp_path / "none").rows() == []
+
+
+def test_while_a_sweep_trains_its_stages_are_read_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[float] = []
+    clock = Clock()
+    pages, real = Pages(clock), context.read_report
+    for place in (context, pages_module):
+        monkeypatch.setattr(place, "read_report", lambda directories: read.append(clock.now) or real(directories))
+    with create_study(tmp_path / "s", paper_trials(8), epochs=8) as study:
+        for seconds in (0, 4, 4, 4):  # the clock of the first answer is 1000
+            clock.now += seconds
+            train_in(study, World(), 1)
+            pages.answer(tmp_path / "s", "running")
+        assert read == [1000.0, 1012.0]
+        train_in(study, World(), 1000)
+        for _ in range(2):
+            clock.now += 4
+            study.add_facts({Fact.STAGE_PROGRESS: str(clock.now)})
+            pages.answer(tmp_path / "s", "running")
+        assert read[2:] == [1016.0, 1020.0], "all are trained: now it is the stages that move"
 
 
 def test_a_page_is_made_anew_only_once_its_record_has_changed_and_some_time_has_passed(tmp_path: Path) -> None:

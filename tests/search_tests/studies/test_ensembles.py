@@ -19,6 +19,7 @@ from results.record.study import Study
 from search import resume_sweep, run_sweep
 from search.cli.main import run
 from search.planning.prepared_data import prepare
+from search.studies.ensembles.choosing import keep_or_assemble
 from search.studies.ensembles.library import Library, true_probabilities
 from search.studies.ensembles.several import ensemble_of
 from search.studies.pruning import prune
@@ -177,6 +178,17 @@ class TestLater:
             assert resume_sweep(study).ensemble is None
         with Study.open(study) as opened:
             assert opened.ensemble is None and {one.model for one in opened.judgements} == {"best"}
+
+    def test_one_that_is_older_than_the_networks_is_kept_and_said(self, sweep: Sweep, tmp_path: Path) -> None:
+        """Such as ``resume --epochs`` finds after ``prune``: what it trains on is too little to choose from."""
+        study = copied(sweep(**HELD), tmp_path)
+        shutil.rmtree(study / "checkpoints")
+        with Study.open_for_writing(study) as opened:
+            older = replace(ensemble(study), digests=("of other networks",))
+            with opened.transaction():
+                opened.add_ensemble(older, ())
+            with pytest.warns(InputWarning, match="stays as it was chosen before"):
+                assert keep_or_assemble(opened, prepare(opened.settings).features) == older
 
     @pytest.mark.slow
     def test_one_network_is_no_ensemble(self, small: Path, tmp_path: Path, ray_session: int) -> None:
