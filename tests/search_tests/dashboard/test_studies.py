@@ -112,7 +112,8 @@ def test_while_a_sweep_trains_its_stages_are_read_now_and_then(tmp_path: Path, m
         train_in(study, World(), 1000)
         for _ in range(2):
             clock.now += 4
-            study.add_facts({Fact.STAGE_PROGRESS: str(clock.now)})
+            with study.transaction():
+                study.add_facts({Fact.STAGE_PROGRESS: str(clock.now)})
             pages.answer(tmp_path / "s", "running")
         assert read[2:] == [1016.0, 1020.0], "all are trained: now it is the stages that move"
 
