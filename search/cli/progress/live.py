@@ -122,6 +122,7 @@ class LiveProgress(Listener):
 
     def started(self, study: Study, slots: int) -> None:
         """Replace the waiting line by the bar."""
+        self._console.print(f"the study is in {study.directory}", highlight=False, markup=False)
         self._counter = ProgressCounter(study)
         self._panel.begin(at_once(slots), self._counter.progress)
 

@@ -50,9 +50,9 @@ class PlainProgress(Listener):
         self._said_stage = clock()
 
     def started(self, study: Study, slots: int) -> None:
-        """Print the number of workers, and how far the study is."""
+        """Print where the study is, the number of workers, and how far it is."""
         self._counter = ProgressCounter(study)
-        self._console.print(f"{study.directory}: {at_once(slots)}: {one_line(self._counter.progress)}")
+        self._console.print(f"{study.directory}, {at_once(slots)}: {one_line(self._counter.progress)}")
         self._pacer.begin(self._counter.progress)
 
     def resized(self, slots: int) -> None:

@@ -64,7 +64,7 @@ def test_lines_count_on_from_the_record(tmp_path: Path) -> None:
 
         train_in(study, world, began=lambda: told.started(study, 2), committed=committed)
     first, *lines = said.getvalue().splitlines()
-    assert first == "training, 2 at once: 2 of 32 epochs, 0/4 ended, best 0.0100 at epoch 1"
+    assert first == f"{tmp_path / 's'}, training, 2 at once: 2 of 32 epochs, 0/4 ended, best 0.0100 at epoch 1"
     assert lines[-1] == "28 of 32 epochs, 3/4 ended, rung 4: 1 of 1, best 0.0400 at epoch 4"
     assert len({line.partition(", best")[0] for line in lines}) == len(lines)
 
