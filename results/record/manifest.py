@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ class Manifest:
     semantics: int
     """Version of the training's arithmetic."""
     created: str
+    """The time when the study was made, in ISO 8601."""
 
     def to_json(self) -> str:
         """Return the content of ``manifest.json``."""
@@ -127,7 +129,7 @@ class Manifest:
                 f"{directory} is not a study: it holds no manifest.json{hint_at_runs(directory, 'manifest.json')}. "
                 "`genresweep status` lists the studies in runs/"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise InputError(f"{path} is damaged or not a study's: {error}") from error
         raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
 
@@ -135,6 +137,7 @@ class Manifest:
 def _check(manifest: Manifest) -> None:
     for name, expected in {"versions": dict, "semantics": int, "created": str}.items():
         _check_type(name, getattr(manifest, name), expected)
+    datetime.fromisoformat(manifest.created).timestamp()
 
 
 def _check_type(name: str, value: object, expected: type) -> None:

@@ -28,7 +28,7 @@ def test_what_hides_a_package_is_named(tmp_path: Path, name: str) -> None:
 def test_workers_get_the_packages_and_nothing_else(tmp_path: Path) -> None:
     stage_code(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PACKAGES)
-    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".py", ".json"}
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".py", ".pyi", ".json"}
     assert (tmp_path / "data" / "tables" / "synthetic_twin.json").is_file()
 
 

@@ -235,6 +235,14 @@ def test_any_value_in_a_manifest_is_read_or_refused_in_words(
     reads_and_goes_on_or_says_why(found_study(tmp_path_factory.mktemp("value"), edit), command)
 
 
+@pytest.mark.parametrize("created", ["", "today", "0001-01-01T00:00:00", "9999-12-31T23:59:59-23:59"])
+def test_a_time_that_is_none_is_read_or_refused_in_words(tmp_path: Path, created: str) -> None:
+    study = found_study(tmp_path, lambda manifest: manifest.update(created=created))
+    assert run(["status", str(study)]) in (0, 2)
+    assert run(["export", str(study), "--to", str(tmp_path / "o.db")]) in (0, 2)
+    assert run(["report", str(study)]) in (0, 2)
+
+
 @pytest.mark.parametrize(
     ("statement", "value"),
     [

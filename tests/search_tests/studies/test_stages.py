@@ -103,7 +103,11 @@ def start(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         )
         prepared = prepare(settings)
         manifest = Manifest(
-            settings=settings, data=data_facts(prepared), versions={}, semantics=SEMANTICS_VERSION, created="today"
+            settings=settings,
+            data=data_facts(prepared),
+            versions={},
+            semantics=SEMANTICS_VERSION,
+            created="2026-01-01T00:00:00+00:00",
         )
         study = Study.create(tmp_path / "study", manifest, [])
         opened.append(study)
