@@ -15,6 +15,8 @@ from data.run_directories import hint_at_runs
 from results.record.settings import StudySettings
 
 SCHEMA_VERSION = 1
+_YEARS = range(1971, 9999)
+"""Years in which a study can have been made: times beyond them cannot be computed with everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ class Manifest:
                 f"{directory} is not a study: it holds no manifest.json{hint_at_runs(directory, 'manifest.json')}. "
                 "`genresweep status` lists the studies in runs/"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path} is damaged or not a study's: {error}") from error
         raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
 
@@ -137,7 +139,8 @@ class Manifest:
 def _check(manifest: Manifest) -> None:
     for name, expected in {"versions": dict, "semantics": int, "created": str}.items():
         _check_type(name, getattr(manifest, name), expected)
-    datetime.fromisoformat(manifest.created).timestamp()
+    if datetime.fromisoformat(manifest.created).year not in _YEARS:
+        raise ValueError(f"created must be a time of this age, but got {manifest.created!r}")
 
 
 def _check_type(name: str, value: object, expected: type) -> None:
