@@ -235,6 +235,7 @@ def test_the_top_level_holds_what_it_should() -> None:
         ("import data.tables.tracks, data.inputs.features, data.inputs.splits", HEAVY),
         ("from results import load_trials, load_curves, Study", HEAVY),
         ("import search, search.cli.main", HEAVY),
+        ("import search.cli.progress.watch", (*HEAVY, "numpy", "pandas", "pyarrow")),
         ("import trainables.training", ("ray", "sentence_transformers", "xgboost", "plotly")),
     ],
 )

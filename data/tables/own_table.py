@@ -22,9 +22,9 @@ def own_table(tracks: Tracks, mapping: ColumnMapping) -> bytes:
 
     Reading it with the same mapping gives the same rows, and so the same fingerprint.
     """
-    names = {**mapping.text, RELEASE_DATE: mapping.date, **mapping.numbers, GENRE: mapping.label}
     import pandas as pd
 
+    names = {**mapping.text, RELEASE_DATE: mapping.date, **mapping.numbers, GENRE: mapping.label}
     found = {column: tracks.frame[name] for name, column in names.items() if name in tracks.frame.columns}
     buffer = io.BytesIO()
     pd.DataFrame(found).to_parquet(buffer, index=False)

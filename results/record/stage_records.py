@@ -59,10 +59,10 @@ def load_stage_curves(study: str | Path | Study) -> pd.DataFrame:
 
 
 def _frame(study: str | Path | Study, table: Callable[[Study], Table]) -> pd.DataFrame:
+    import pandas as pd
+
     if not isinstance(study, Study):
         with Study.open(study) as opened:
             return _frame(opened, table)
-    import pandas as pd
-
     found = table(study)
     return pd.DataFrame(found.rows, columns=found.columns)

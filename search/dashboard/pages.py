@@ -60,6 +60,7 @@ class _Kept:
     report: Report | None = None
     report_due: float = -math.inf
     of_stages: dict[str, Section] = field(default_factory=dict)
+    """Sections made from ``report``: they go with it."""
 
     @classmethod
     def begun(cls, now: float) -> _Kept:
