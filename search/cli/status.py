@@ -90,7 +90,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     states = ", ".join(f"{count} {state}" for state, count in sorted(summary["states"].items()))
     lines = [
         f"{summary['study']}: {summary['ended']} of {summary['configurations']} configurations ended ({states})",
-        f"  {summary['data']}, scheduler {summary['scheduler']}, {summary['epochs']} epochs trained",
+        f"  {summary['data']}, scheduler {summary['scheduler']}, {summary['epochs']:,} epochs trained",
     ]
     way_on = command("resume", summary["study"])
     if summary["sampler"]:

@@ -189,10 +189,11 @@ def _print_estimate(settings: StudySettings, directory: Path, resources: Resourc
     if as_json:
         print_json(asdict(found))
         return
+    about = "about " if asked.scheduler == "asha" else ""  # its decisions depend on scores
     OUT.print(
         f"{found.configurations} configurations in about {found.segments} segments on {found.workers} workers: "
-        f"{found.epochs:,} epochs, about {found.minutes:.1f} minutes ({START_SECONDS:.0f} s of them until Ray and its "
-        f"workers are up), {found.megabytes:.0f} MB of checkpoints",
+        f"{about}{found.epochs:,} epochs, about {found.minutes:.1f} minutes ({START_SECONDS:.0f} s of them until Ray "
+        f"and its workers are up), {found.megabytes:.0f} MB of checkpoints",
         highlight=False,
     )
 

@@ -73,10 +73,15 @@ class _Kept:
 
 
 class Pages:
-    """The pages of the studies that are looked at; safe to be asked from several threads."""
+    """The pages of the studies that are looked at; safe to be asked from several threads.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    ``worked`` returns the processor seconds that this thread has used.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, worked: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._clock, self._worked = clock, worked
         self._kept: OrderedDict[Path, _Kept] = OrderedDict()
         self._lock, self._one = threading.Lock(), threading.Lock()
 
@@ -109,13 +114,13 @@ class Pages:
             return kept
 
     def _make(self, kept: _Kept, directory: Path, key: tuple[Fingerprint, str]) -> None:
-        began, running = time.thread_time(), key[1] == Condition.RUNNING
+        began, running = self._worked(), key[1] == Condition.RUNNING
         context = self._read(kept, directory, running)
         slow = self._slow(kept, context) if running else 0.0
         page = page_of(context, {**kept.of_stages, **kept.slow} if running else {})
         kept.of_stages = {section.id: section for section in page.sections if section.id in OF_STAGES}
         kept.answer, kept.key = Answer.of(replace(page, state=key[1])), key
-        took = time.thread_time() - began - slow
+        took = self._worked() - began - slow
         kept.due = self._clock() + max(_SECONDS, _SHARE * took if running else 0)
 
     def _read(self, kept: _Kept, directory: Path, running: bool) -> Context:
@@ -136,9 +141,9 @@ class Pages:
             if self._clock() < kept.slow_due[kind.id]:
                 kept.slow.setdefault(kind.id, Section(id=kind.id, heading=kind.heading, blocks=(_LATER,)))
                 continue
-            began = time.thread_time()
+            began = self._worked()
             kept.slow[kind.id] = section_of(kind, context)
-            took = time.thread_time() - began
+            took = self._worked() - began
             kept.slow_due[kind.id] = self._clock() + max(_SLOW_SECONDS, _SLOW_SHARE * took)
             total += took
         return total

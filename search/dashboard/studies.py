@@ -52,11 +52,16 @@ class _Look:
 
 
 class Studies:
-    """The studies that lie directly in a folder."""
+    """The studies that lie directly in a folder; ``worked`` returns the processor seconds that this thread has used."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.thread_time,
+    ) -> None:
         self.folder = folder.resolve()
-        self._clock = clock
+        self._clock, self._worked = clock, worked
         self._looks: dict[Path, _Look] = {}
         self._lock = threading.Lock()
 
@@ -91,9 +96,9 @@ class Studies:
         now, found, last = self._clock(), fingerprint(path), self._looks.get(path)
         if last is not None and not _is_due(last, found, now):
             return last.row
-        began = time.thread_time()
+        began = self._worked()
         row = read_row(path)
-        self._looks[path] = _Look(found, now, time.thread_time() - began, row)
+        self._looks[path] = _Look(found, now, self._worked() - began, row)
         return row
 
     def _is_study(self, path: Path) -> bool:

@@ -66,6 +66,18 @@ class SweepResult:
         """True where every configuration has ended."""
         return self.incumbent is not None
 
+    def __str__(self) -> str:
+        """Return the result as a line for a notebook or a log."""
+        ended = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()) if count)
+        said = [f"{self.directory}: {ended}, {self.epochs:,} epochs in {self.seconds:.1f} s"]
+        if self.incumbent is None:
+            said.append("interrupted")
+        else:
+            said.append(f"best {self.incumbent.val_accuracy:.4f} ({self.incumbent.key.config_id})")
+        if self.ensemble is not None:
+            said.append(f"ensemble of {len(self.ensemble.members)}")
+        return "; ".join(said)
+
 
 def run_sweep(
     data: Source | StudySettings = "synthetic",

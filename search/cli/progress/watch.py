@@ -82,7 +82,9 @@ class Log:
         self._said_stage = clock()
 
     def __call__(self, view: StudyView) -> None:
-        """Print a line, where one is due."""
+        """Print a line where one is due; the last view's is `end_lines`'s."""
+        if view.condition is not Condition.RUNNING:
+            return
         within = view.stage_progress
         if not self._begun or self._stage != view.stage or (within is None and self._pacer.is_due(view.progress)):
             self._pacer.begin(view.progress)

@@ -49,17 +49,27 @@ def _refuse_others(first: Study, data: Prepared, study: Study, prepared: Prepare
         raise InputError(f"{study.directory} is given twice: name each study once")
     names = ("split", "seed", "holdout")
     pairs = [(name, getattr(first.settings, name), getattr(study.settings, name)) for name in names]
-    pairs += [("rows", data.tracks.fingerprint[:12], prepared.tracks.fingerprint[:12])]
+    pairs += [("rows", data.tracks.fingerprint, prepared.tracks.fingerprint)]
     pairs += [("genres", data.features.genres, prepared.features.genres)]
     models = [one.features.text_model.sha256[:12] for one in (data, prepared) if one.features.text_model]
     pairs += [("text model", models[0], models[-1])] if models else []
-    differing = [f"\n  - {name}: {before} and {now}" for name, before, now in pairs if before != now]
+    shown = {"rows": [_rows_text(one) for one in (data, prepared)]}
+    differing = [
+        f"\n  - {name}: {' and '.join(shown.get(name, [str(before), str(now)]))}"
+        for name, before, now in pairs
+        if before != now
+    ]
     if differing:
         raise InputError(
             f"{first.directory} and {study.directory} cannot stand in one ensemble, which is chosen on rows that no "
             f"member was trained on:{''.join(differing)}\nsweep again with the --seed, --split, --holdout and data of "
             "the first, or take other studies"
         )
+
+
+def _rows_text(prepared: Prepared) -> str:
+    tracks = prepared.tracks
+    return f"{len(tracks):,} of {tracks.source} ({tracks.fingerprint[:12]})"
 
 
 def _refuse_copies(libraries: Sequence[Library]) -> None:

@@ -68,7 +68,7 @@ def test_one_that_ended_is_finished(tmp_path: Path, capsys: pytest.CaptureFixtur
         train_in(study, World())
         study.set_fact(Fact.INCUMBENT, "0")
     assert run(["watch", str(tmp_path / "s")]) == 0
-    assert "64 of 64 epochs, 8/8 ended" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("64 of 64 epochs, 8/8 ended") == 1
 
 
 def test_a_driver_on_another_machine_is_believed_to_live_and_its_silence_is_said(tmp_path: Path) -> None:

@@ -28,6 +28,11 @@ class Clock:
         return self.now
 
 
+def no_work() -> float:
+    """Stand for the processor's clock, so that a slow machine waits no longer than a fast one."""
+    return 0.0
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     made_study(tmp_path / "runs" / "first", count=5)
@@ -75,7 +80,7 @@ def test_a_study_is_read_again_only_once_it_has_changed(runs: Path, monkeypatch:
     read: list[str] = []
     monkeypatch.setattr(module, "read_row", lambda path: read.append(path.name) or read_row(path))
     clock = Clock()
-    studies = Studies(runs, clock)
+    studies = Studies(runs, clock, no_work)
     with create_study(runs / "grows", paper_trials(8), epochs=8) as study:
         train_in(study, World(), 2)
         studies.rows()
@@ -93,6 +98,21 @@ def test_a_study_is_read_again_only_once_it_has_changed(runs: Path, monkeypatch:
     assert [row.name for row in studies.rows()] == ["first"]
 
 
+def test_what_takes_long_to_make_is_made_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, worked, read = Clock(), iter(range(0, 1000, 2)), []  # each look and each page takes two seconds
+    monkeypatch.setattr(module, "read_row", lambda path: read.append(clock.now) or read_row(path))
+    studies = Studies(tmp_path, clock, lambda: next(worked))
+    pages, tags = Pages(clock, lambda: next(worked)), []
+    with create_study(tmp_path / "s", paper_trials(8), epochs=8) as study:
+        for seconds in (0, 10, 10, 50):
+            clock.now += seconds
+            train_in(study, World(), 1)
+            studies.rows()
+            tags.append(pages.answer(tmp_path / "s", "running").tag)
+    assert read == [1000.0, 1070.0], "a pause of thirty times as long"
+    assert tags[0] == tags[1] != tags[2] != tags[3], "a pause of eight times as long"
+
+
 def test_a_folder_that_is_gone_has_no_studies(tmp_path: Path) -> None:
     assert Studies(tmp_path / "none").rows() == []
 
@@ -100,7 +120,7 @@ def test_a_folder_that_is_gone_has_no_studies(tmp_path: Path) -> None:
 def test_while_a_sweep_trains_its_stages_are_read_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[float] = []
     clock = Clock()
-    pages, real = Pages(clock), context.read_report
+    pages, real = Pages(clock, no_work), context.read_report
     for place in (context, pages_module):
         monkeypatch.setattr(place, "read_report", lambda directories: read.append(clock.now) or real(directories))
     with create_study(tmp_path / "s", paper_trials(8), epochs=8) as study:
@@ -120,7 +140,7 @@ def test_while_a_sweep_trains_its_stages_are_read_now_and_then(tmp_path: Path, m
 
 def test_a_page_is_made_anew_only_once_its_record_has_changed_and_some_time_has_passed(tmp_path: Path) -> None:
     clock = Clock()
-    pages = Pages(clock)
+    pages = Pages(clock, no_work)
     with create_study(tmp_path / "s", paper_trials(8), epochs=8) as study:
         train_in(study, World(), 2)
         first = pages.answer(tmp_path / "s", "running")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,7 @@ class TestLater:
         (tmp_path / "one.toml").write_text('name = "one"\n[parameters]\nhidden_layers = [[8]]\n')
         result = run_sweep(str(small / "tracks.csv"), out=tmp_path / "one", space=str(tmp_path / "one.toml"), epochs=1)
         assert result.ensemble is None and not (tmp_path / "one" / ENSEMBLE).exists()
+        assert re.fullmatch(r".*/one: 1 finished, 1 epochs in [\d.]+ s; best 0\.\d{4} \(\S+\)", str(result))
         with pytest.raises(InputError, match="at least two networks"):
             ensemble_of([tmp_path / "one"])
 
@@ -229,6 +231,17 @@ class TestSeveral:
         with pytest.raises(InputError, match=f"cannot stand in one ensemble.*\n  - {name}: .* and {value}"):
             ensemble_of([study, other])
         assert index(study) == before
+
+    @pytest.mark.slow
+    def test_another_table_is_refused_by_its_name_and_rows(self, sweep: Sweep, small: Path, tmp_path: Path) -> None:
+        lines = (small / "tracks.csv").read_text().splitlines(keepends=True)
+        (tmp_path / "other.csv").write_text("".join(lines[:-1]))
+        space, settings = str(small / "space.toml"), HELD | {"scheduler": "none", "epochs": 1}
+        result = run_sweep(str(tmp_path / "other.csv"), out=tmp_path / "other", space=space, **settings)
+        with pytest.raises(
+            InputError, match=r"\n  - rows: [\d,]+ of .*tracks.csv \(\w{12}\) and [\d,]+ of .*other.csv"
+        ):
+            ensemble_of([copied(sweep(**HELD), tmp_path), result.directory])
 
     def test_a_study_is_named_once(self, sweep: Sweep) -> None:
         with pytest.raises(InputError, match="given twice"):
