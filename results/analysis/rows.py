@@ -14,6 +14,7 @@ from data.errors import InputError
 from results.dataframes.parameters import plain_value, space_of, weight_count
 from results.judging.ensemble import Ensemble
 from results.judging.judgement import Judgement
+from results.judging.trees import TunedTrees
 from results.record.manifest import DataFacts
 from results.record.records import Decision, SegmentRecord, State, TrialKey, TrialRecord
 from results.record.settings import StudySettings
@@ -48,6 +49,7 @@ class StudyRows:
     segments: tuple[SegmentRecord, ...]
     judgements: tuple[Judgement, ...] = ()
     ensemble: Ensemble | None = None
+    trees: TunedTrees | None = None
 
     @cached_property
     def places(self) -> dict[TrialKey, int]:
@@ -126,6 +128,7 @@ def _read(study: Study, name: str) -> StudyRows:
             segments=tuple(sorted(study.segments(), key=lambda one: (one.ended, one.segment_id))),
             judgements=study.judgements,
             ensemble=study.ensemble,
+            trees=study.trees,
         )
 
 

@@ -27,7 +27,7 @@ def load_ensemble(study: str | Path | Study) -> pd.DataFrame:
 
 
 def load_judgements(study: str | Path | Study) -> pd.DataFrame:
-    """Return one row per judged model (``best``, ``ensemble``) and side (``validation``, ``holdout``).
+    """Return one row per judged model (``best``, ``ensemble``, ``xgboost``) and side (``validation``, ``holdout``).
 
     Columns: those two (str), ``rows`` (Int64), ``accuracy``, ``log_loss`` (nats), ``calibration_error`` (float64).
     """

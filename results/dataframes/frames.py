@@ -58,7 +58,8 @@ def trials_beside(study: Study, curves: pd.DataFrame) -> pd.DataFrame:
         found = [_parameters(text, data) for text in trials.pop("configuration")]
         parameters = pd.DataFrame(found, columns=columns)
         keys = ["config_id", "seed"]
-        trials = _typed(pd.concat([trials, parameters], axis=1)).merge(_best_epochs(curves), how="left", on=keys)
+        trials = pd.concat([trials.astype(curves.dtypes[keys]), parameters], axis=1)
+        trials = trials.merge(_best_epochs(curves), how="left", on=keys)
         totals = curves.groupby(keys, as_index=False)["seconds"].sum()
         last = curves.drop_duplicates(keys, keep="last")[[*keys, "val_accuracy"]]
         last = last.rename(columns={"val_accuracy": "last_val_accuracy"})

@@ -1,4 +1,4 @@
-"""The section of the study page on the ensemble: what it gains over the best network, and what it is made of."""
+"""The section of the study page on the ensemble: what it gains over the best network and trees, and its members."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from results.analysis.rows import StudyRows
 from results.dataframes.ensembles import judgements_frame, members_frame
 from results.dataframes.parameters import plain_value
 from results.judging.ensemble import ENSEMBLE, Ensemble
+from results.judging.trees import XGBOOST
 from results.page.context import Context
+from results.page.overview import duration
 from results.page.payload import Block, Note, Table
 
-_MODELS = {"best": "best network", ENSEMBLE: "ensemble"}
+_MODELS = {"best": "best network", ENSEMBLE: "ensemble", XGBOOST: "XGBoost"}
 _SIDES = {"validation": "validation", "holdout": "held-out"}
 _NOTES = (
     "Members and shares are chosen by the log loss on the validation rows, so that only held-out rows, where there are "
@@ -23,13 +25,24 @@ _NOTES = (
 
 
 def the_ensemble(context: Context) -> Iterator[Block]:
-    """Yield, for each study that has an ensemble, its judgement beside the best network's, and its members."""
+    """Yield, for each study that has an ensemble or trees, the judgements of all, and the ensemble's members."""
     for study, rows in zip(context.studies, context.rows, strict=True):
+        within = f", {study.name}" if context.several else ""
         if rows.ensemble is not None:
-            within = f", {study.name}" if context.several else ""
             yield Note(text=_said(rows.ensemble))
-            yield Table.of(f"Beside the best network{within}", judged(rows), notes=_NOTES, folded=False)
+        if rows.ensemble is not None or rows.trees is not None:
+            yield Table.of(f"Beside the best network{within}", judged(rows), notes=_notes(rows), folded=False)
+        if rows.ensemble is not None:
             yield Table.of(f"Members{within}", members(rows))
+
+
+def _notes(rows: StudyRows) -> tuple[str, ...]:
+    if rows.trees is None:
+        return _NOTES
+    point = ", ".join(f"{name} {value:.3g}" for name, value in rows.trees.point.items())
+    points = f"{rows.trees.points:,} random point{'s' if rows.trees.points > 1 else ''}"
+    said = f"XGBoost: the most accurate on the validation rows of {points}"
+    return (*_NOTES, f"{said}, fitted in {duration(rows.trees.core_seconds)} of one core ({point}).")
 
 
 def _said(ensemble: Ensemble) -> str:
@@ -41,7 +54,7 @@ def _said(ensemble: Ensemble) -> str:
 
 
 def judged(rows: StudyRows) -> pd.DataFrame:
-    """Return one row per side and model (the best network, the ensemble), with its judgement."""
+    """Return one row per side and model (the best network, the ensemble, trees), with its judgement."""
     frame = judgements_frame(rows.judgements)
     frame = frame[frame["model"].isin(_MODELS)].sort_values("side", ascending=False, kind="stable")
     frame["rows"] = [f"{count:,} {_SIDES[side]}" for count, side in zip(frame["rows"], frame["side"], strict=True)]

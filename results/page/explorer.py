@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from results.page.views import Column, Explorer
 from results.pictures.configurations import Configurations, value_text
@@ -71,9 +72,10 @@ def _cells(column: str, study: Configurations) -> Sequence[Any]:
         return [None if value is _ABSENT else value if _is_number(value) else value_text(value) for value in found]
     if column not in study.trials:
         return [None] * len(study.trials)
-    values = study.trials[column].astype(object)
-    return values.where(values.notna() & ~values.isin([math.inf, -math.inf]), None).tolist()
+    return [None if pd.isna(value) or value in _INFINITE else value for value in study.trials[column].tolist()]
 
 
+_INFINITE = (math.inf, -math.inf)
+"""Numbers that JSON has no word for."""
 _ABSENT = object()
 """Stands for the value of a parameter that does not apply."""

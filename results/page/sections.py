@@ -113,7 +113,7 @@ SECTIONS: tuple[Kind, ...] = (
     Kind("stopping", "Is early stopping sound here?", _pictures(Agreement_with_the_last_epoch=plot_budget_correlation)),
     Kind("way", "The way to the best", _pictures(Ablation=plot_ablation)),
     Kind("time", "How it spent its time", _pictures(Workers=plot_timeline, Best_so_far=plot_best_so_far)),
-    Kind("ensemble", "The ensemble", the_ensemble),
+    Kind("ensemble", "Ensemble and trees", the_ensemble),
     Kind("confusion", "Which genres it takes for which", _confusion),
     Kind("baselines", "Baselines", _baselines),
     Kind("fusion", "Text and audio together", _stages("figure-4a", "figure-4b")),

@@ -22,6 +22,8 @@ class Fact(StrEnum):
     """The judgements of promoted models, as JSON."""
     ENSEMBLE = "ensemble"
     """The members of the ensemble and their shares, as JSON."""
+    TREES = "trees"
+    """The cost and the result of the trees tuned beside the sweep, as JSON."""
     STAGE_PROGRESS = "stage_progress"
     """The progress of the stage that runs, as JSON, noted now and then; empty between two stages."""
     STORAGE_DRIVER = "storage_driver"

@@ -13,6 +13,7 @@ from typing import Any
 from data.errors import FailureError, InputError
 from results.judging.ensemble import Ensemble
 from results.judging.judgement import Judgement
+from results.judging.trees import TunedTrees
 from results.record.facts import Fact, seconds_of
 from results.record.records import Decision, SegmentRecord, StageProgress, TrialKey, TrialRecord
 from results.record.schema import METRICS, decision_of, segment_of, trial_of
@@ -122,6 +123,13 @@ class RecordReader:
         with self.reading():
             text = self.fact(Fact.ENSEMBLE)
             return Ensemble.from_json(json.loads(text)) if text else None
+
+    @property
+    def trees(self) -> TunedTrees | None:
+        """The trees tuned beside the sweep; ``None`` where none were."""
+        with self.reading():
+            text = self.fact(Fact.TREES)
+            return TunedTrees.from_json(json.loads(text)) if text else None
 
     def seconds_spent(self, stage: str) -> float:
         """Return the seconds that interrupted commands spent on a stage."""

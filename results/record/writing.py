@@ -12,6 +12,7 @@ from typing import Any
 
 from results.judging.ensemble import ENSEMBLE, Ensemble
 from results.judging.judgement import Judgement
+from results.judging.trees import TunedTrees
 from results.record.facts import Fact, seconds_of
 from results.record.reading import RecordReader, StudyError
 from results.record.records import (
@@ -75,6 +76,11 @@ class RecordWriter(RecordReader):
     def add_ensemble(self, ensemble: Ensemble, judgements: Iterable[Judgement]) -> None:
         """Write an ensemble and its judgements, inside a transaction; an older one is replaced."""
         self.add_facts({Fact.ENSEMBLE: json.dumps(ensemble.to_json(), ensure_ascii=False)})
+        self.add_judgements(judgements)
+
+    def add_trees(self, trees: TunedTrees, judgements: Iterable[Judgement]) -> None:
+        """Write trees tuned beside the sweep and their judgements, inside a transaction; older ones are replaced."""
+        self.add_facts({Fact.TREES: json.dumps(trees.to_json(), ensure_ascii=False)})
         self.add_judgements(judgements)
 
     def forget_ensemble(self) -> None:

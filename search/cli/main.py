@@ -94,6 +94,7 @@ for command in (
     compare.replay,
     compare.export,
     train.ensemble,
+    train.trees,
     train.prune,
     view.doctor,
 ):

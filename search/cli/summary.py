@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from data.errors import command
 from results.judging.ensemble import ENSEMBLE
+from results.judging.trees import XGBOOST
 from results.record.study import Study
 from search.cli.console import ERR, OUT, print_json
 from search.cli.progress.telling import EventLines, interrupted
@@ -101,11 +103,28 @@ def ensemble_text(study: Path) -> str:
     members = len(ensemble.members)
     said = f"the ensemble of {members} network{'s' if members > 1 else ''}, chosen among {ensemble.candidates}, is in "
     said += str(Path(study) / ENSEMBLE)
+    said += _sides(ENSEMBLE, judgements)
+    return said + "".join(f"\n  left out: {sentence}" for sentence in ensemble.left_out[:_SAID])
+
+
+def trees_text(study: Path) -> str:
+    """Return sentences about the trees tuned beside a study, which has some, and its incumbent."""
+    with Study.open(study) as opened:
+        trees, judgements = opened.trees, {(one.model, one.side): one for one in opened.judgements}
+    assert trees is not None
+    points = f"{trees.points:,} random point{'s' if trees.points > 1 else ''}"
+    said = f"XGBoost, the most accurate of {points} in {trees.core_seconds:.0f} core-seconds"
+    return said + _sides(XGBOOST, judgements)
+
+
+def _sides(model: str, judgements: Mapping[tuple[str, str], Judgement]) -> str:
+    """Return a line for each side of the rows on which a model was judged."""
+    said = ""
     for side, name in (("validation", "validation"), ("holdout", "held-out")):
-        own, best = judgements.get((ENSEMBLE, side)), judgements.get(("best", side))
+        own, best = judgements.get((model, side)), judgements.get(("best", side))
         if own is not None:
             said += f"\n  {own.rows:,} {name} rows: {_judged(own, best)}"
-    return said + "".join(f"\n  left out: {sentence}" for sentence in ensemble.left_out[:_SAID])
+    return said
 
 
 def _judged(own: Judgement, best: Judgement | None) -> str:

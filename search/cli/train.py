@@ -1,4 +1,4 @@
-"""Commands that train or change a study: run, sweep, resume, ensemble, prune."""
+"""Commands that train or change a study: run, sweep, resume, ensemble, trees, prune."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from search.cli.console import ERR, OUT, print_json
 from search.cli.interruption import interruptible
 from search.cli.options import study_directory
 from search.cli.progress.telling import refuse_two_outputs, telling
-from search.cli.summary import ensemble_text, finish
+from search.cli.summary import ensemble_text, finish, trees_text
 from search.cluster.placement import Resources
 from search.scheduling.listener import Listener
 
@@ -154,6 +154,27 @@ def ensemble(
         print_json({"directory": str(directory), **found.to_json()})
         return
     OUT.print(ensemble_text(studies[0]), highlight=False, markup=False)
+
+
+def trees(
+    study: options.StudyArgument,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Length of the search; else as many core-seconds as the sweep took.")
+    ] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Tune XGBoost on a study's rows at the cost of its sweep, as a rival that stands beside it in the report."""
+    from search.studies.tuned_trees import tune_beside
+
+    with interruptible(study), telling(study, quiet=quiet, json_events=False) as listener:
+        listener.stage("trees")
+        found = tune_beside(study, seconds=seconds, told=listener.stage_progress)
+    if as_json:
+        print_json(found.to_json())
+        return
+    OUT.print(trees_text(study), highlight=False, markup=False)
 
 
 def _warn_of_shared_disk(directory: Path) -> None:

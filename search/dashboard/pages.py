@@ -60,7 +60,7 @@ class _Kept:
     report: Report | None = None
     report_due: float = -math.inf
     of_stages: dict[str, Section] = field(default_factory=dict)
-    """Sections made from ``report``: they go with it."""
+    """Sections made from ``report``, those without content, too: they go with it."""
 
     @classmethod
     def begun(cls, now: float) -> _Kept:
@@ -117,8 +117,9 @@ class Pages:
         began, running = self._worked(), key[1] == Condition.RUNNING
         context = self._read(kept, directory, running)
         slow = self._slow(kept, context) if running else 0.0
+        if running and not kept.of_stages:
+            kept.of_stages = {kind.id: section_of(kind, context) for kind in SECTIONS if kind.id in OF_STAGES}
         page = page_of(context, {**kept.of_stages, **kept.slow} if running else {})
-        kept.of_stages = {section.id: section for section in page.sections if section.id in OF_STAGES}
         kept.answer, kept.key = Answer.of(replace(page, state=key[1])), key
         took = self._worked() - began - slow
         kept.due = self._clock() + max(_SECONDS, _SHARE * took if running else 0)

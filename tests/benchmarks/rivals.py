@@ -23,12 +23,12 @@ from results.analysis.comparison import compare
 from results.judging.ensemble import ENSEMBLE
 from results.judging.judgement import Judgement
 from results.judging.measures import judge
+from results.judging.trees import XGBOOST
 from results.record.study import Study
 from search.planning.prepared_data import prepare
+from trainables.trees import PATIENCE, ROUNDS, tune_trees
 
 THREADS = 2
-ROUNDS, PATIENCE = 2000, 50
-"""Most rounds of a model, and rounds without a lower loss on the validation rows after which it ends."""
 
 
 class Deadline:
@@ -48,31 +48,6 @@ Fitted = Callable[[np.ndarray], np.ndarray]
 
 def _log(drawn: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(drawn.uniform(np.log(low), np.log(high))))
-
-
-def fit_xgboost(features: Features, drawn: np.random.Generator, deadline: Deadline) -> Fitted:
-    import xgboost
-
-    class Stop(xgboost.callback.TrainingCallback):
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            return deadline.passed
-
-    model = xgboost.XGBClassifier(
-        n_estimators=ROUNDS,
-        early_stopping_rounds=PATIENCE,
-        max_depth=int(drawn.integers(3, 11)),
-        learning_rate=_log(drawn, 0.02, 0.3),
-        min_child_weight=_log(drawn, 1, 20),
-        subsample=float(drawn.uniform(0.5, 1)),
-        colsample_bytree=float(drawn.uniform(0.3, 1)),
-        reg_lambda=_log(drawn, 0.1, 10),
-        eval_metric="mlogloss",
-        n_jobs=THREADS,
-        random_state=int(drawn.integers(2**31)),
-        callbacks=[Stop()],
-    )
-    model.fit(features.x_train, features.y_train, eval_set=[(features.x_val, features.y_val)], verbose=False)
-    return model.predict_proba
 
 
 def fit_lightgbm(features: Features, drawn: np.random.Generator, deadline: Deadline) -> Fitted:
@@ -127,11 +102,14 @@ def fit_catboost(features: Features, drawn: np.random.Generator, deadline: Deadl
     return model.predict_proba
 
 
-KINDS = {"XGBoost": fit_xgboost, "LightGBM": fit_lightgbm, "CatBoost": fit_catboost}
+KINDS = {"LightGBM": fit_lightgbm, "CatBoost": fit_catboost}
 
 
 def tuned(kind: str, features: Features, seconds: float, seed: int) -> tuple[Judgement, int]:
     """The judgement on held-out rows of the point most accurate on the validation rows, and the points tried."""
+    if kind == XGBOOST:
+        trees = tune_trees(features, seconds=seconds, seed=seed, threads=THREADS)
+        return judge(kind, "holdout", features.genres, trees.holdout, features.y_holdout), trees.points
     deadline, drawn = Deadline(seconds), np.random.default_rng(seed)
     best, kept, tried = -1.0, None, 0
     while kept is None or not deadline.passed:
@@ -170,7 +148,7 @@ def main() -> None:
     """Print one row per study and model, and the means over the studies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+", type=Path)
-    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--kinds", nargs="*", default=[XGBOOST, *KINDS], choices=[XGBOOST, *KINDS])
     asked = parser.parse_args()
     found = []
     for directory in asked.studies:

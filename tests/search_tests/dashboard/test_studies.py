@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from results.page import context
+from results.page import context, sections
 from results.record.facts import Fact
 from results.record.study import Study
 from search.dashboard import pages as pages_module
@@ -121,6 +121,9 @@ def test_while_a_sweep_trains_its_stages_are_read_now_and_then(tmp_path: Path, m
     read: list[float] = []
     clock = Clock()
     pages, real = Pages(clock, no_work), context.read_report
+    tables: list[float] = []
+    made = sections.titled_tables  # read by the scorecard and the description of the data
+    monkeypatch.setattr(sections, "titled_tables", lambda report: tables.append(clock.now) or made(report))
     for place in (context, pages_module):
         monkeypatch.setattr(place, "read_report", lambda directories: read.append(clock.now) or real(directories))
     with create_study(tmp_path / "s", paper_trials(8), epochs=8) as study:
@@ -129,6 +132,7 @@ def test_while_a_sweep_trains_its_stages_are_read_now_and_then(tmp_path: Path, m
             train_in(study, World(), 1)
             pages.answer(tmp_path / "s", "running")
         assert read == [1000.0, 1012.0]
+        assert len(tables) == 2 * len(read), "sections of stages, though they are empty, go with the report"
         train_in(study, World(), 1000)
         for _ in range(2):
             clock.now += 4
