@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -116,7 +117,8 @@ def read_rows(study: AnyStudy) -> StudyRows:
 
 def _read(study: Study, name: str) -> StudyRows:
     with study.reading(), study.snapshot():
-        trials = tuple(study.trials())
+        trials, decisions, segments = tuple(study.trials()), tuple(study.decisions()), study.segments()
+        _refuse_strangers(trials, [*(one.key for one in decisions), *(key for one in segments for key in one.keys)])
         return StudyRows(
             study=name,
             settings=study.settings,
@@ -124,8 +126,8 @@ def _read(study: Study, name: str) -> StudyRows:
             space=space_of(study),
             trials=trials,
             accuracy=_accuracy(study, trials),
-            decisions=tuple(study.decisions()),
-            segments=tuple(sorted(study.segments(), key=lambda one: (one.ended, one.segment_id))),
+            decisions=decisions,
+            segments=tuple(sorted(segments, key=lambda one: (one.ended, one.segment_id))),
             judgements=study.judgements,
             ensemble=study.ensemble,
             trees=study.trees,
@@ -150,3 +152,9 @@ def best_scores(accuracy: np.ndarray) -> np.ndarray:
 def written(value: Any) -> str:
     """Return a parameter's value as text: widths such as ``128-16``, and ``none`` for an absent one."""
     return "none" if value is None else str(plain_value(value))
+
+
+def _refuse_strangers(trials: Iterable[TrialRecord], named: Iterable[TrialKey]) -> None:
+    """Raise ``ValueError`` where a decision or a segment names a configuration that the study does not have."""
+    if strangers := set(named) - {trial.key for trial in trials}:
+        raise ValueError(f"{len(strangers)} configurations were trained or judged that are not among its trials")

@@ -263,6 +263,20 @@ def test_a_damaged_record_is_said_to_be_one(
     assert f"{study / 'study.db'} is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("table", ["decisions", "segments"])
+def test_a_record_that_names_strangers_is_said_to_be_damaged(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = found_study(tmp_path)
+    write_sql(study, "UPDATE trials SET config_id = '0' WHERE config_id = (SELECT config_id FROM decisions LIMIT 1)")
+    write_sql(study, f"DELETE FROM {'segments' if table == 'decisions' else 'decisions'}")
+    assert run(["report", str(study)]) == 2
+    assert "study.db is damaged" in capsys.readouterr().err.replace("\n", "")
+    for command in ("status", "trials", "compare", "importance", "replay", f"export --to {tmp_path / 'o.db'}"):
+        name, *words = command.split()
+        assert run([name, str(study), *words]) in (0, 2)
+
+
 @pytest.mark.parametrize(("column", "value"), [("checkpoint", "../../x"), ("members", "{"), ("members", '[["a"]]')])
 def test_a_damaged_segment_ends_no_resume_in_a_traceback(column: str, value: str, tmp_path: Path) -> None:
     study = found_study(tmp_path)
