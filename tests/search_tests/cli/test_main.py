@@ -132,6 +132,7 @@ COMMANDS = {
         "--text-model",
         "--trials",
     ],
+    "trees": ["--debug", "--json", "--quiet", "--seconds", "study"],
     "trials": ["--curves", "--debug", "--json", "--repeats", "--to", "--top", "study"],
     "watch": ["--debug", "--json", "study"],
 }
