@@ -112,6 +112,7 @@ def test_the_table_sorts_and_searches_and_searching_filters_the_pictures(visit: 
     found.page.locator(".dt-search input").fill("16-16-16")
     assert len(found.rows("parallel")) == len(found.rows("curves")) == 64
     found.page.locator(".trials th", has_text="val_accuracy").click()
+    found.page.locator(".trials th[aria-sort=ascending]", has_text="val_accuracy").wait_for()  # it sorts a moment later
     lowest = found.page.locator(".trials tbody tr td:nth-child(2)").all_inner_texts()
     assert lowest == sorted(lowest)
     with found.page.expect_download() as caught:
