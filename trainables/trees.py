@@ -8,6 +8,7 @@ machine's speed; the points themselves are drawn from a seed, one after another.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,38 +18,23 @@ from typing import Any
 import numpy as np
 
 from data.inputs.features import Features
+from spaces.parameters import Choice, Parameter, Uniform
 
 ROUNDS, PATIENCE = 2000, 50
 """Most boosting rounds of a model, and rounds without a lower loss on the validation rows after which it ends."""
 
 
-@dataclass(frozen=True)
-class Range:
-    """A hyperparameter's range; ``log`` draws evenly by its logarithm, ``whole`` rounds down."""
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-
-    def draw(self, drawn: np.random.Generator) -> float | int:
-        """Return a value of the range."""
-        if self.log:
-            return math.exp(drawn.uniform(math.log(self.low), math.log(self.high)))
-        return int(drawn.integers(int(self.low), int(self.high))) if self.whole else drawn.uniform(self.low, self.high)
-
-
-RANGES: Mapping[str, Range] = MappingProxyType(
+PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
-        "max_depth": Range(3, 11, whole=True),
-        "learning_rate": Range(0.02, 0.3, log=True),
-        "min_child_weight": Range(1, 20, log=True),
-        "subsample": Range(0.5, 1),
-        "colsample_bytree": Range(0.3, 1),
-        "reg_lambda": Range(0.1, 10, log=True),
+        "max_depth": Choice(tuple(range(3, 11))),
+        "learning_rate": Uniform(0.02, 0.3, log=True),
+        "min_child_weight": Uniform(1, 20, log=True),
+        "subsample": Uniform(0.5, 1),
+        "colsample_bytree": Uniform(0.3, 1),
+        "reg_lambda": Uniform(0.1, 10, log=True),
     }
 )
-"""The hyperparameters of a point, by XGBoost's names; whole numbers end below ``high``."""
+"""The hyperparameters of a point, by XGBoost's names."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,12 +61,12 @@ def tune_trees(
 
     ``told`` is called after each point with their number, the best validation accuracy so far, and the seconds so far.
     """
-    started, drawn = time.monotonic(), np.random.default_rng(seed)
+    started, drawn = time.monotonic(), random.Random(seed)
     best, kept, points = -1.0, None, 0
     while kept is None or time.monotonic() - started < seconds:
-        point = {name: one.draw(drawn) for name, one in RANGES.items()}
+        point = {name: parameter.sample(drawn) for name, parameter in PARAMETERS.items()}
         deadline = math.inf if kept is None else started + seconds
-        model = _fitted(point, features, seed=int(drawn.integers(2**31)), threads=threads, deadline=deadline)
+        model = _fitted(point, features, seed=drawn.randrange(2**31), threads=threads, deadline=deadline)
         if model is None:
             break
         validation = model.predict_proba(features.x_val)

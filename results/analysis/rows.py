@@ -134,6 +134,12 @@ def _read(study: Study, name: str) -> StudyRows:
         )
 
 
+def _refuse_strangers(trials: Iterable[TrialRecord], named: Iterable[TrialKey]) -> None:
+    """Raise ``ValueError`` where a decision or a segment names a configuration that the study does not have."""
+    if strangers := set(named) - {trial.key for trial in trials}:
+        raise ValueError(f"{len(strangers)} configurations were trained or judged that are not among its trials")
+
+
 def _accuracy(study: Study, trials: tuple[TrialRecord, ...]) -> np.ndarray:
     curves = study.accuracies()
     longest = max((max(curve) for curve in curves.values()), default=0)
@@ -152,9 +158,3 @@ def best_scores(accuracy: np.ndarray) -> np.ndarray:
 def written(value: Any) -> str:
     """Return a parameter's value as text: widths such as ``128-16``, and ``none`` for an absent one."""
     return "none" if value is None else str(plain_value(value))
-
-
-def _refuse_strangers(trials: Iterable[TrialRecord], named: Iterable[TrialKey]) -> None:
-    """Raise ``ValueError`` where a decision or a segment names a configuration that the study does not have."""
-    if strangers := set(named) - {trial.key for trial in trials}:
-        raise ValueError(f"{len(strangers)} configurations were trained or judged that are not among its trials")

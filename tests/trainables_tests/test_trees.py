@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
+from spaces.parameters import Choice
 from tests.trainables_tests.test_baselines import features
 from trainables import trees
-from trainables.trees import RANGES, Trees, tune_trees
+from trainables.trees import PARAMETERS, Trees, tune_trees
 
 Told = list[tuple[int, float, float]]
 
@@ -32,8 +33,12 @@ def test_the_first_point_is_fitted_to_its_end_whatever_the_limit() -> None:
 def test_points_are_drawn_from_the_seed_within_their_ranges() -> None:
     first, again, other = (tuned(0, seed=seed)[0].point for seed in (1, 1, 2))
     assert first == again != other
-    assert all(RANGES[name].low <= value <= RANGES[name].high for name, value in first.items())
-    assert isinstance(first["max_depth"], int)
+    assert list(first) == list(PARAMETERS)
+    for name, parameter in PARAMETERS.items():
+        if isinstance(parameter, Choice):
+            assert first[name] in parameter.values
+        else:
+            assert parameter.low <= first[name] <= parameter.high
 
 
 def test_the_most_accurate_on_the_validation_rows_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
