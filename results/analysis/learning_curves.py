@@ -32,7 +32,7 @@ class FigureKind:
 FIGURES = (
     FigureKind("simple", "Simple network (4.2)", "simple", ("simple",)),
     FigureKind("figure-4a", "Figure 4a: text only", "fusion", ("text",)),
-    FigureKind("figure-4b", "Figure 4b: audio + text", "fusion", ("scratch", "warm")),
+    FigureKind("figure-4b", "Figure 4b: audio + text", "fusion", ("scratch", "warm", "swept")),
     FigureKind("transfer", "Five to six genres (4.5)", "transfer", ("transfer", "scratch")),
 )
 

@@ -40,6 +40,8 @@ PAPER = (
     PaperEntry(OURS, "text, its own sweep", "sweep", "text"),
     PaperEntry("4.4, Table 5", "audio + text, from scratch", "fusion", "scratch", (0.6174, 0.6209, None, 0.6116)),
     PaperEntry(OURS, "audio + text, warm-started", "fusion", "warm"),
+    PaperEntry(OURS, "audio + text, best of its sweep", "fusion", "swept"),
+    PaperEntry(OURS, "audio + text, ensemble of its sweep", "fusion", "ensemble"),
     PaperEntry(OURS, "audio + text, its own sweep", "sweep", "fusion"),
     PaperEntry("4.5", "six genres, transferred", "transfer", "transfer", SIX_GENRES),
     PaperEntry(OURS, "six genres, from scratch", "transfer", "scratch"),

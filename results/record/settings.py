@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import lru_cache
 from types import NoneType
@@ -16,6 +16,7 @@ from data.errors import InputError, did_you_mean
 from data.inputs.kinds import FeatureKind, SplitKind
 from spaces import SearchSpace, Uniform
 from spaces.paper import PAPER
+from spaces.strong import STRONG
 
 TRANSFER_GENRE = "edm"
 """The paper's sixth genre, which its transfer stage adds (section 4.5)."""
@@ -66,6 +67,8 @@ class StageSettings:
     transfer_seeds: int = 5
     freeze: bool = False
     """Train only the output layer of the copied network."""
+    fusion_sweep: bool | None = None
+    """Search on audio + text, too, for the fusion network; ``None`` does so in the space ``strong``."""
 
     def __post_init__(self) -> None:
         _check_fields(self)
@@ -119,6 +122,9 @@ class StudySettings:
         _check_search(self)
         if self.stages is not None and self.held_genre is None:
             object.__setattr__(self, "held_genre", TRANSFER_GENRE)
+        if self.stages is not None and self.stages.fusion_sweep is None:
+            stages = replace(self.stages, fusion_sweep=self.space == STRONG)
+            object.__setattr__(self, "stages", stages)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all settings as plain values, in the order of the fields; the space is TOML."""
@@ -139,13 +145,14 @@ class StudySettings:
     def from_mapping(cls, values: Mapping[str, Any]) -> StudySettings:
         """Build settings from the parsed output of ``to_json``; settings that an older study lacks keep their defaults.
 
-        A study that does not name its held genre is an older one; those held back edm, with stages or without.
+        A study that does not name its held genre is an older one; those held back edm, with stages or without. One
+        that does not name its fusion sweep has none.
         """
         known = {"held_genre": TRANSFER_GENRE, **values}
         if "space" in known:
             known["space"] = _space_of(_checked("space", known["space"], (str,)))
         stages = known.pop("stages", None)
-        return cls(**known, stages=StageSettings(**stages) if stages else None)
+        return cls(**known, stages=StageSettings(**{"fusion_sweep": False, **stages}) if stages else None)
 
 
 _LEAST = {

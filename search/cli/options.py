@@ -139,6 +139,13 @@ class StageOptions:
         StageSettings.transfer_seeds
     )
     freeze: Annotated[bool, typer.Option("--freeze", help="Train only the output layer in the transfer stage.")] = False
+    fusion_sweep: Annotated[
+        bool | None,
+        typer.Option(
+            "--fusion-sweep/--no-fusion-sweep",
+            help="Search on audio + text, too, for the fusion network; done by itself with --space strong.",
+        ),
+    ] = None
 
     def settings(self) -> StageSettings:
         """Return the settings of the stages."""
@@ -149,6 +156,7 @@ class StageOptions:
             transfer_epochs=self.transfer_epochs,
             transfer_seeds=self.transfer_seeds,
             freeze=self.freeze,
+            fusion_sweep=self.fusion_sweep,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from results.record.stage_records import StageRecord
 from results.record.study import Study
 from search.scheduling.coordinator import Coordinator, Outcome
@@ -36,3 +38,55 @@ class Listener:
 
     def stage_done(self, record: StageRecord) -> None:
         """Note that a stage has been committed."""
+
+
+class Listeners(Listener):
+    """Several listeners as one."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
+
+    def waiting(self, what: str) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.waiting(what)
+
+    def started(self, study: Study, slots: int) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.started(study, slots)
+
+    def resized(self, slots: int) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.resized(slots)
+
+    def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.suggested(coordinator, outcome)
+
+    def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.segment(coordinator, outcome)
+
+    def stopping(self, in_flight: int) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.stopping(in_flight)
+
+    def stage(self, name: str) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.stage(name)
+
+    def stage_progress(self, done: int, total: int, what: str) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.stage_progress(done, total, what)
+
+    def stage_done(self, record: StageRecord) -> None:
+        """Pass it on to each."""
+        for listener in self._listeners:
+            listener.stage_done(record)

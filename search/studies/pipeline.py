@@ -27,10 +27,11 @@ from search.planning.prepared_data import Prepared
 from search.planning.settings import Space, whole_settings
 from search.scheduling.listener import Listener
 from search.snapshots.copies import snapshots
-from search.studies import stages
 from search.studies.draft import Draft
 from search.studies.relocation import Sources
-from search.studies.stage_context import Run
+from search.studies.stages import networks
+from search.studies.stages.baselines import baselines
+from search.studies.stages.context import Run, StageInterruptedError
 from search.studies.stopping import last_words, logging_to
 from search.studies.sweep import (
     Resources,
@@ -117,7 +118,7 @@ def _run(
                 try:
                     with _measured(name, run) as record:
                         step(run, record)
-                except _InterruptedError as interrupted:
+                except StageInterruptedError as interrupted:
                     return interrupted.result
     result = drive(study, prepared, resources, listener, places)
     trained = sum(trial.epoch for trial in study.trials()) - before
@@ -142,7 +143,7 @@ def _models(study: Study) -> dict[str, list[str]]:
     scores = load_stage_scores(study)
     scored = scores[scores["epoch"] != 0]  # an earlier version recorded those that diverged before they had a score
     for stage, variant in scored[["stage", "variant"]].drop_duplicates().itertuples(index=False):
-        directory = stages.MODELS.get((stage, variant))
+        directory = networks.MODELS.get((stage, variant))
         if directory is not None and (directory not in _NEWER or (study.directory / directory).exists()):
             found.setdefault(stage, []).append(directory)
     return found
@@ -152,14 +153,6 @@ _CHOSEN = {"sweep": "best", "fusion": "stages/fusion"}
 """Model directories that hold the best of several variants."""
 _NEWER = {"stages/transfer-scratch"}
 """Model directories that studies of an earlier version do not have."""
-
-
-class _InterruptedError(Exception):
-    """Signal that the user stopped the sweep: the run ends, and a later command goes on from here."""
-
-    def __init__(self, result: SweepResult) -> None:
-        super().__init__("interrupted")
-        self.result = result
 
 
 @contextmanager
@@ -172,7 +165,7 @@ def _measured(name: str, run: Run) -> Iterator[StageRecord]:
     try:
         with PeakMemory() as memory:
             yield record
-    except _InterruptedError:
+    except StageInterruptedError:
         run.study.set_seconds_spent(name, time.monotonic() - started)
         raise
     record.seconds, record.peak_megabytes = time.monotonic() - started, memory.megabytes
@@ -197,16 +190,16 @@ def _embed(run: Run, record: StageRecord) -> None:
 def _sweep(run: Run, record: StageRecord) -> None:
     result = drive(run.study, run.prepared, run.resources, run.listener, run.places)
     if not result.complete:
-        raise _InterruptedError(result)
+        raise StageInterruptedError(result)
 
 
 STAGES: dict[str, Callable[[Run, StageRecord], None]] = {
     "description": _describe,
     "embeddings": _embed,
-    "baselines": stages.baselines,
-    "simple": stages.simple,
+    "baselines": baselines,
+    "simple": networks.simple,
     "sweep": _sweep,
-    "fusion": stages.fusion,
-    "transfer": stages.transfer,
+    "fusion": networks.fusion,
+    "transfer": networks.transfer,
 }
 """Stages in the order in which they run."""

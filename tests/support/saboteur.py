@@ -25,7 +25,7 @@ from typing import Any
 import results.record.study
 import search.cluster.connection
 import search.cluster.tune_bridge
-import search.studies.stages
+import search.studies.stages.baselines
 from search.cli import main as cli
 from search.cluster.code_check import CODE, environment
 from tests.support.processes import Plan
@@ -47,7 +47,9 @@ def sabotage(plan: Plan) -> None:
     if "full" in plan:
         _replace(search.cluster.tune_bridge, "commit", _limit(plan["full"]))
     if "grids" in plan:
-        search.studies.stages.GRIDS = {kind: points[:1] for kind, points in search.studies.stages.GRIDS.items()}  # type: ignore[misc]
+        search.studies.stages.baselines.GRIDS = {
+            kind: points[:1] for kind, points in search.studies.stages.baselines.GRIDS.items()
+        }  # type: ignore[misc]
     for word, module in MODULES.items():
         if word in plan:
             search.cluster.connection.stage_code = functools.partial(

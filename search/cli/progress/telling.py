@@ -5,20 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from data.errors import InputError, command
-from results.record.stage_records import StageRecord
-from results.record.study import Study
 from search.cli.console import ERR, silence
 from search.cli.progress.live import LiveProgress
 from search.cli.progress.plain import PlainProgress
-from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.events import Event, EventListener, Interrupted, StudyFailed
-from search.scheduling.listener import Listener
+from search.scheduling.listener import Listener, Listeners
 
 
 @contextmanager
@@ -29,11 +26,11 @@ def telling(study: Path, *, quiet: bool, json_events: bool) -> Iterator[Listener
         if not quiet:
             told.append(shown.enter_context(LiveProgress(ERR)) if ERR.is_terminal else PlainProgress(ERR))
         if not json_events:
-            yield _All(told)
+            yield Listeners(told)
             return
         tell = EventLines(sys.stdout)
         try:
-            yield _All([*told, EventListener(tell)])
+            yield Listeners([*told, EventListener(tell)])
         except KeyboardInterrupt:
             tell(interrupted(study))
             raise
@@ -70,46 +67,3 @@ class EventLines:
         except OSError:
             silence(self._stream)
             self._stream = None
-
-
-class _All(Listener):
-    """Several listeners as one."""
-
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self._listeners = listeners
-
-    def waiting(self, what: str) -> None:
-        for listener in self._listeners:
-            listener.waiting(what)
-
-    def started(self, study: Study, slots: int) -> None:
-        for listener in self._listeners:
-            listener.started(study, slots)
-
-    def resized(self, slots: int) -> None:
-        for listener in self._listeners:
-            listener.resized(slots)
-
-    def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        for listener in self._listeners:
-            listener.suggested(coordinator, outcome)
-
-    def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        for listener in self._listeners:
-            listener.segment(coordinator, outcome)
-
-    def stopping(self, in_flight: int) -> None:
-        for listener in self._listeners:
-            listener.stopping(in_flight)
-
-    def stage(self, name: str) -> None:
-        for listener in self._listeners:
-            listener.stage(name)
-
-    def stage_progress(self, done: int, total: int, what: str) -> None:
-        for listener in self._listeners:
-            listener.stage_progress(done, total, what)
-
-    def stage_done(self, record: StageRecord) -> None:
-        for listener in self._listeners:
-            listener.stage_done(record)

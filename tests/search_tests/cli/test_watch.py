@@ -33,7 +33,7 @@ from search.scheduling.listener import Listener
 from search.scheduling.progress import read_progress
 from search.scheduling.study_view import STAGE_NAMES, Condition, StudyView, view_study
 from search.studies.pipeline import STAGES
-from search.studies.stage_context import Run
+from search.studies.stages.context import Run
 from tests.search_tests.conftest import Launch
 from tests.support.processes import ROOT, SLOW, segments
 from tests.support.simulated import World, create_study, die, paper_trials, train_in

@@ -22,7 +22,7 @@ from search.cluster.tasks import map_remote, remote_encoder
 from search.planning.settings import study_settings
 from search.scheduling.listener import Listener
 from search.studies.draft import Draft
-from search.studies.stage_context import Run
+from search.studies.stages.context import Run
 
 CPU = {"CPU": 1.0}
 HEAD = "node:__internal_head__"

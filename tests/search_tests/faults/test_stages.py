@@ -20,17 +20,17 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 TASK = "ray::remote_variants"
 QUICK: Plan = {"grids": True}
 FUSION = [
-    ("search.studies.stages:warm_start", 1, KILL),
-    ("search.studies.stages:map_remote", 1, TERM),
-    ("search.studies.stages:write_model", 1, INT),
-    ("search.studies.stages:write_model", 3, KILL),
-    ("search.studies.stages:write_model", 4, TERM),
+    ("search.studies.stages.networks:warm_start", 1, KILL),
+    ("search.studies.stages.networks:map_remote", 1, TERM),
+    ("search.studies.stages.networks:write_model", 1, INT),
+    ("search.studies.stages.networks:write_model", 3, KILL),
+    ("search.studies.stages.networks:write_model", 4, TERM),
     ("search.studies.pipeline:commit_stage", 1, KILL),
 ]
 """Moments of a command that has the stage of fusion before it: the entry of a function, which call of it, a signal."""
 TRANSFER = [
-    ("search.studies.stages:join_tracks", 1, TERM),
-    ("search.studies.stages:write_model", 2, KILL),
+    ("search.studies.stages.networks:join_tracks", 1, TERM),
+    ("search.studies.stages.networks:write_model", 2, KILL),
     ("search.studies.pipeline:commit_stage", 1, INT),
 ]
 
@@ -99,7 +99,7 @@ def test_killed_and_interrupted_during_fusion_and_transfer(
 def _fuse_with_a_worker_killed(launch: Launch, study: Path, arguments: Arguments) -> None:
     """Go on to the stage after it."""
     command = launch(
-        *arguments, plan={"task": SLOW_STAGE, "point": "search.studies.stages:join_tracks", "signal": TERM}
+        *arguments, plan={"task": SLOW_STAGE, "point": "search.studies.stages.networks:join_tracks", "signal": TERM}
     )
     command.until(lambda: bool(command.started(TASK)))
     assert command.kill_started(TASK)

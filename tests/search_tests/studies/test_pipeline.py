@@ -22,11 +22,12 @@ from results.record.settings import StageSettings
 from results.record.stage_records import StageRecord, load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
 from search.planning.prepared_data import prepare
-from search.studies import stages, sweep
-from search.studies.pipeline import STAGES, _InterruptedError, resume_study, run_study
-from search.studies.stage_context import Run
+from search.studies import sweep
+from search.studies.pipeline import STAGES, resume_study, run_study
+from search.studies.stages import baselines, networks
+from search.studies.stages.context import Run, StageInterruptedError
 from search.studies.sweep import SweepResult
-from tests.search_tests.studies.test_stages import check_no_leak
+from tests.search_tests.studies.stages.test_networks import check_no_leak
 from tests.support.small import write_space
 from tests.support.tables import table, write_csv
 from trainables.baselines import GRIDS
@@ -63,7 +64,7 @@ def study(
 ) -> Path:
     """A run that failed in its transfer stage and was resumed."""
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((stages, "put_features"), (sweep, "put_encodings")):
+        for module, name in ((baselines, "put_features"), (networks, "put_features"), (sweep, "put_encodings")):
             patch.setattr(module, name, _remembering(getattr(module, name), handed))
         return _run_and_resume(tables, tmp_path_factory.mktemp("run"))
 
@@ -80,7 +81,7 @@ def _run_and_resume(tables: tuple[Path, Path], folder: Path) -> Path:
     settings = StageSettings(transfer_data=str(tables[1]), epochs=3, transfer_epochs=2, transfer_seeds=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STAGES, "transfer", _fails)
-        patch.setattr(stages, "GRIDS", {kind: points[:1] for kind, points in stages.GRIDS.items()})
+        patch.setattr(baselines, "GRIDS", {kind: points[:1] for kind, points in GRIDS.items()})
         with pytest.raises(RuntimeError, match="stopped here"):
             run_study(
                 str(tables[0]),
@@ -242,7 +243,7 @@ def test_the_seconds_of_a_sweep_are_those_of_all_commands_that_it_took(study: Pa
 
     def interrupted(run: Run, record: StageRecord) -> None:
         time.sleep(0.5)
-        raise _InterruptedError(result)
+        raise StageInterruptedError(result)
 
     result = SweepResult(directory=study, incumbent=None, states={}, epochs=0, seconds=0)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,73 +1,43 @@
-"""The stages around the sweep: baselines (paper 3.1), simple network (4.2), fusion (4.4), transfer (4.5)."""
+"""The networks around the sweep: simple (paper 4.2), text and fusion (4.4), transfer (4.5)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from data.feature_store import put_features
 from data.inputs.features import Features, build_features
 from data.inputs.splits import extend_split
 from data.tables.tracks import join_tracks
-from results.record.records import GridScore, ModelScores, StageEpoch, StageScore, Tuning
+from results.record.records import StageEpoch, StageScore
 from results.record.stage_records import StageRecord
-from search.cluster.tasks import map_remote, remote_fold, remote_refit, remote_variants
+from search.cluster.tasks import map_remote, remote_variants
 from search.scheduling.untrainable import WAY_OUT, UntrainableError
 from search.studies.model_directories import architecture_for, four_scores, write_model
+from search.studies.stages.fusion_sweep import FOLDER, SWEPT, Swept, sweep_fusion
 from spaces import Configuration
-from trainables.baselines import FOLDS, GRIDS, BaselineResult, choose
 from trainables.checkpoint import load_model
 from trainables.model_card import ModelCard, Provenance
 from trainables.stages import Variant, VariantResult, for_stage, simple_network, warm_start
 
 if TYPE_CHECKING:
-    from search.studies.stage_context import Run
+    from search.studies.stages.context import Run
 
 MODELS: Mapping[tuple[str, str], str] = {
     ("simple", "simple"): "stages/simple",
     ("fusion", "text"): "stages/text",
     ("fusion", "scratch"): "stages/fusion-scratch",
     ("fusion", "warm"): "stages/fusion-warm",
+    ("fusion", SWEPT): f"{FOLDER}/best",
     ("transfer", "transfer"): "stages/transfer",
     ("transfer", "scratch"): "stages/transfer-scratch",
 }
 """Model directories of the best network of each stage's variants, within the study's directory."""
-
-
-def baselines(run: Run, record: StageRecord) -> None:
-    """Score random forest and XGBoost: the grid by 5-fold cross-validation, the best point refitted and scored."""
-    seed, handle = run.study.settings.seed, put_features(run.features("audio"))
-    calls = [
-        (handle, kind, dict(point), fold, seed)
-        for kind, grid in reversed(list(GRIDS.items()))
-        for point in grid
-        for fold in range(FOLDS)
-    ]
-    places = run.places.on_cpus()
-    found = map_remote(remote_fold, calls, places, run.counted("folds"))
-    best, searched = {}, {}
-    for kind, grid in GRIDS.items():
-        own = [score for call, score in zip(calls, found, strict=True) if call[1] == kind]
-        folds = [own[start : start + FOLDS] for start in range(0, len(own), FOLDS)]
-        best[kind] = choose(grid, folds)
-        searched[kind] = tuple(
-            GridScore(dict(point), float(np.mean(scores)), float(np.std(scores, ddof=1)))
-            for point, scores in zip(grid, folds, strict=True)
-        )
-    refits = [(handle, kind, dict(point), seed) for kind, point in best.items()]
-    results: list[BaselineResult] = map_remote(remote_refit, refits, places, run.counted("refits"))
-    for result in results:
-        tuning = Tuning(result.point, searched[result.kind])
-        for side, scores in (("validation", result.validation), ("holdout", result.holdout)):
-            if scores is not None:
-                four = ModelScores(**vars(scores))
-                record.scores.append(
-                    StageScore(variant=result.kind, seed=seed, side=side, epoch=None, scores=four, tuning=tuning)
-                )
 
 
 def simple(run: Run, record: StageRecord) -> None:
@@ -106,16 +76,32 @@ def fusion(run: Run, record: StageRecord) -> None:
     _record(record, [*alone, *both])
     for result, features in [(alone[0], text), *((result, fused) for result in both)]:
         _save(run, MODELS["fusion", result.name], result, configuration, features)
-    best = _best(both)
+    chosen = _choose_fusion(run, record, both, configuration, fused)
+    record.note = (
+        f"stages/fusion is the {chosen} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
+        f"input columns and {', '.join(copied.tensors) or 'no whole tensor'}"
+    )
+
+
+def _choose_fusion(
+    run: Run, record: StageRecord, trained: Sequence[VariantResult], configuration: Configuration, features: Features
+) -> str:
+    """Write the most accurate network on audio + text to ``stages/fusion``, and return the name of its variant."""
+    best = _best(trained)
+    accuracy = best.epochs[best.best_epoch - 1].val_accuracy if best is not None else -math.inf
+    if run.stage_settings.fusion_sweep:
+        swept = sweep_fusion(run)
+        record.curves += swept.curve
+        record.scores += swept.scores
+        if swept.val_accuracy > accuracy:
+            _copy(run, "stages/fusion", swept)
+            return SWEPT
     if best is None:
         raise UntrainableError(
             f"no fusion network was trained to a score: the promoted hyperparameters make it diverge.\n{WAY_OUT}"
         )
-    _save(run, "stages/fusion", best, configuration, fused)
-    record.note = (
-        f"stages/fusion is the {best.name} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
-        f"input columns and {', '.join(copied.tensors) or 'no whole tensor'}"
-    )
+    _save(run, "stages/fusion", best, configuration, features)
+    return best.name
 
 
 def transfer(run: Run, record: StageRecord) -> None:
@@ -197,6 +183,15 @@ def _record(record: StageRecord, results: Sequence[VariantResult]) -> None:
                 record.scores.append(
                     StageScore(variant=result.name, seed=result.seed, side=side, epoch=result.best_epoch, scores=scores)
                 )
+
+
+def _copy(run: Run, directory: str, swept: Swept) -> None:
+    """Write the best network of the fusion stage's own sweep as the model directory of a stage."""
+    network, card = load_model(swept.directory)
+    origin = replace(card.provenance, stage=Path(directory).name, variant=SWEPT)
+    features = run.features("fusion", card.configuration)
+    place = run.study.directory / directory
+    write_model(run.study, place, network.state_dict(), card.configuration, features, origin)
 
 
 def _save(run: Run, directory: str, result: VariantResult, configuration: Configuration, features: Features) -> None:

@@ -21,9 +21,9 @@ from results.record.study import Study, StudyError
 from search.cluster.placement import Places, Resources
 from search.planning.prepared_data import Prepared, data_facts, prepare
 from search.scheduling.listener import Listener
-from search.studies import stages
 from search.studies.model_directories import architecture_for, write_model
-from search.studies.stage_context import Run
+from search.studies.stages import networks
+from search.studies.stages.context import Run
 from spaces import Configuration
 from tests.support.tables import table, write_csv
 from trainables import SEMANTICS_VERSION
@@ -115,9 +115,9 @@ def start(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         best, features = study.directory / "best", prepared.features
         write_model(study, best, promoted.state_dict(), configuration, features, Provenance())
         staged = Staged(tmp_path, study, prepared)
-        monkeypatch.setattr(stages, "put_features", staged.remember)
+        monkeypatch.setattr(networks, "put_features", staged.remember)
         monkeypatch.setattr("search.cluster.tasks.get_features", lambda features: features)
-        monkeypatch.setattr(stages, "map_remote", staged.train)
+        monkeypatch.setattr(networks, "map_remote", staged.train)
         return staged
 
     yield begin
@@ -156,8 +156,8 @@ def check_no_leak(in_order: Sequence[Features], prepared: Prepared) -> None:
 @pytest.mark.parametrize("split", ["random", "track", "album"])
 def test_no_row_that_judges_a_stage_has_trained_an_ancestor(start: Start, split: str) -> None:
     staged = start(split)
-    staged.stage(stages.fusion)
-    staged.stage(stages.transfer)
+    staged.stage(networks.fusion)
+    staged.stage(networks.transfer)
     in_order = [features for features in staged.put if features.kind != "text"]
     assert [features.kind for features in in_order] == ["audio", "fusion", "fusion"]
     check_no_leak(in_order, staged.run.prepared)
@@ -165,13 +165,13 @@ def test_no_row_that_judges_a_stage_has_trained_an_ancestor(start: Start, split:
 
 def test_the_check_finds_a_redrawn_split(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     staged = start()
-    staged.stage(stages.fusion)
+    staged.stage(networks.fusion)
 
     def redrawn(split: Any, old: Tracks, new: Tracks) -> Any:
         return split_tracks(join_tracks(old, new), kind=split.kind, seed=split.seed, holdout=0.2)
 
-    monkeypatch.setattr(stages, "extend_split", redrawn)
-    staged.stage(stages.transfer)
+    monkeypatch.setattr(networks, "extend_split", redrawn)
+    staged.stage(networks.transfer)
     with pytest.raises(AssertionError):
         check_no_leak([features for features in staged.put if features.kind != "text"], staged.run.prepared)
 
@@ -201,7 +201,7 @@ def check_copied(
 
 def test_fusion_starts_from_the_promoted_weights(start: Start) -> None:
     staged = start()
-    staged.stage(stages.fusion)
+    staged.stage(networks.fusion)
     promoted, card = load_model(staged.folder / "best")
     ((features, warm, seed),) = staged.variants("warm")
     assert warm.initial is not None and len(features.names) > len(card.inputs)
@@ -214,10 +214,10 @@ def test_fusion_starts_from_the_promoted_weights(start: Start) -> None:
 @pytest.mark.parametrize("freeze", [False, True])
 def test_transfer_starts_from_the_fused_weights_and_a_freeze_keeps_them(start: Start, freeze: bool) -> None:
     staged = start(freeze=freeze)
-    staged.stage(stages.fusion)
+    staged.stage(networks.fusion)
     fused, card = load_model(staged.folder / "stages" / "fusion")
     source = fused.state_dict()
-    staged.stage(stages.transfer)
+    staged.stage(networks.transfer)
     transfers = staged.variants("transfer")
     assert [seed for _, _, seed in transfers] == [SEED, SEED + 1]
     output = {name for name in source if name.startswith("output.")}
@@ -233,8 +233,8 @@ def test_transfer_starts_from_the_fused_weights_and_a_freeze_keeps_them(start: S
 
 def test_transfer_leaves_its_best_network_and_the_best_from_scratch(start: Start) -> None:
     staged = start()
-    staged.stage(stages.fusion)
-    staged.stage(stages.transfer)
+    staged.stage(networks.fusion)
+    staged.stage(networks.transfer)
     for directory, name in (("transfer", "transfer"), ("transfer-scratch", "scratch")):
         network, card = load_model(staged.folder / "stages" / directory)
         assert card.provenance.variant == name
@@ -249,9 +249,9 @@ def test_a_network_that_diverges_at_once_leaves_a_curve_and_no_score(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staged = start()
-    wild = replace(stages.simple_network(), learning_rate=1e38, batch_norm=False, clip_norm=None)
-    monkeypatch.setattr(stages, "simple_network", lambda: wild)
-    staged.stage(stages.simple)
+    wild = replace(networks.simple_network(), learning_rate=1e38, batch_norm=False, clip_norm=None)
+    monkeypatch.setattr(networks, "simple_network", lambda: wild)
+    staged.stage(networks.simple)
     study = staged.run.study
     assert load_stage_curves(study)["val_loss"].isna().all() and len(load_stage_curves(study)) == 1
     assert load_stage_scores(study).empty
@@ -260,4 +260,4 @@ def test_a_network_that_diverges_at_once_leaves_a_curve_and_no_score(
 
 def test_promoted_hyperparameters_that_diverge_are_said(start: Start) -> None:
     with pytest.raises(StudyError, match="no fusion network was trained to a score"):
-        start(configuration=replace(CONFIGURATION, learning_rate=1e38)).stage(stages.fusion)
+        start(configuration=replace(CONFIGURATION, learning_rate=1e38)).stage(networks.fusion)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from data.inputs.features import Features, build_features
 from data.titles.embeddings import Encoder
@@ -18,8 +20,19 @@ from search.scheduling.listener import Listener
 from search.studies.model_directories import features_for
 from spaces import Configuration
 
+if TYPE_CHECKING:
+    from search.studies.sweep import SweepResult
+
 _NOTED_SECONDS = 1.0
 """Least seconds between two notes in the record of how far a stage is."""
+
+
+class StageInterruptedError(Exception):
+    """Signal that the user stopped a sweep of a run: the run ends, and a later command goes on from here."""
+
+    def __init__(self, result: SweepResult) -> None:
+        super().__init__("interrupted")
+        self.result = result
 
 
 @dataclass(frozen=True)
@@ -49,16 +62,25 @@ class Run:
 
         The listener hears all, the record what is news after a second.
         """
-        noted = -math.inf
+        note = self.noted(what)
 
         def tell(done: int, total: int) -> None:
-            nonlocal noted
             self.listener.stage_progress(done, total, what)
+            note(done, total)
+
+        return tell
+
+    def noted(self, what: str) -> Callable[[int, int], None]:
+        """Return a function that notes in the record, once a second, how many pieces of a stage's work are done."""
+        noted = -math.inf
+
+        def note(done: int, total: int) -> None:
+            nonlocal noted
             if time.monotonic() - noted >= _NOTED_SECONDS:
                 self.study.set_stage_progress(StageProgress(done, total, what))
                 noted = time.monotonic()
 
-        return tell
+        return note
 
     def features(self, kind: str, configuration: Configuration | None = None) -> Features:
         """Return features of a kind on the study's split, in a configuration's encoding; standardised without one."""
