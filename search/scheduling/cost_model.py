@@ -26,6 +26,8 @@ class CostModel:
         self._rows, self._input_sizes, self._output_size = rows, input_sizes, output_size
         self._measured: dict[tuple[object, ...], float] = {}
         self._correction = 1.0
+        self.revision = 0
+        """Observations so far: with each, some seconds are others."""
 
     def seconds_per_epoch(self, configuration: Configuration) -> float:
         """Return the newest measurement of this shape, or else the guess, corrected by what other shapes have shown."""
@@ -38,6 +40,7 @@ class CostModel:
 
     def observe(self, configurations: Sequence[Configuration], seconds_per_epoch: float) -> None:
         """Take up the seconds of an epoch of a stack; they are shared among its members in the expected proportions."""
+        self.revision += 1
         expected = {_shape(c): self.seconds_per_epoch(c) for c in configurations}
         ratio = seconds_per_epoch / self.stack_seconds(configurations)
         for shape, seconds in expected.items():

@@ -6,7 +6,6 @@ same key form stacks; the queue hands out the dearest stack first, up to the nex
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from typing import Any
 
 from results.record.records import CheckpointRef, TrialKey, TrialRecord
 from search.scheduling.cost_model import CostModel
+from search.scheduling.ready import ReadyStacks
 from spaces import Configuration
 from trainables.segment_protocol import Member, MemberCheckpoint, SegmentTask
-from trainables.stacking import Batches, batches, network
+from trainables.stacking import network
 
 _LARGEST_STACK = {"cpu": 32, "cuda": 256}
 """Default for the members of a stack. On a CPU more would save little, and all of them would be lost with a worker; on
@@ -24,21 +24,6 @@ a GPU they train at once, so that a stack is as wide as there are configurations
 
 _LEAST_SECONDS = 0.5
 """Least work that is worth a segment: each costs about 0.15 s on top."""
-
-
-@dataclass(frozen=True)
-class SegmentKey:
-    """Properties that the members of a segment have in common."""
-
-    batches: Batches
-    seed: int
-    epoch: int
-    """Epochs that each of them has trained."""
-
-    @classmethod
-    def of(cls, trial: TrialRecord) -> SegmentKey:
-        """Return the key of a configuration at its current epoch."""
-        return cls(batches(trial.configuration), trial.key.seed, trial.epoch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,31 +57,6 @@ def _member(key: TrialKey, configuration: Configuration, source: CheckpointRef |
     return Member(config_id=key.config_id, configuration=configuration, source=place)
 
 
-class _Ready:
-    """Ready configurations of one key, in the order in which they form stacks."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[tuple[Any, ...], TrialRecord]] = []
-        self.epochs = 0
-        """Epochs that all of them together have still to train."""
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    @property
-    def first(self) -> TrialRecord:
-        return self._heap[0][1]
-
-    def add(self, trial: TrialRecord) -> None:
-        heapq.heappush(self._heap, (_stack_order(trial), trial))
-        self.epochs += trial.budget - trial.epoch
-
-    def take(self, count: int) -> list[TrialRecord]:
-        taken = [heapq.heappop(self._heap)[1] for _ in range(min(count, len(self._heap)))]
-        self.epochs -= sum(trial.budget - trial.epoch for trial in taken)
-        return taken
-
-
 class SegmentQueue:
     """Ready configurations, handed out as segments.
 
@@ -121,7 +81,7 @@ class SegmentQueue:
         self._seconds = seconds
         self._number = first_number
         self.workers = workers
-        self._ready: dict[SegmentKey, _Ready] = {}
+        self._ready = ReadyStacks(self._stack_size, costs, self._seconds_to_rung)
         self._retries: list[tuple[TrialRecord, ...]] = []
 
     @property
@@ -131,8 +91,7 @@ class SegmentQueue:
 
     def add(self, trials: Iterable[TrialRecord]) -> None:
         """Make configurations ready."""
-        for trial in trials:
-            self._ready.setdefault(SegmentKey.of(trial), _Ready()).add(trial)
+        self._ready.add(trials)
 
     def add_stacks(self, stacks: Iterable[Sequence[TrialRecord]]) -> None:
         """Add stacks to be trained as they are, before all others: a stack that failed, or its halves."""
@@ -150,25 +109,15 @@ class SegmentQueue:
             return self._segment(self._retries.pop(0))
         if not self._ready:
             return None
-        key = max(self._ready, key=self._urgency)
-        ready = self._ready[key]
-        members = ready.take(self._members(ready.first))
-        if not ready:
-            del self._ready[key]
+        stack = self._ready.most_urgent()
+        members = self._ready.take(stack, self._members(stack.first))
         return self._segment(tuple(sorted(members, key=_member_order)))
-
-    def _urgency(self, key: SegmentKey) -> tuple[bool, float]:
-        """Return the rank of a key: full stacks first, then those with the most work ahead of them."""
-        ready = self._ready[key]
-        per_epoch = self._costs.seconds_per_epoch(ready.first.configuration)
-        return len(ready) >= self._stack_size, ready.epochs * per_epoch
 
     def _members(self, first: TrialRecord) -> int:
         """Return the size of the next stack: a full one, or a worker's even share of the work up to the next rungs."""
         if not self._evenly:
             return self._stack_size
-        work = sum(len(ready) * self._seconds_to_rung(ready.first) for ready in self._ready.values())
-        share = max(work / self.workers, _LEAST_SECONDS)
+        share = max(self._ready.work / self.workers, _LEAST_SECONDS)
         return min(self._stack_size, math.ceil(share / self._seconds_to_rung(first)))
 
     def _seconds_to_rung(self, trial: TrialRecord) -> float:
@@ -196,11 +145,6 @@ class SegmentQueue:
         epoch = members[0].epoch
         per_epoch = self._costs.stack_seconds([trial.configuration for trial in members])
         return min(*map(self._goal, members), epoch + max(1, round(self._seconds / per_epoch)))
-
-
-def _stack_order(trial: TrialRecord) -> tuple[Any, ...]:
-    """Return a sort key that keeps members of a budget together: the shortest would cut the segment of the others."""
-    return trial.budget, network(trial.configuration), trial.position
 
 
 def _member_order(trial: TrialRecord) -> tuple[Any, ...]:

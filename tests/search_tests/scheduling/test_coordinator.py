@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from results.record.records import State, TrialKey, TrialRecord
 from results.record.study import Study
+from search.scheduling.ready import SegmentKey
 from search.scheduling.rungs import ladder
-from search.scheduling.segments import SegmentKey
 from tests.support.examples import examples
 from tests.support.simulated import (
     History,

@@ -22,7 +22,7 @@ from results.record.settings import StudySettings
 from results.record.study import Study
 from search.cli.status import study_summary, summary_lines
 from search.planning.trials import foreseen_trials, longest_budget, pending_trials, schedule_warning
-from search.scheduling.segments import SegmentKey
+from search.scheduling.ready import SegmentKey
 from search.suggestions.optuna_search import GROUP, OptunaSearch, Told, judged
 from search.suggestions.suggesting_coordinator import restored_search
 from spaces import Choice, Configuration, SearchSpace, Uniform, load_space
