@@ -22,7 +22,7 @@ SLOW = ("rungs", "importance", "stopping", "way", "time")
 """Sections that take longer than all others: while a study runs each keeps its own time."""
 OF_STAGES = ("ensemble", "confusion", "baselines", "fusion", "transfer", "data", "scorecard")
 """Sections that change with the stages around a sweep, and hardly while it trains."""
-_SECONDS, _SLOW_SECONDS = 1.0, 10.0
+_SECONDS, _SLOW_SECONDS = 1.5, 10.0
 """Seconds between two makings of a page that runs, and of its slow sections and those of stages, at least."""
 _SHARE, _SLOW_SHARE = 8, 100
 """Each of them is followed by a pause of so many times the processor seconds that it took."""

@@ -14,6 +14,7 @@ from data.feature_store import put_features
 from data.inputs.features import Features, build_features
 from data.inputs.splits import extend_split
 from data.tables.tracks import join_tracks
+from results.judging.ensemble import ENSEMBLE
 from results.record.records import StageEpoch, StageScore
 from results.record.stage_records import StageRecord
 from search.cluster.tasks import map_remote, remote_variants
@@ -77,8 +78,10 @@ def fusion(run: Run, record: StageRecord) -> None:
     for result, features in [(alone[0], text), *((result, fused) for result in both)]:
         _save(run, MODELS["fusion", result.name], result, configuration, features)
     chosen = _choose_fusion(run, record, both, configuration, fused)
+    ensemble = Path(FOLDER, ENSEMBLE)
+    mixed = f"; {ensemble} mixes those of its own sweep" if (run.study.directory / ensemble).is_dir() else ""
     record.note = (
-        f"stages/fusion is the {chosen} one; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
+        f"stages/fusion is the {chosen} one{mixed}; the warm start copied {len(copied.inputs)} of {len(fused.names)} "
         f"input columns and {', '.join(copied.tensors) or 'no whole tensor'}"
     )
 

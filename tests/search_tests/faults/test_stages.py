@@ -25,6 +25,8 @@ FUSION = [
     ("search.studies.stages.networks:write_model", 1, INT),
     ("search.studies.stages.networks:write_model", 3, KILL),
     ("search.studies.stages.networks:write_model", 4, TERM),
+    ("search.studies.stages.fusion_sweep:drive", 1, KILL),
+    ("search.studies.stages.fusion_sweep:load_curves", 1, TERM),
     ("search.studies.pipeline:commit_stage", 1, KILL),
 ]
 """Moments of a command that has the stage of fusion before it: the entry of a function, which call of it, a signal."""
@@ -42,7 +44,7 @@ def run_arguments(small: Path, model: Path, study: Path) -> Arguments:
     return (
         *("run", "--data", small / "tracks.csv", "--transfer-data", edm, "--text-model", model, "--out", study),
         *("--space", small / "space.toml", "--scheduler", "none", "--epochs", EPOCHS, "--stage-epochs", 3),
-        *("--transfer-epochs", 2, "--transfer-seeds", 2, "--holdout", 0.2, "--cpus", SLOTS),
+        *("--fusion-sweep", "--transfer-epochs", 2, "--transfer-seeds", 2, "--holdout", 0.2, "--cpus", SLOTS),
     )
 
 
@@ -69,7 +71,7 @@ def check_same_stages(study: Path, whole: Path) -> None:
     assert_frame_equal(load_stage_scores(study), load_stage_scores(whole), check_exact=True)
     assert_frame_equal(load_stages(study)[["stage", "note"]], load_stages(whole)[["stage", "note"]])
     weights = [path.relative_to(whole) for path in whole.rglob("model.safetensors")]
-    assert sum("ensemble" not in path.parts for path in weights) == 8
+    assert sum("ensemble" not in path.parts for path in weights) == 9
     for path in weights:
         assert (study / path).read_bytes() == (whole / path).read_bytes(), path
 

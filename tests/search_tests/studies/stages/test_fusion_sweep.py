@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from results.record.settings import StageSettings, StudySettings
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
 from search.planning.settings import study_settings
+from search.snapshots.copies import fetch
 from search.studies.pipeline import STAGES, resume_study, run_study
 from search.studies.stages import fusion_sweep, networks
 from search.studies.stages.fusion_sweep import FOLDER, SWEPT
@@ -136,3 +138,22 @@ def test_a_run_begun_before_has_none() -> None:
     del settings["stages"]["fusion_sweep"]
     older = StudySettings.from_mapping(settings).stages
     assert settings["space"] == STRONG.to_toml() and older is not None and older.fusion_sweep is False
+
+
+def test_a_sweep_that_only_the_storage_has_is_fetched_and_not_trained_again(
+    ray_session: int, inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("baselines", "simple", "transfer"):
+        monkeypatch.setitem(STAGES, name, lambda run, record: None)
+    study, stages = tmp_path / "study", StageSettings(epochs=2, fusion_sweep=True)
+    (tmp_path / "store").mkdir()
+    run_study(out=study, stage_settings=stages, storage=str(tmp_path / "store"), **inputs)
+    before, trained = load_curves(study / FOLDER), load_stage_scores(study)
+    shutil.rmtree(study)
+    fetch(str(tmp_path / "store" / "study"), study)
+    assert not (study / FOLDER).exists()
+    with Study.open_for_writing(study) as opened, opened.transaction():
+        opened.forget_stages(["fusion"])
+    resume_study(study)
+    pd.testing.assert_frame_equal(load_curves(study / FOLDER), before)  # the seconds, too
+    pd.testing.assert_frame_equal(load_stage_scores(study), trained)
