@@ -32,6 +32,7 @@ from search.studies.relocation import Sources
 from search.studies.stages import networks
 from search.studies.stages.baselines import baselines
 from search.studies.stages.context import Run, StageInterruptedError
+from search.studies.stages.fusion_sweep import bring_here
 from search.studies.stopping import last_words, logging_to
 from search.studies.sweep import (
     Resources,
@@ -109,6 +110,7 @@ def _run(
     ``places`` are those of a Ray that runs already.
     """
     started, before = time.monotonic(), sum(trial.epoch for trial in study.trials())
+    bring_here(study)
     _forget_lost_models(study)
     with joining(study, resources, places) as found:
         run = Run(study, prepared, resources, listener, found)

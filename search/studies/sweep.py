@@ -267,7 +267,8 @@ def _extend(study: Study, budget: int) -> None:
     with study.transaction():
         study.update_trials(_with_budget(trial, budget) for trial in trials)
         study.reopen_stage("sweep")
-        if study.settings.stages is not None and study.settings.stages.fusion_sweep:
+        grows = any(trial.budget < budget for trial in trials)
+        if grows and study.settings.stages is not None and study.settings.stages.fusion_sweep:
             study.forget_stages(("fusion", "transfer"))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.object_stores import join, list_files
+from data.errors import InputError
+from data.object_stores import delete_file, is_uri, join, list_files
 from results.dataframes.frames import load_curves
 from results.judging.ensemble import ENSEMBLE
 from results.judging.measures import weighted_averages
@@ -21,12 +22,12 @@ from search.planning.prepared_data import Prepared
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener, Listeners
 from search.scheduling.progress import ProgressCounter
-from search.snapshots.copies import fetch, release, snapshots
+from search.snapshots.copies import fetch, snapshots
 from search.studies.draft import Draft
 from search.studies.relocation import Sources, relocated
 from search.studies.stages.context import Run, StageInterruptedError
 from search.studies.stopping import logging_to
-from search.studies.sweep import drive, reopened
+from search.studies.sweep import SweepResult, drive, reopened
 
 FOLDER = "fusion-sweep"
 """Directory of the study within the study."""
@@ -47,38 +48,65 @@ class Swept:
 def sweep_fusion(run: Run) -> Swept:
     """Search on audio + text as the run searched on audio, in a study within the study, and return what came out.
 
-    An earlier command's study is gone on with. Raises ``StageInterruptedError`` where the user stops the search.
+    An earlier command's study is gone on with; where the run was extended to a larger budget, so is it, once it has
+    ended. Raises ``StageInterruptedError`` where the user stops the search.
     """
     directory = run.study.directory / FOLDER
-    _bring_here(run.study, directory)
-    with _opened(run, directory) as (study, prepared):
-        listener = Listeners([run.listener, _Noting(run)])
-        result = drive(study, prepared, run.resources, listener, run.places)
-        if result.incumbent is None:
-            raise StageInterruptedError(replace(result, directory=run.study.directory))
-        best = result.incumbent
-        return Swept(best.directory, best.val_accuracy, _curve(study, best.key), _scores(study, best.key))
+    result, swept = _driven(run, directory)
+    budget = _extension(run.study)
+    if swept is not None and budget is not None and _is_shorter(directory, budget):
+        result, swept = _driven(run, directory, budget)
+    if swept is None:
+        raise StageInterruptedError(replace(result, directory=run.study.directory))
+    return swept
 
 
-def _bring_here(parent: Study, directory: Path) -> None:
-    """Fetch the study from the storage where only that has it; forget a place there that was reserved, and no more."""
+def bring_here(parent: Study) -> None:
+    """Fetch the study within a study from the storage where only that has it; clear a place that a kill left half-made.
+
+    Raises ``InputError`` where the storage cannot be read.
+    """
+    directory = parent.directory / FOLDER
     if directory.exists() or parent.settings.storage is None:
         return
     storage = join(parent.settings.storage, FOLDER)
-    found = list_files(storage)
-    if any(name.startswith("record/") for name in found):
-        fetch(storage, directory)
-    elif found:
-        release(storage)
+    try:
+        found = list_files(storage)
+        if any(name.startswith("record/") for name in found):
+            fetch(storage, directory)
+        else:  # no record has ever been there, so nothing refers to what is
+            _clear(storage, found)
+    except OSError as error:
+        raise InputError(f"the storage {storage} cannot be read: {error}") from None
+
+
+def _clear(storage: str, found: Iterable[str]) -> None:
+    for name in found:
+        delete_file(join(storage, name))
+    if not is_uri(storage):
+        for folder in (Path(storage, "checkpoints"), Path(storage)):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _driven(run: Run, directory: Path, budget: int | None = None) -> tuple[SweepResult, Swept | None]:
+    """Train what is left of the study; return also what came out, ``None`` where the user interrupted it."""
+    with _opened(run, directory, budget) as (study, prepared):
+        listener = Listeners([run.listener, _Noting(run)])
+        result = drive(study, prepared, run.resources, listener, run.places)
+        best = result.incumbent
+        if best is None:
+            return result, None
+        return result, Swept(best.directory, best.val_accuracy, _curve(study, best.key), _scores(study, best.key))
 
 
 @contextmanager
-def _opened(run: Run, directory: Path) -> Iterator[tuple[Study, Prepared]]:
-    """Run the body with the study, made or gone on with; its budget grows with that of the run."""
+def _opened(run: Run, directory: Path, budget: int | None) -> Iterator[tuple[Study, Prepared]]:
+    """Run the body with the study, made or gone on with."""
     settings = relocated(run.study, Sources())
     if directory.exists():
         sources = Sources(data=settings.data, mapping=settings.mapping, text_model=settings.text_model)
-        with reopened(directory, _larger_budget(run.study, directory), sources) as opened:
+        with reopened(directory, budget, sources) as opened:
             yield opened
         return
     draft = Draft.check(replace(settings, features=FeatureKind.FUSION, stages=None), directory)
@@ -87,12 +115,19 @@ def _opened(run: Run, directory: Path) -> Iterator[tuple[Study, Prepared]]:
         yield study, prepared
 
 
-def _larger_budget(parent: Study, directory: Path) -> int | None:
-    """Return the budget of the run's configurations where it has grown since; ``None`` where it has not."""
+def _extension(study: Study) -> int | None:
+    """Return the budget that a study was extended to; ``None`` where each configuration has the one it began with."""
+    trials = study.trials()
+    begun = [trial.configuration.epochs or study.settings.epochs for trial in trials]
+    budgets = {trial.budget for trial in trials}
+    return budgets.pop() if len(budgets) == 1 and any(own not in budgets for own in begun) else None
+
+
+def _is_shorter(directory: Path, budget: int) -> bool:
+    """Return True where a budget is larger than some of the study's own, and smaller than none."""
     with Study.open(directory) as study:
-        own = max((trial.budget for trial in study.trials()), default=0)
-    asked = max(trial.budget for trial in parent.trials())
-    return asked if own and asked > own else None
+        own = {trial.budget for trial in study.trials()}
+    return own != {budget} and max(own) <= budget
 
 
 class _Noting(Listener):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,8 @@ from trainables.stages import Variant, VariantResult, for_stage, simple_network,
 
 if TYPE_CHECKING:
     from search.studies.stages.context import Run
+
+_log = logging.getLogger("genresweep")
 
 MODELS: Mapping[tuple[str, str], str] = {
     ("simple", "simple"): "stages/simple",
@@ -56,6 +58,7 @@ def simple(run: Run, record: StageRecord) -> None:
 def fusion(run: Run, record: StageRecord) -> None:
     """Train text alone and audio + text with the promoted hyperparameters, from scratch and warm-started."""
     settings, seed = run.stage_settings, run.study.settings.seed
+    swept = _swept(run, record) if settings.fusion_sweep else None  # first: an interrupted one is gone on with
     promoted, card = load_model(run.study.directory / "best")
     configuration = for_stage(card.configuration, settings.patience, settings.epochs)
     text, fused = run.features("text", configuration), run.features("fusion", configuration)
@@ -77,7 +80,7 @@ def fusion(run: Run, record: StageRecord) -> None:
     _record(record, [*alone, *both])
     for result, features in [(alone[0], text), *((result, fused) for result in both)]:
         _save(run, MODELS["fusion", result.name], result, configuration, features)
-    chosen = _choose_fusion(run, record, both, configuration, fused)
+    chosen = _choose_fusion(run, both, swept, configuration, fused)
     ensemble = Path(FOLDER, ENSEMBLE)
     mixed = f"; {ensemble} mixes those of its own sweep" if (run.study.directory / ensemble).is_dir() else ""
     record.note = (
@@ -86,25 +89,42 @@ def fusion(run: Run, record: StageRecord) -> None:
     )
 
 
-def _choose_fusion(
-    run: Run, record: StageRecord, trained: Sequence[VariantResult], configuration: Configuration, features: Features
-) -> str:
-    """Write the most accurate network on audio + text to ``stages/fusion``, and return the name of its variant."""
-    best = _best(trained)
-    accuracy = best.epochs[best.best_epoch - 1].val_accuracy if best is not None else -math.inf
-    if run.stage_settings.fusion_sweep:
+def _swept(run: Run, record: StageRecord) -> Swept | None:
+    """Return what came out of the stage's own sweep, and record it; ``None`` where no network got a score."""
+    try:
         swept = sweep_fusion(run)
-        record.curves += swept.curve
-        record.scores += swept.scores
-        if swept.val_accuracy > accuracy:
-            _copy(run, "stages/fusion", swept)
-            return SWEPT
-    if best is None:
+    except UntrainableError as error:
+        _log.warning("the fusion stage's own sweep: %s", error)
+        return None
+    record.curves += swept.curve
+    record.scores += swept.scores
+    run.listener.waiting("training the promoted hyperparameters on audio + text")
+    return swept
+
+
+def _choose_fusion(
+    run: Run, trained: Sequence[VariantResult], swept: Swept | None, configuration: Configuration, features: Features
+) -> str:
+    """Write the most accurate network on audio + text to ``stages/fusion``, and return the name of its variant.
+
+    Where it is another than before, a transfer that stands on that is forgotten, and done again.
+    """
+    best, weights = _best(trained), run.study.directory / "stages" / "fusion" / "model.safetensors"
+    before = weights.read_bytes() if weights.exists() else None
+    if swept is not None and (best is None or swept.val_accuracy > best.epochs[best.best_epoch - 1].val_accuracy):
+        chosen = SWEPT
+        _copy(run, "stages/fusion", swept)
+    elif best is not None:
+        chosen = best.name
+        _save(run, "stages/fusion", best, configuration, features)
+    else:
         raise UntrainableError(
             f"no fusion network was trained to a score: the promoted hyperparameters make it diverge.\n{WAY_OUT}"
         )
-    _save(run, "stages/fusion", best, configuration, features)
-    return best.name
+    if before is not None and weights.read_bytes() != before:
+        with run.study.transaction():
+            run.study.forget_stages(["transfer"])
+    return chosen
 
 
 def transfer(run: Run, record: StageRecord) -> None:

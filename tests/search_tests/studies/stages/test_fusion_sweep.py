@@ -16,6 +16,7 @@ from results.record.settings import StageSettings, StudySettings
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
 from search.planning.settings import study_settings
+from search.scheduling.untrainable import UntrainableError
 from search.snapshots.copies import fetch
 from search.studies.pipeline import STAGES, resume_study, run_study
 from search.studies.stages import fusion_sweep, networks
@@ -47,8 +48,7 @@ def study(ray_session: int, inputs: dict[str, Any], tmp_path_factory: pytest.Tem
     """A run whose fusion sweep the user interrupted half-way, and resumed."""
     directory = tmp_path_factory.mktemp("run") / "study"
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("baselines", "simple", "transfer"):
-            patch.setitem(STAGES, name, lambda run, record: None)
+        _without_other_stages(patch)
         drive, asked = fusion_sweep.drive, []
 
         def interrupted(inner: Study, *arguments: Any) -> SweepResult:
@@ -63,6 +63,15 @@ def study(ray_session: int, inputs: dict[str, Any], tmp_path_factory: pytest.Tem
         patch.setattr(fusion_sweep, "drive", drive)
         assert resume_study(directory).complete
     return directory
+
+
+def _fails(run: object, record: object) -> None:
+    raise RuntimeError("stopped here")
+
+
+def _without_other_stages(patch: pytest.MonkeyPatch) -> None:
+    for name in ("baselines", "simple", "transfer"):
+        patch.setitem(STAGES, name, lambda run, record: None)
 
 
 def test_its_curves_are_those_of_a_sweep_on_audio_and_text(study: Path, inputs: dict[str, Any], tmp_path: Path) -> None:
@@ -106,8 +115,7 @@ def test_a_swept_network_that_is_better_is_copied_with_its_origin(
     monkeypatch.setattr(networks, "_best", lambda results: None)
     with Study.open_for_writing(study) as opened, opened.transaction():
         opened.forget_stages(["fusion"])
-    for name in ("baselines", "simple", "transfer"):
-        monkeypatch.setitem(STAGES, name, lambda run, record: None)
+    _without_other_stages(monkeypatch)
     resume_study(study)
     swept, copied = load_model(study / FOLDER / "best"), load_model(study / "stages" / "fusion")
     assert copied[1].provenance.variant == SWEPT and copied[1].provenance.stage == "fusion"
@@ -117,8 +125,7 @@ def test_a_swept_network_that_is_better_is_copied_with_its_origin(
 
 
 def test_a_larger_budget_of_the_run_is_one_of_its_fusion_sweep(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("baselines", "simple", "transfer"):
-        monkeypatch.setitem(STAGES, name, lambda run, record: None)
+    _without_other_stages(monkeypatch)
     resume_study(study, epochs=4)
     assert set(load_trials(study / FOLDER)["epochs"]) == {4}
 
@@ -143,8 +150,7 @@ def test_a_run_begun_before_has_none() -> None:
 def test_a_sweep_that_only_the_storage_has_is_fetched_and_not_trained_again(
     ray_session: int, inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("baselines", "simple", "transfer"):
-        monkeypatch.setitem(STAGES, name, lambda run, record: None)
+    _without_other_stages(monkeypatch)
     study, stages = tmp_path / "study", StageSettings(epochs=2, fusion_sweep=True)
     (tmp_path / "store").mkdir()
     run_study(out=study, stage_settings=stages, storage=str(tmp_path / "store"), **inputs)
@@ -152,8 +158,63 @@ def test_a_sweep_that_only_the_storage_has_is_fetched_and_not_trained_again(
     shutil.rmtree(study)
     fetch(str(tmp_path / "store" / "study"), study)
     assert not (study / FOLDER).exists()
-    with Study.open_for_writing(study) as opened, opened.transaction():
-        opened.forget_stages(["fusion"])
+    monkeypatch.setitem(STAGES, "fusion", _fails)
     resume_study(study)
     pd.testing.assert_frame_equal(load_curves(study / FOLDER), before)  # the seconds, too
     pd.testing.assert_frame_equal(load_stage_scores(study), trained)
+
+
+@pytest.mark.parametrize("search", [{}, {"search": "optuna", "trials": 3}])
+def test_a_run_extended_before_its_fusion_sweep_has_ended_extends_that_once_it_has(
+    ray_session: int, inputs: dict[str, Any], search: dict[str, Any], tmp_path: Path
+) -> None:
+    study, stages = tmp_path / "study", StageSettings(epochs=2, fusion_sweep=True)
+    with pytest.MonkeyPatch.context() as patch:
+        _without_other_stages(patch)
+        drive = fusion_sweep.drive
+
+        def broken_off(inner: Study, *arguments: Any) -> SweepResult:
+            raise RuntimeError("stopped here")
+
+        patch.setattr(fusion_sweep, "drive", broken_off)
+        with pytest.raises(RuntimeError, match="stopped here"):
+            run_study(out=study, stage_settings=stages, **inputs, **search)
+        if not search:
+            shutil.rmtree(study / FOLDER)
+        patch.setattr(fusion_sweep, "drive", drive)
+        assert resume_study(study, epochs=4).complete
+    assert set(load_trials(study)["epochs"]) == set(load_trials(study / FOLDER)["epochs"]) == {4}
+
+
+def test_a_place_in_the_storage_that_a_kill_left_half_made_is_used(
+    ray_session: int, inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_other_stages(monkeypatch)
+    study, stages = tmp_path / "study", StageSettings(epochs=2, fusion_sweep=True)
+    store = tmp_path / "store"
+    store.mkdir()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="stopped here"):
+        patch.setitem(STAGES, "fusion", _fails)
+        run_study(out=study, stage_settings=stages, storage=str(store), **inputs)
+    inner = store / "study" / FOLDER
+    (inner / "checkpoints").mkdir(parents=True)
+    for name in ("manifest.json", "driver.json", ".manifest.json.1.tmp"):
+        (inner / name).write_text("{}")
+    assert resume_study(study).complete
+    assert (inner / "record").is_dir() and not (inner / ".manifest.json.1.tmp").exists()
+
+
+def test_a_sweep_without_any_score_leaves_the_other_networks(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def untrainable(run: object) -> None:
+        raise UntrainableError("every configuration diverged")
+
+    shutil.copytree(study, tmp_path / "study")
+    _without_other_stages(monkeypatch)
+    monkeypatch.setattr(networks, "sweep_fusion", untrainable)
+    with Study.open_for_writing(tmp_path / "study") as opened, opened.transaction():
+        opened.forget_stages(["fusion"])
+    assert resume_study(tmp_path / "study").complete
+    assert load_model(tmp_path / "study" / "stages" / "fusion")[1].provenance.variant in ("scratch", "warm")
+    assert "every configuration diverged" in (tmp_path / "study" / "log.txt").read_text()
