@@ -13,6 +13,9 @@ from data.files import clear_abandoned, own_mark
 from results.record.database import connect, lock
 from results.record.reading import RecordReader
 
+FUSION_SWEEP = "fusion-sweep"
+"""Folder of the study within a run's study, in which its fusion stage searches."""
+
 
 def refuse_existing(directory: Path) -> None:
     """Raise ``InputError`` where something exists in a new study's place, naming the process that writes there.

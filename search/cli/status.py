@@ -15,6 +15,7 @@ from results.dataframes.frames import load_trials, ranked
 from results.record.records import TrialKey
 from results.record.study import Study
 from results.rendering.sparklines import marks_for, sparklines
+from search.scheduling.study_view import stage_to_come
 from search.scheduling.untrainable import WAY_OUT, why_untrainable
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
     with Study.open(directory) as study:
         trials, settings = study.trials(), study.settings
         frame, answered, ran_out = load_trials(study), len(study.answered), study.ran_out
-        incumbent, driver = study.incumbent, study.driver
+        incumbent, driver, stage = study.incumbent, study.driver, stage_to_come(study)
         source = study.moved.get("data") or study.manifest.data.source
         waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
         waiting = waiting and not ran_out
@@ -80,7 +81,8 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "best_configuration": None if best.empty else str(best["config_id"].iloc[0]),
         "incumbent": incumbent,
         "driver": driver or None,
-        "complete": ended == len(trials) and incumbent is not None,
+        "stage": stage,
+        "complete": ended == len(trials) and incumbent is not None and stage is None,
         "untrainable": why_untrainable(trials) if best.empty and not waiting else None,
     }
 
@@ -105,10 +107,16 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     elif summary["untrainable"]:
         lines.append(f"  ended: {summary['untrainable']}. {WAY_OUT}")
     elif summary["driver"]:
-        lines.append(f"  being written by {summary['driver']}; if that ended: {way_on}")
+        lines.append(f"  being written by {summary['driver']}{_at(summary)}; if that ended: {way_on}")
     else:
-        lines.append(f"  interrupted; go on with: {way_on}")
+        lines.append(f"  interrupted{_at(summary)}; go on with: {way_on}")
     return lines
+
+
+def _at(summary: dict[str, Any]) -> str:
+    """Return the stage that a whole run is at, once its sweep has ended; empty before, and for a sweep alone."""
+    ended = summary["ended"] == summary["configurations"]
+    return f" in its stage {summary['stage']}" if summary["stage"] is not None and ended else ""
 
 
 def studies_in(folder: Path) -> list[Path]:

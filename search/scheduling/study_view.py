@@ -73,9 +73,9 @@ def view_study(directory: Path) -> StudyView:
         with study.snapshot():
             driver, incumbent, done = study.driver, study.incumbent, study.stages_done()
             trials, progress, within = study.trials(), ProgressCounter(study).progress, study.stage_progress
-        left = [name for name in STAGE_NAMES if name not in done] if study.settings.stages is not None else []
+        next_stage = stage_to_come(study)
     lives = driver_lives(directory, driver)
-    complete = incumbent is not None and progress.done == progress.total and not left
+    complete = incumbent is not None and progress.done == progress.total and next_stage is None
     if lives is not False and not (complete and lives is None):
         condition = Condition.RUNNING
     elif complete:
@@ -91,9 +91,17 @@ def view_study(directory: Path) -> StudyView:
         silent=silent,
         progress=progress,
         stages_done=tuple(name for name in STAGE_NAMES if name in done),
-        stage=next(iter(left), None),
+        stage=next_stage,
         stage_progress=within if condition is Condition.RUNNING else None,
     )
+
+
+def stage_to_come(study: Study) -> str | None:
+    """Return the first stage of a whole run that is not committed; ``None`` for a sweep, and where all are."""
+    if study.settings.stages is None:
+        return None
+    done = study.stages_done()
+    return next((name for name in STAGE_NAMES if name not in done), None)
 
 
 def _seconds_since_change(directory: Path) -> float:

@@ -13,6 +13,7 @@ from data.object_stores import delete_file, is_uri, join, list_files
 from results.dataframes.frames import load_curves
 from results.judging.ensemble import ENSEMBLE
 from results.judging.measures import weighted_averages
+from results.record.places import FUSION_SWEEP
 from results.record.records import ModelScores, StageEpoch, StageScore, TrialKey
 from results.record.schema import SCORES
 from results.record.settings import FeatureKind
@@ -29,8 +30,6 @@ from search.studies.stages.context import Run, StageInterruptedError
 from search.studies.stopping import logging_to
 from search.studies.sweep import SweepResult, drive, reopened
 
-FOLDER = "fusion-sweep"
-"""Directory of the study within the study."""
 SWEPT = "swept"
 """The variant of the fusion stage that is the best of its own sweep."""
 
@@ -51,7 +50,7 @@ def sweep_fusion(run: Run) -> Swept:
     An earlier command's study is gone on with; where the run was extended to a larger budget, so is it, once it has
     ended. Raises ``StageInterruptedError`` where the user stops the search.
     """
-    directory = run.study.directory / FOLDER
+    directory = run.study.directory / FUSION_SWEEP
     result, swept = _driven(run, directory)
     budget = _extension(run.study)
     if swept is not None and budget is not None and _is_shorter(directory, budget):
@@ -66,10 +65,10 @@ def bring_here(parent: Study) -> None:
 
     Raises ``InputError`` where the storage cannot be read.
     """
-    directory = parent.directory / FOLDER
+    directory = parent.directory / FUSION_SWEEP
     if directory.exists() or parent.settings.storage is None:
         return
-    storage = join(parent.settings.storage, FOLDER)
+    storage = join(parent.settings.storage, FUSION_SWEEP)
     try:
         found = list_files(storage)
         if any(name.startswith("record/") for name in found):

@@ -15,12 +15,13 @@ from data.inputs.features import Features, build_features
 from data.inputs.splits import extend_split
 from data.tables.tracks import join_tracks
 from results.judging.ensemble import ENSEMBLE
+from results.record.places import FUSION_SWEEP
 from results.record.records import StageEpoch, StageScore
 from results.record.stage_records import StageRecord
 from search.cluster.tasks import map_remote, remote_variants
 from search.scheduling.untrainable import WAY_OUT, UntrainableError
 from search.studies.model_directories import architecture_for, four_scores, write_model
-from search.studies.stages.fusion_sweep import FOLDER, SWEPT, Swept, sweep_fusion
+from search.studies.stages.fusion_sweep import SWEPT, Swept, sweep_fusion
 from spaces import Configuration
 from trainables.checkpoint import load_model
 from trainables.model_card import ModelCard, Provenance
@@ -36,7 +37,7 @@ MODELS: Mapping[tuple[str, str], str] = {
     ("fusion", "text"): "stages/text",
     ("fusion", "scratch"): "stages/fusion-scratch",
     ("fusion", "warm"): "stages/fusion-warm",
-    ("fusion", SWEPT): f"{FOLDER}/best",
+    ("fusion", SWEPT): f"{FUSION_SWEEP}/best",
     ("transfer", "transfer"): "stages/transfer",
     ("transfer", "scratch"): "stages/transfer-scratch",
 }
@@ -81,7 +82,7 @@ def fusion(run: Run, record: StageRecord) -> None:
     for result, features in [(alone[0], text), *((result, fused) for result in both)]:
         _save(run, MODELS["fusion", result.name], result, configuration, features)
     chosen = _choose_fusion(run, both, swept, configuration, fused)
-    ensemble = Path(FOLDER, ENSEMBLE)
+    ensemble = Path(FUSION_SWEEP, ENSEMBLE)
     mixed = f"; {ensemble} mixes those of its own sweep" if (run.study.directory / ensemble).is_dir() else ""
     record.note = (
         f"stages/fusion is the {chosen} one{mixed}; the warm start copied {len(copied.inputs)} of {len(fused.names)} "

@@ -12,15 +12,18 @@ import pytest
 
 from results.dataframes.frames import load_curves, load_trials
 from results.paper.scorecard import scorecard
+from results.record.places import FUSION_SWEEP
 from results.record.settings import StageSettings, StudySettings
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
+from search.cli.status import study_summary, summary_lines
 from search.planning.settings import study_settings
 from search.scheduling.untrainable import UntrainableError
 from search.snapshots.copies import fetch
 from search.studies.pipeline import STAGES, resume_study, run_study
+from search.studies.pruning import prune
 from search.studies.stages import fusion_sweep, networks
-from search.studies.stages.fusion_sweep import FOLDER, SWEPT
+from search.studies.stages.fusion_sweep import SWEPT
 from search.studies.sweep import SweepResult, run_sweep
 from spaces.strong import STRONG
 from tests.support.small import write_space
@@ -76,7 +79,7 @@ def _without_other_stages(patch: pytest.MonkeyPatch) -> None:
 
 def test_its_curves_are_those_of_a_sweep_on_audio_and_text(study: Path, inputs: dict[str, Any], tmp_path: Path) -> None:
     run_sweep(out=tmp_path / "alone", features="fusion", **inputs)
-    whole, alone = (load_curves(place).drop(columns="seconds") for place in (study / FOLDER, tmp_path / "alone"))
+    whole, alone = (load_curves(place).drop(columns="seconds") for place in (study / FUSION_SWEEP, tmp_path / "alone"))
     pd.testing.assert_frame_equal(whole, alone)
 
 
@@ -87,11 +90,11 @@ def test_its_best_network_and_its_ensemble_are_scored_beside_the_others(study: P
         for variant in ("text", "scratch", "warm", SWEPT, "ensemble")
         for side in ("validation", "holdout")
     }
-    best = load_trials(study / FOLDER)["val_accuracy"].max()
+    best = load_trials(study / FUSION_SWEEP)["val_accuracy"].max()
     assert scores.loc[(SWEPT, "validation"), "accuracy"] == pytest.approx(best)
     curves = load_stage_curves(study).query(f"variant == '{SWEPT}'")
     assert curves["val_accuracy"].max() == best and list(curves["epoch"]) == [1, 2, 3]
-    with Study.open(study / FOLDER) as opened:
+    with Study.open(study / FUSION_SWEEP) as opened:
         judged = {one.side: one for one in opened.judgements if one.model == "ensemble"}
     for side, one in judged.items():
         assert scores.loc[("ensemble", side), ["accuracy", "recall"]].tolist() == pytest.approx([one.accuracy] * 2)
@@ -104,7 +107,9 @@ def test_the_most_accurate_network_becomes_the_fusion_network(study: Path) -> No
     candidates = scores.loc[["scratch", "warm", SWEPT], "accuracy"]
     network, card = load_model(study / "stages" / "fusion")
     assert card.provenance.variant in candidates.index[candidates == candidates.max()]
-    own = study / (f"{FOLDER}/best" if card.provenance.variant == SWEPT else f"stages/fusion-{card.provenance.variant}")
+    own = study / (
+        f"{FUSION_SWEEP}/best" if card.provenance.variant == SWEPT else f"stages/fusion-{card.provenance.variant}"
+    )
     for name, tensor in load_model(own)[0].state_dict().items():
         assert tensor.equal(network.state_dict()[name])
 
@@ -117,17 +122,36 @@ def test_a_swept_network_that_is_better_is_copied_with_its_origin(
         opened.forget_stages(["fusion"])
     _without_other_stages(monkeypatch)
     resume_study(study)
-    swept, copied = load_model(study / FOLDER / "best"), load_model(study / "stages" / "fusion")
+    swept, copied = load_model(study / FUSION_SWEEP / "best"), load_model(study / "stages" / "fusion")
     assert copied[1].provenance.variant == SWEPT and copied[1].provenance.stage == "fusion"
     assert copied[1].provenance.config_id == swept[1].provenance.config_id
     for name, tensor in swept[0].state_dict().items():
         assert tensor.equal(copied[0].state_dict()[name])
 
 
+def test_status_says_at_which_stage_a_run_is(study: Path, tmp_path: Path) -> None:
+    assert study_summary(study)["complete"] and study_summary(study)["stage"] is None
+    shutil.copytree(study, tmp_path / "study")
+    with Study.open_for_writing(tmp_path / "study") as opened, opened.transaction():
+        opened.forget_stages(["fusion"])
+    summary = study_summary(tmp_path / "study")
+    assert not summary["complete"] and summary["stage"] == "fusion"
+    assert "interrupted in its stage fusion; go on with: " in summary_lines(summary)[-1]
+
+
+def test_a_prune_of_the_run_prunes_its_fusion_sweep(study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    checkpoints = tmp_path / "study" / FUSION_SWEEP / "checkpoints"
+    kept = sorted(checkpoints.iterdir())
+    shutil.copyfile(kept[0], checkpoints / f"0{kept[0].name}")
+    assert prune(tmp_path / "study").files == 1
+    assert sorted(checkpoints.iterdir()) == kept
+
+
 def test_a_larger_budget_of_the_run_is_one_of_its_fusion_sweep(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _without_other_stages(monkeypatch)
     resume_study(study, epochs=4)
-    assert set(load_trials(study / FOLDER)["epochs"]) == {4}
+    assert set(load_trials(study / FUSION_SWEEP)["epochs"]) == {4}
 
 
 def test_the_space_strong_has_a_fusion_sweep_unless_told_otherwise() -> None:
@@ -154,13 +178,13 @@ def test_a_sweep_that_only_the_storage_has_is_fetched_and_not_trained_again(
     study, stages = tmp_path / "study", StageSettings(epochs=2, fusion_sweep=True)
     (tmp_path / "store").mkdir()
     run_study(out=study, stage_settings=stages, storage=str(tmp_path / "store"), **inputs)
-    before, trained = load_curves(study / FOLDER), load_stage_scores(study)
+    before, trained = load_curves(study / FUSION_SWEEP), load_stage_scores(study)
     shutil.rmtree(study)
     fetch(str(tmp_path / "store" / "study"), study)
-    assert not (study / FOLDER).exists()
+    assert not (study / FUSION_SWEEP).exists()
     monkeypatch.setitem(STAGES, "fusion", _fails)
     resume_study(study)
-    pd.testing.assert_frame_equal(load_curves(study / FOLDER), before)  # the seconds, too
+    pd.testing.assert_frame_equal(load_curves(study / FUSION_SWEEP), before)  # the seconds, too
     pd.testing.assert_frame_equal(load_stage_scores(study), trained)
 
 
@@ -180,10 +204,10 @@ def test_a_run_extended_before_its_fusion_sweep_has_ended_extends_that_once_it_h
         with pytest.raises(RuntimeError, match="stopped here"):
             run_study(out=study, stage_settings=stages, **inputs, **search)
         if not search:
-            shutil.rmtree(study / FOLDER)
+            shutil.rmtree(study / FUSION_SWEEP)
         patch.setattr(fusion_sweep, "drive", drive)
         assert resume_study(study, epochs=4).complete
-    assert set(load_trials(study)["epochs"]) == set(load_trials(study / FOLDER)["epochs"]) == {4}
+    assert set(load_trials(study)["epochs"]) == set(load_trials(study / FUSION_SWEEP)["epochs"]) == {4}
 
 
 def test_a_place_in_the_storage_that_a_kill_left_half_made_is_used(
@@ -196,7 +220,7 @@ def test_a_place_in_the_storage_that_a_kill_left_half_made_is_used(
     with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="stopped here"):
         patch.setitem(STAGES, "fusion", _fails)
         run_study(out=study, stage_settings=stages, storage=str(store), **inputs)
-    inner = store / "study" / FOLDER
+    inner = store / "study" / FUSION_SWEEP
     (inner / "checkpoints").mkdir(parents=True)
     for name in ("manifest.json", "driver.json", ".manifest.json.1.tmp"):
         (inner / name).write_text("{}")
