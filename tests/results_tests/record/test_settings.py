@@ -22,8 +22,8 @@ WRITTEN = (
     '"scheduler": "asha", "search": "optuna", "seed": 42, '
     '"space": "name = \\"one\\"\\n\\n[parameters]\\nhidden_layers = [[8]]\\n", '
     '"split": "random", "stack_size": null, "stages": {"epochs": 100, "freeze": false, "fusion_sweep": false, '
-    '"patience": null, "transfer_data": null, "transfer_epochs": 30, "transfer_seeds": 5}, "storage": null, "text_model": null, '
-    '"trials": 3}'
+    '"patience": null, "transfer_data": null, "transfer_epochs": 30, "transfer_seeds": 5}, "storage": null, '
+    '"text_model": null, "trials": 3}'
 )
 ONE = SearchSpace("one", {"hidden_layers": Choice(((8,),))})
 
