@@ -27,15 +27,6 @@ def judge(model: str, side: str, genres: tuple[str, ...], probabilities: np.ndar
     )
 
 
-def weighted_averages(judgement: Judgement) -> tuple[float, float, float]:
-    """Return precision, recall and F1, each averaged over the genres by their rows, as in the paper's tables."""
-    confusion = np.array(judgement.confusion, dtype=np.float64)
-    right, support, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    parts = (np.maximum(part, 1) for part in (predicted, support, (predicted + support) / 2))
-    precision, recall, f1 = (float(support @ (right / part)) / judgement.rows for part in parts)
-    return precision, recall, f1
-
-
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean negative logarithm of the true label's probability; infinite where one is 0."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)

@@ -57,7 +57,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
     with Study.open(directory) as study:
         trials, settings = study.trials(), study.settings
         frame, answered, ran_out = load_trials(study), len(study.answered), study.ran_out
-        incumbent, driver, stage = study.incumbent, study.driver, stage_to_come(study)
+        incumbent, driver, stage = study.incumbent, study.driver, stage_to_come(settings, study.stages_done())
         source = study.moved.get("data") or study.manifest.data.source
         waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
         waiting = waiting and not ran_out

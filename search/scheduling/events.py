@@ -13,7 +13,7 @@ from results.record.records import TrialKey
 from results.record.stage_records import StageRecord
 from results.record.study import Study
 from search.scheduling.coordinator import Coordinator, Outcome
-from search.scheduling.listener import Listener
+from search.scheduling.listener import CountingListener
 from search.scheduling.progress import Best, ProgressCounter
 
 
@@ -160,20 +160,21 @@ class StudyFailed(Event):
     error: str
 
 
-class EventListener(Listener):
+class EventListener(CountingListener):
     """A listener that hands an event for all that happens to ``tell``."""
 
     def __init__(self, tell: Callable[[Event], None]) -> None:
+        super().__init__()
         self.tell = tell
-        self._counter: ProgressCounter | None = None
         self._best: Best | None = None
 
     def started(self, study: Study, slots: int) -> None:
         """Tell how far the study is."""
-        self._counter = ProgressCounter(study)
-        progress = self._counter.progress
-        self._best = progress.best
-        self.tell(StudyStarted(study=str(study.directory), slots=slots, progress=progress.to_json()))
+        super().started(study, slots)
+        if self.counter is not None:
+            progress = self.counter.progress
+            self._best = progress.best
+            self.tell(StudyStarted(study=str(study.directory), slots=slots, progress=progress.to_json()))
 
     def resized(self, slots: int) -> None:
         """Tell the new number of workers."""
@@ -181,16 +182,15 @@ class EventListener(Listener):
 
     def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """Tell the new configurations."""
-        if self._counter is not None:
-            self._counter.suggested(coordinator, outcome.suggested)
+        super().suggested(coordinator, outcome)
         if outcome.suggested:
             self.tell(ConfigurationsSuggested(members=tuple(trial.key for trial in outcome.suggested)))
 
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """Tell the segment, then what came of it."""
-        if self._counter is not None:
-            self._counter.add(outcome)
-            for event in self._events(self._counter, outcome):
+        super().segment(coordinator, outcome)
+        if self.counter is not None:
+            for event in self._events(self.counter, outcome):
                 self.tell(event)
 
     def _events(self, counter: ProgressCounter, outcome: Outcome) -> Iterator[Event]:

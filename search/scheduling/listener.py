@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from results.record.stage_records import StageRecord
 from results.record.study import Study
 from search.scheduling.coordinator import Coordinator, Outcome
+from search.scheduling.progress import ProgressCounter
 
 
 class Listener:
@@ -38,6 +39,28 @@ class Listener:
 
     def stage_done(self, record: StageRecord) -> None:
         """Note that a stage has been committed."""
+
+
+class CountingListener(Listener):
+    """A listener that counts a study's progress."""
+
+    def __init__(self) -> None:
+        self.counter: ProgressCounter | None = None
+        """``None`` before the study has started."""
+
+    def started(self, study: Study, slots: int) -> None:
+        """Begin to count, from what earlier commands have done."""
+        self.counter = ProgressCounter(study)
+
+    def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        """Count new configurations."""
+        if self.counter is not None:
+            self.counter.suggested(coordinator, outcome.suggested)
+
+    def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
+        """Count a segment."""
+        if self.counter is not None:
+            self.counter.add(outcome)
 
 
 class Listeners(Listener):

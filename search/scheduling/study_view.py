@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from results.record.places import driver_lives
 from results.record.records import StageProgress
+from results.record.settings import StudySettings
 from results.record.study import Study
 from search.scheduling.progress import Progress, ProgressCounter
 from search.scheduling.untrainable import why_untrainable
@@ -73,7 +75,7 @@ def view_study(directory: Path) -> StudyView:
         with study.snapshot():
             driver, incumbent, done = study.driver, study.incumbent, study.stages_done()
             trials, progress, within = study.trials(), ProgressCounter(study).progress, study.stage_progress
-        next_stage = stage_to_come(study)
+        next_stage = stage_to_come(study.settings, done)
     lives = driver_lives(directory, driver)
     complete = incumbent is not None and progress.done == progress.total and next_stage is None
     if lives is not False and not (complete and lives is None):
@@ -96,12 +98,10 @@ def view_study(directory: Path) -> StudyView:
     )
 
 
-def stage_to_come(study: Study) -> str | None:
-    """Return the first stage of a whole run that is not committed; ``None`` for a sweep, and where all are."""
-    if study.settings.stages is None:
-        return None
-    done = study.stages_done()
-    return next((name for name in STAGE_NAMES if name not in done), None)
+def stage_to_come(settings: StudySettings, done: Collection[str]) -> str | None:
+    """Return the first stage of a whole run that is not ``done``; ``None`` for a sweep, and where all are."""
+    names = STAGE_NAMES if settings.stages is not None else ()
+    return next((name for name in names if name not in done), None)
 
 
 def _seconds_since_change(directory: Path) -> float:

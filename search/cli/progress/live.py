@@ -24,8 +24,8 @@ from search.cli.progress.text import (
     work_text,
 )
 from search.scheduling.coordinator import Coordinator, Outcome
-from search.scheduling.listener import Listener
-from search.scheduling.progress import Progress, ProgressCounter
+from search.scheduling.listener import CountingListener
+from search.scheduling.progress import Progress
 
 _STILL_SECONDS = 4.0
 """Seconds without a first segment after which a line says what takes its time."""
@@ -100,13 +100,13 @@ def _line(text: str) -> Text:
     return Text(f"  {text}", no_wrap=True, overflow="ellipsis")
 
 
-class LiveProgress(Listener):
+class LiveProgress(CountingListener):
     """Progress of a command that trains, drawn by a ``Panel``."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console, self._panel = console, Panel()
         self._live = Live(self._panel, console=console, transient=True, refresh_per_second=8)
-        self._counter: ProgressCounter | None = None
 
     def __enter__(self) -> LiveProgress:
         self._panel.wait("starting")
@@ -123,23 +123,19 @@ class LiveProgress(Listener):
     def started(self, study: Study, slots: int) -> None:
         """Replace the waiting line by the bar."""
         self._console.print(f"the study is in {study.directory}", highlight=False, markup=False)
-        self._counter = ProgressCounter(study)
-        self._panel.begin(at_once(slots), self._counter.progress)
+        super().started(study, slots)
+        if self.counter is not None:
+            self._panel.begin(at_once(slots), self.counter.progress)
 
     def resized(self, slots: int) -> None:
         """Show the new number of workers."""
         self._panel.retitle(at_once(slots))
 
-    def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        """Count new configurations."""
-        if self._counter is not None:
-            self._counter.suggested(coordinator, outcome.suggested)
-
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """Move the bar."""
-        if self._counter is not None:
-            self._counter.add(outcome)
-            self._panel.show(self._counter.progress)
+        super().segment(coordinator, outcome)
+        if self.counter is not None:
+            self._panel.show(self.counter.progress)
 
     def stopping(self, in_flight: int) -> None:
         """Say that the segments in flight are waited for."""

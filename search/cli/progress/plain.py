@@ -11,8 +11,8 @@ from results.record.stage_records import StageRecord
 from results.record.study import Study
 from search.cli.progress.text import at_once, one_line, stage_progress_text
 from search.scheduling.coordinator import Coordinator, Outcome
-from search.scheduling.listener import Listener
-from search.scheduling.progress import Progress, ProgressCounter
+from search.scheduling.listener import CountingListener
+from search.scheduling.progress import Progress
 
 LEAST_SECONDS, _MOST_SECONDS = 60.0, 600.0
 """Seconds between two lines: at least, and where no rung is reached, twice the last each time up to the second."""
@@ -40,36 +40,30 @@ class Pacer:
         return True
 
 
-class PlainProgress(Listener):
+class PlainProgress(CountingListener):
     """Progress as a line now and then, for a log."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._console, self._clock = console, clock
         self._pacer = Pacer(clock)
-        self._counter: ProgressCounter | None = None
         self._said_stage = clock()
 
     def started(self, study: Study, slots: int) -> None:
         """Print where the study is, the number of workers, and how far it is."""
-        self._counter = ProgressCounter(study)
-        self._console.print(f"{study.directory}, {at_once(slots)}: {one_line(self._counter.progress)}")
-        self._pacer.begin(self._counter.progress)
+        super().started(study, slots)
+        if self.counter is not None:
+            self._console.print(f"{study.directory}, {at_once(slots)}: {one_line(self.counter.progress)}")
+            self._pacer.begin(self.counter.progress)
 
     def resized(self, slots: int) -> None:
         """Show the new number of workers."""
         self._console.print(at_once(slots))
 
-    def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        """Count new configurations."""
-        if self._counter is not None:
-            self._counter.suggested(coordinator, outcome.suggested)
-
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
         """Print a line, where one is due."""
-        if self._counter is None:
-            return
-        self._counter.add(outcome)
-        if self._pacer.is_due(progress := self._counter.progress):
+        super().segment(coordinator, outcome)
+        if self.counter is not None and self._pacer.is_due(progress := self.counter.progress):
             self._console.print(one_line(progress))
 
     def stopping(self, in_flight: int) -> None:

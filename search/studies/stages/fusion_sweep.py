@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from data.errors import InputError
 from data.object_stores import delete_file, is_uri, join, list_files
 from results.dataframes.frames import load_curves
 from results.judging.ensemble import ENSEMBLE
-from results.judging.measures import weighted_averages
+from results.judging.judgement import Judgement
 from results.record.places import FUSION_SWEEP
 from results.record.records import ModelScores, StageEpoch, StageScore, TrialKey
 from results.record.schema import SCORES
@@ -21,14 +23,15 @@ from results.record.stage_records import load_stage_scores
 from results.record.study import Study
 from search.planning.prepared_data import Prepared
 from search.scheduling.coordinator import Coordinator, Outcome
-from search.scheduling.listener import Listener, Listeners
-from search.scheduling.progress import ProgressCounter
+from search.scheduling.listener import CountingListener, Listeners
 from search.snapshots.copies import fetch, snapshots
 from search.studies.draft import Draft
+from search.studies.model_directories import four_scores
 from search.studies.relocation import Sources, relocated
 from search.studies.stages.context import Run, StageInterruptedError
 from search.studies.stopping import logging_to
 from search.studies.sweep import SweepResult, drive, reopened
+from trainables.stack.metrics import weighted_scores
 
 SWEPT = "swept"
 """The variant of the fusion stage that is the best of its own sweep."""
@@ -65,8 +68,8 @@ def bring_here(parent: Study) -> None:
 
     Raises ``InputError`` where the storage cannot be read.
     """
-    directory = parent.directory / FUSION_SWEEP
-    if directory.exists() or parent.settings.storage is None:
+    directory, stages = parent.directory / FUSION_SWEEP, parent.settings.stages
+    if directory.exists() or parent.settings.storage is None or stages is None or not stages.fusion_sweep:
         return
     storage = join(parent.settings.storage, FUSION_SWEEP)
     try:
@@ -129,24 +132,17 @@ def _is_shorter(directory: Path, budget: int) -> bool:
     return own != {budget} and max(own) <= budget
 
 
-class _Noting(Listener):
+class _Noting(CountingListener):
     """The progress of the sweep as that of the run's stage, in the record of the run."""
 
     def __init__(self, run: Run) -> None:
+        super().__init__()
         self._note = run.noted("epochs")
-        self._counter: ProgressCounter | None = None
-
-    def started(self, study: Study, slots: int) -> None:
-        self._counter = ProgressCounter(study)
-
-    def suggested(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        if self._counter is not None:
-            self._counter.suggested(coordinator, outcome.suggested)
 
     def segment(self, coordinator: Coordinator, outcome: Outcome) -> None:
-        if self._counter is not None:
-            self._counter.add(outcome)
-            progress = self._counter.progress
+        super().segment(coordinator, outcome)
+        if self.counter is not None:
+            progress = self.counter.progress
             self._note(progress.done, progress.total)
 
 
@@ -173,6 +169,12 @@ def _scores(study: Study, key: TrialKey) -> tuple[StageScore, ...]:
     ]
     for judged in study.judgements:
         if judged.model == ENSEMBLE:
-            of_mixture = ModelScores(**dict(zip(SCORES, (judged.accuracy, *weighted_averages(judged)), strict=True)))
-            found.append(StageScore(variant=ENSEMBLE, seed=key.seed, side=judged.side, epoch=None, scores=of_mixture))
+            found.append(
+                StageScore(variant=ENSEMBLE, seed=key.seed, side=judged.side, epoch=None, scores=_four(judged))
+            )
     return tuple(found)
+
+
+def _four(judged: Judgement) -> ModelScores:
+    metrics = weighted_scores(torch.tensor([judged.confusion]))
+    return four_scores({name: float(value) for name, value in metrics.items()})
