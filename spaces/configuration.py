@@ -54,6 +54,8 @@ class Configuration:
     """Epochs that a schedule takes; afterwards the rate keeps its last value."""
     encoding: str = "standardised"
     """Encoding of the audio numbers for the network."""
+    ema_decay: float = 0.0
+    """Decay per step of the moving average of the weights that is validated and kept, in [0, 1); 0 averages nothing."""
 
     def __post_init__(self) -> None:
         self._coerce()

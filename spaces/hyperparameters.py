@@ -121,6 +121,7 @@ TABLE = (
     Hyperparameter(
         name="label_smoothing", kind=Kind.FRACTION, rule="0 <= label_smoothing < 1 must hold", holds=_is_share
     ),
+    Hyperparameter(name="ema_decay", kind=Kind.FRACTION, rule="0 <= ema_decay < 1 must hold", holds=_is_share),
     Hyperparameter(name="schedule", kind=Kind.TEXT, texts=SCHEDULES, neutral="cosine"),
     Hyperparameter(name="schedule_epochs", kind=Kind.WHOLE, rule="schedule_epochs must be at least 1", holds=_is_whole),
     Hyperparameter(

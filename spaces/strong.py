@@ -20,6 +20,7 @@ STRONG = SearchSpace(
         "schedule": Choice(("one_cycle",)),
         "label_smoothing": Uniform(0.0, 0.1),
         "encoding": Choice(("piecewise_linear",)),
+        "ema_decay": Choice((0.99,)),
     },
 )
 """Two wide layers on piecewise-linear bins (Gorishniy et al. 2022), AdamW and a one-cycle: 8 shapes, so that stacks

@@ -82,7 +82,7 @@ def read_members(sources: Sequence[MemberSource]) -> StackState:
     the members are not of one architecture.
     """
     rows = read_each(sources)
-    if len({(row.parameters.shape, row.statistics.shape) for row in rows}) > 1:
+    if len({(row.parameters.shape, row.statistics.shape, row.average_parameters is None) for row in rows}) > 1:
         raise CheckpointError(f"{', '.join(sorted({s.path for s in sources}))} hold members of different architectures")
     return StackState.concatenate(rows)
 

@@ -29,6 +29,8 @@ class Network(NamedTuple):
     encoding: str
     activation: str
     batch_norm: bool
+    averaged: bool
+    """True where a moving average of the weights is validated and kept (``ema_decay``)."""
 
 
 def batches(configuration: Configuration) -> Batches:
@@ -38,7 +40,8 @@ def batches(configuration: Configuration) -> Batches:
 
 def network(configuration: Configuration) -> Network:
     """Return what a configuration shares with the members of its stack, beside `batches`."""
-    return Network(configuration.encoding, configuration.activation, configuration.batch_norm)
+    averaged = configuration.ema_decay > 0
+    return Network(configuration.encoding, configuration.activation, configuration.batch_norm, averaged)
 
 
 def stacks(members: Iterable[Member], configuration: Callable[[Member], Configuration]) -> list[list[Member]]:

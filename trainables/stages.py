@@ -116,7 +116,7 @@ def variants_by_epochs(
     networks = [_network(variant, architecture, seed) for variant in variants]
     trained = yield from segment_by_epochs(
         configurations,
-        StackState.fresh(networks).to(device),
+        StackState.fresh(networks, averaged=configurations[0].ema_decay > 0).to(device),
         data,
         seed=seed,
         first_epoch=1,

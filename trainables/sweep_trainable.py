@@ -117,7 +117,8 @@ class SegmentTrainable(tune.Trainable):
         data = self._data(configurations[0].encoding)
         if task.first_epoch == 1:
             architecture = Architecture.of(configurations[0], data.train.x.shape[1], data.classes)
-            state = StackState.initial(architecture, len(stack), task.seed)
+            averaged = configurations[0].ema_decay > 0
+            state = StackState.initial(architecture, len(stack), task.seed, averaged=averaged)
         else:
             state = read_members([self._source(member) for member in stack])
         return train_segment(

@@ -158,8 +158,9 @@ class _Stack:
         better = accuracy > state.best_accuracy
         state.best_accuracy[better] = accuracy[better]
         state.best_epoch[better] = epoch
-        state.best_parameters[better] = state.parameters[better]
-        state.best_statistics[better] = state.statistics[better]
+        parameters, statistics = state.judged
+        state.best_parameters[better] = parameters[better]
+        state.best_statistics[better] = statistics[better]
         lower = loss < state.lowest_loss
         state.waited.add_(1).masked_fill_(lower, 0)
         state.lowest_loss[lower] = loss[lower]

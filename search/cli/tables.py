@@ -66,10 +66,11 @@ _HYPERPARAMETERS = {
     "schedule_epochs": "over",
     "patience": "patience",
     "encoding": "encoding",
+    "ema_decay": "ema",
 }
 _OCCASIONAL = (
     *("activation", "weight_decay", "momentum", "label_smoothing", "schedule", "schedule_epochs", "patience"),
-    "encoding",
+    *("encoding", "ema_decay"),
 )
 """Hyperparameters left out where all are at their defaults: the paper's grid has one value of each."""
 _OUTCOMES = {"seed": "seed", "state": "state", "epochs": "epochs", "best_epoch": "best", "val_accuracy": "accuracy"}

@@ -99,6 +99,7 @@ def test_every_mistake_is_in_one_message() -> None:
             schedule="cosin",
             schedule_epochs=0,
             encoding="quantiles",
+            ema_decay=1.0,
         )
     message = str(caught.value)
     assert all(f"{name} " in message or f"{name} must" in message for name in HYPERPARAMETERS)

@@ -58,7 +58,8 @@ def key_name(key: StackKey) -> str:
 
 def initial(configuration: Configuration, data: TrainingData, size: int) -> StackState:
     architecture = Architecture.of(configuration, data.train.x.shape[1], data.classes)
-    return StackState.initial(architecture, size, SEED, dtype=data.train.x.dtype)
+    averaged = configuration.ema_decay > 0
+    return StackState.initial(architecture, size, SEED, averaged=averaged, dtype=data.train.x.dtype)
 
 
 def train(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from spaces import Configuration
 from trainables.mlp import Architecture, GenreMLP
@@ -21,12 +22,19 @@ class PlainRun:
     val_losses: list[float] = field(default_factory=list)
     val_accuracies: list[float] = field(default_factory=list)
     gradient_norms: list[float] = field(default_factory=list)
+    average: AveragedModel | None = None
+    """PyTorch's own moving average of the weights, where the configuration has one."""
+
+    @property
+    def judged(self) -> nn.Module:
+        return self.network if self.average is None else self.average.module
 
 
 def train_plain(configuration: Configuration, data: TrainingData, *, seed: int, epochs: int) -> PlainRun:
     """Train one configuration as any tutorial would, on the product's batches and dropout noise."""
     architecture = Architecture.of(configuration, data.train.x.shape[1], data.classes)
     run = PlainRun(GenreMLP.build(architecture, seed).to(data.train.x.dtype))
+    run.average = _average(configuration, run.network)
     optimiser = _optimiser(configuration, run.network)
     steps = configuration.schedule_epochs * batch_count(len(data.train), configuration.batch_size)
     schedule = _schedule(configuration, optimiser, steps)
@@ -43,6 +51,19 @@ def train_plain(configuration: Configuration, data: TrainingData, *, seed: int, 
         run.train_losses.append(losses / rows)
         _validate(run, data)
     return run
+
+
+def _average(configuration: Configuration, network: GenreMLP) -> AveragedModel | None:
+    if configuration.ema_decay == 0:
+        return None
+
+    def moved(average: Tensor, newest: Tensor, updates: int | Tensor) -> Tensor:
+        """As TensorFlow's average, whose decay is lower at first."""
+        return average + (newest - average) * max(1 - configuration.ema_decay, 9 / (10 + int(updates)))
+
+    average = AveragedModel(network, avg_fn=moved, use_buffers=True)
+    average.update_parameters(network)  # the initial weights, which count for one
+    return average
 
 
 def _optimiser(configuration: Configuration, network: nn.Module) -> torch.optim.Optimizer:
@@ -78,6 +99,8 @@ def _step(
     limit = configuration.clip_norm if configuration.clip_norm is not None else float("inf")
     run.gradient_norms.append(float(nn.utils.clip_grad_norm_(run.network.parameters(), limit)))
     optimiser.step()
+    if run.average is not None:
+        run.average.update_parameters(run.network)
     return float(loss.detach())
 
 
@@ -95,7 +118,7 @@ def _forward(network: GenreMLP, dropout: float, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def _validate(run: PlainRun, data: TrainingData) -> None:
-    run.network.eval()
-    scores = run.network(data.val.x)
+    network = run.judged.eval()
+    scores = network(data.val.x)
     run.val_losses.append(float(nn.functional.cross_entropy(scores, data.val.y)))
     run.val_accuracies.append(float((scores.argmax(1) == data.val.y).double().mean()))

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from data.files import write_atomically
 from spaces import Configuration
@@ -42,6 +43,18 @@ def test_a_segment_comes_back_bit_for_bit(tmp_path: Path, batch_norm: bool, dtyp
     read = read_members([MemberSource(source.path, source.sha256, row) for row in (2, 0, 1)])
     assert all(same_state(read, place, state, row) for place, row in enumerate((2, 0, 1)))
     assert [path.name for path in tmp_path.rglob("*")] == ["deeper", "a"]
+
+
+def test_an_average_comes_back_and_where_none_is_the_file_has_none(tmp_path: Path) -> None:
+    data = training_data(40, 20)
+    plain, averaged = (train([replace(_CONFIGURATION, ema_decay=decay)] * 2, data, 2).state for decay in (0.0, 0.9))
+    sources = [_write(tmp_path / name, state) for name, state in (("plain", plain), ("averaged", averaged))]
+    read = read_members(sources[1:])
+    assert same_state(read, 0, averaged, 0)
+    assert read.average_parameters is not None and not torch.equal(read.average_parameters, read.parameters)
+    assert "average_parameters" not in load((tmp_path / "plain").read_bytes())
+    with pytest.raises(CheckpointError, match="different architectures"):
+        read_members(sources)
 
 
 def test_what_is_not_a_number_comes_back_too(tmp_path: Path) -> None:

@@ -132,11 +132,12 @@ def test_all_members_may_leave_early() -> None:
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
 @torch.no_grad()
-def test_the_best_epochs_weights_score_exactly_what_was_recorded(batch_norm: bool) -> None:
+def test_the_best_epochs_weights_score_exactly_what_was_recorded(batch_norm: bool, ema_decay: float) -> None:
     data = training_data(200)
     members = [
-        replace(_RESTLESS, batch_norm=batch_norm, learning_rate=rate, dropout=dropout)
+        replace(_RESTLESS, batch_norm=batch_norm, learning_rate=rate, dropout=dropout, ema_decay=ema_decay)
         for rate, dropout in ((0.03, 0.0), (0.001, 0.3), (0.1, 0.3))
     ]
     result = train(members, data, _EPOCHS)

@@ -23,6 +23,10 @@ class Members(NamedTuple):
     """(K, P), Adam's first moment, or the momentum buffer of SGD; ``StackState.momentum``."""
     second_moment: Any
     """(K, P), Adam's second moment; ``StackState.variance``."""
+    average_parameters: Any
+    """(K, P), moving average over the steps, or (K, 0) where nothing is averaged."""
+    average_statistics: Any
+    """(K, R), moving average over the steps, or (K, 0)."""
 
 
 class Chunk(NamedTuple):
@@ -65,6 +69,15 @@ class Moments(NamedTuple):
 
     first: Any
     second: Any
+
+
+class Average(NamedTuple):
+    """The moving average of one member's numbers; empty where nothing is averaged."""
+
+    parameters: Any
+    """(P,)"""
+    statistics: Any
+    """(R,)"""
 
 
 class StepRule(NamedTuple):

@@ -8,7 +8,7 @@ on its company: it is computed alone.
 Imported, with the modules that it imports, from a copy in the user's cache (see ``trainables.stack.compiled``), and so
 none of them imports anything else of genresweep.
 Indices: ``i`` rows of the batch, ``j`` inputs, ``o`` outputs of a layer, ``k`` members. ``settings`` is float64
-``(K, 8)``, a row per member. The named tuples are in ``structures``.
+``(K, 9)``, a row per member. The named tuples are in ``structures``.
 """
 
 import numpy as np
@@ -18,6 +18,7 @@ from .products import multiply, transpose
 from .random_numbers import draw_noise, twister
 from .softmax import confuse, softmax_gradient
 from .structures import (
+    Average,
     Chunk,
     Dropout,
     FoldedNorm,
@@ -41,7 +42,9 @@ __all__ = [
 INPUTS, OUTPUTS, WEIGHT, BIAS, GAIN, SHIFT, RUNNING_MEAN, RUNNING_VARIANCE = range(8)
 """Columns of ``layers``: padded sizes, then where each tensor starts in a member's row, or -1."""
 
-DROP_THRESHOLD, KEPT_FACTOR, OPTIMIZER, WEIGHT_DECAY, MOMENTUM, LABEL_SMOOTHING, CLIP_NORM, FROZEN = range(8)
+(
+    DROP_THRESHOLD, KEPT_FACTOR, OPTIMIZER, WEIGHT_DECAY, MOMENTUM, LABEL_SMOOTHING, CLIP_NORM, EMA_DECAY, FROZEN,
+) = range(9)  # fmt: skip
 """Columns of ``settings``.
 
 Those of dropout are as in ``structures.Dropout``, ``FROZEN`` is the number of parameters, from the first on, that are
@@ -98,6 +101,16 @@ def _step(parameters, gradient, moments, rule, learning_rate, step):
         first[n] += one_less1 * (gradient[n] - first[n])
         second[n] = beta2 * second[n] + one_less2 * gradient[n] * gradient[n]
         parameters[n] -= size * first[n] / (np.sqrt(second[n]) + epsilon)
+
+
+@compiled
+def _average(average, network, decay, step):
+    """Move a member's average towards its numbers after step number ``step``, from 1; ``newest_weights`` has why."""
+    newest = network.parameters.dtype.type(max(1 - decay, 9 / (10 + step)))
+    for n in range(average.parameters.size):
+        average.parameters[n] += newest * (network.parameters[n] - average.parameters[n])
+    for n in range(average.statistics.size):
+        average.statistics[n] += newest * (network.statistics[n] - average.statistics[n])
 
 
 @inlined
@@ -203,7 +216,7 @@ def _scratch(work, depth, widest, batch_size):
 
 
 @compiled
-def _train_member(network, moments, chunk, shape, setting, learning_rates, step, work):
+def _train_member(network, moments, average, chunk, shape, setting, learning_rates, step, work):
     """Train one member through a chunk of batches, in place, and return its summed training loss."""
     kind, frozen, layers = network.parameters.dtype.type, int(setting[FROZEN]), shape.layers
     scratch, rest = _scratch(work, len(layers), shape.widest, shape.batch_size)
@@ -224,6 +237,7 @@ def _train_member(network, moments, chunk, shape, setting, learning_rates, step,
         if setting[CLIP_NORM] < np.inf:
             _clip(gradient[frozen:], kind(setting[CLIP_NORM]))
         _step(trained, gradient[frozen:], trained_moments, rule, learning_rates[batch], step + batch + 1)
+        _average(average, network, setting[EMA_DECAY], step + batch + 1)
     return loss
 
 
@@ -237,7 +251,8 @@ def train_stack(members, chunk, shape, settings, learning_rates, step, work, los
     for k in range(len(losses)):
         network = Network(members.parameters[k], members.statistics[k], shape.layers)
         moments = Moments(members.first_moment[k], members.second_moment[k])
-        losses[k] = _train_member(network, moments, chunk, shape, settings[k], learning_rates[k], step, work)
+        average = Average(members.average_parameters[k], members.average_statistics[k])
+        losses[k] = _train_member(network, moments, average, chunk, shape, settings[k], learning_rates[k], step, work)
 
 
 @compiled

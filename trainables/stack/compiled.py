@@ -76,9 +76,9 @@ layers = np.full((1, 8), -1, np.int64)
 layers[0, :4] = 8, 8, 0, 64
 work = np.zeros(module.work_size(1, 8, 80, 2), np.float32)
 rows, y = row[:, :16].reshape(2, 8).copy(), np.zeros(2, np.int64)
-members = module.Members(row, row.copy(), row.copy(), row.copy())
+members = module.Members(row, row.copy(), row.copy(), row.copy(), row[:, :0].copy(), row[:, :0].copy())
 chunk, shape = module.Chunk(rows, y, rows.copy()), module.Shape(layers, 8, 5, 2, 0)
-module.train_stack(members, chunk, shape, np.zeros((1, 8)), one, 0, work, np.zeros(1))
+module.train_stack(members, chunk, shape, np.zeros((1, 9)), one, 0, work, np.zeros(1))
 module.evaluate_stack(members, rows, y, shape, work, np.zeros(1), np.zeros((1, 5, 5), np.int64))
 module.draw_noise(module.twister(0), 1.0, row[0].copy())
 """

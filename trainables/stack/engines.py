@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from trainables.stack.batches import Chunk, Rows, batch_count
 from trainables.stack.compiled import aligned, layer_table, load_kernels
 from trainables.stack.layers import HUGE
 from trainables.stack.metrics import evaluate, summarised
-from trainables.stack.optimisers import StackedOptimiser, bias_corrections
+from trainables.stack.optimisers import StackedOptimiser, bias_corrections, newest_weights
 from trainables.stack.schedules import RateTable
 from trainables.stack.stacked_mlp import StackedMLP
 from trainables.stack.state import StackState
@@ -37,7 +38,10 @@ class BatchedEngine:
         frozen: Sequence[int] = (),
     ) -> None:
         self._networks = networks
+        self._state, self._averages = state, state.average_parameters is not None
+        self._judged = networks.with_weights(*state.judged) if self._averages else networks
         self._rates = RateTable(configurations, steps_per_epoch)
+        self._decays = [configuration.ema_decay for configuration in configurations]
         self._batch_size = configurations[0].batch_size
         self._frozen = [(k, count) for k, count in enumerate(frozen) if count]
         self._kept = state.parameters.clone() if self._frozen else state.parameters
@@ -51,25 +55,42 @@ class BatchedEngine:
 
     def evaluate(self, rows: Rows) -> dict[str, Tensor]:
         """Return every member's scores on some rows, as ``metrics.evaluate`` does."""
-        return evaluate(self._networks, rows)
+        return evaluate(self._judged, rows)
 
-    def _schedule(self, chunk: Chunk, step: int) -> tuple[Tensor, Tensor]:
-        """Return learning rates ``(steps, K)`` and bias corrections ``(steps, 2)`` of the chunk's steps."""
+    def _schedule(self, chunk: Chunk, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the numbers of the chunk's steps.
+
+        They are learning rates ``(steps, K)``, bias corrections ``(steps, 2)``, and the weights of the newest
+        parameters in their average ``(steps, K)``.
+        """
         count = batch_count(len(chunk), self._batch_size)
-        like = self._networks.parameters_KP
-        return like.new_tensor(self._rates.rates(step, count).T), like.new_tensor(bias_corrections(step, count))
+        numbers = self._rates.rates(step, count).T, bias_corrections(step, count)
+        rates, corrections, newest = map(
+            self._networks.parameters_KP.new_tensor, (*numbers, newest_weights(self._decays, step, count))
+        )
+        return rates, corrections, newest
 
-    def _steps(self, chunk: Chunk, rates: Tensor, corrections: Tensor) -> Tensor:
+    def _steps(self, chunk: Chunk, rates: Tensor, corrections: Tensor, newest: Tensor) -> Tensor:
         """Take all steps of a chunk, by tensor operations alone, in the same order whatever the tensors hold."""
         found = []
-        for batch, rates_K, correction_2 in zip(chunk.batches(), rates, corrections, strict=True):
+        for batch, rates_K, correction_2, newest_K in zip(chunk.batches(), rates, corrections, newest, strict=True):
             found.append(self._networks.compute_gradients(batch.x, batch.one_hot, batch.noise))
             for k, count in self._frozen:
                 self._networks.gradients_KP[k, :count] = 0
             self._optimiser.step(rates_K, correction_2)
             for k, count in self._frozen:
                 self._networks.parameters_KP[k, :count] = self._kept[k, :count]
+            if self._averages:
+                self._average(newest_K[:, None])
         return self._networks.summed_loss(torch.cat(found, dim=1), chunk.y)
+
+    def _average(self, weight: Tensor) -> None:
+        """Move the average towards the newest parameters and statistics by ``weight (K, 1)``."""
+        state = self._state
+        assert state.average_parameters is not None
+        assert state.average_statistics is not None
+        state.average_parameters.lerp_(state.parameters, weight)
+        state.average_statistics.lerp_(state.statistics, weight)
 
 
 class CompiledEngine:
@@ -91,8 +112,7 @@ class CompiledEngine:
         batch_size = configurations[0].batch_size
         widest = int(layers[:, self._kernels.OUTPUTS].max())
         self._shape = self._kernels.Shape(layers, widest, architecture.output_size, batch_size, activation)
-        tensors = (state.parameters, state.statistics, state.momentum, state.variance)
-        self._members = self._kernels.Members(*(tensor.numpy() for tensor in tensors))
+        self._members, self._judged = self._views(state)
         self._kind = self._members.parameters.dtype
         size = self._kernels.work_size(len(layers), widest, state.parameters.shape[1], batch_size)
         self._work = aligned(size, self._kind)
@@ -102,6 +122,22 @@ class CompiledEngine:
                 for configuration, count in zip(configurations, frozen or [0] * len(configurations), strict=True)
             ]
         )
+
+    def _views(self, state: StackState) -> tuple[Any, Any]:
+        """Return the members for the kernels, as they train and as they are judged."""
+        average = state.judged if state.average_parameters is not None else self._none_of(state)
+        moments = state.momentum.numpy(), state.variance.numpy()
+        average_arrays = tuple(tensor.numpy() for tensor in average)
+        trained, judged = (
+            self._kernels.Members(parameters.numpy(), statistics.numpy(), *moments, *average_arrays)
+            for parameters, statistics in ((state.parameters, state.statistics), state.judged)
+        )
+        return trained, judged
+
+    @staticmethod
+    def _none_of(state: StackState) -> tuple[Tensor, Tensor]:
+        none = state.parameters.new_empty(len(state), 0)
+        return none, none
 
     def _setting(self, configuration: Configuration) -> tuple[float, ...]:
         """Return a member's own settings, in the order of the kernels' columns."""
@@ -114,6 +150,7 @@ class CompiledEngine:
             configuration.momentum,
             configuration.label_smoothing,
             np.inf if configuration.clip_norm is None else configuration.clip_norm,
+            configuration.ema_decay,
         )
 
     def train(self, chunk: Chunk, step: int) -> Tensor:
@@ -130,7 +167,7 @@ class CompiledEngine:
         members, classes = len(self._settings), self._shape.classes
         losses, confusion = np.empty(members), np.zeros((members, classes, classes), np.int64)
         x, y = rows.x.numpy(), rows.y.numpy()
-        self._kernels.evaluate_stack(self._members, x, y, self._shape, self._work, losses, confusion)
+        self._kernels.evaluate_stack(self._judged, x, y, self._shape, self._work, losses, confusion)
         return summarised(torch.from_numpy(losses), torch.from_numpy(confusion))
 
 

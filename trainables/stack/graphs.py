@@ -60,5 +60,5 @@ class GraphedEngine(BatchedEngine):
 
     def _whole(self, like: Chunk, *tensors: Tensor) -> Tensor:
         """Take the steps of a chunk, given every tensor that changes from one chunk to the next."""
-        x, y, one_hot, noise, rates, corrections = tensors
-        return self._steps(replace(like, x=x, y=y, one_hot=one_hot, noise=noise), rates, corrections)
+        x, y, one_hot, noise, rates, corrections, newest = tensors
+        return self._steps(replace(like, x=x, y=y, one_hot=one_hot, noise=noise), rates, corrections, newest)

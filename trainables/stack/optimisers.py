@@ -27,6 +27,16 @@ def bias_corrections(taken: int, count: int) -> np.ndarray:
     return np.stack([_EPSILON * root, root / (1.0 - _BETA1**steps)], axis=1)
 
 
+def newest_weights(decays: Sequence[float], taken: int, count: int) -> np.ndarray:
+    """Return each step's weight of the newest parameters in their average, ``(count, K)`` float64, after ``taken``.
+
+    It is ``1 - decay``, and at first more, as in TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``: an
+    average would otherwise remember its random start for longer than a rung lasts.
+    """
+    steps = np.arange(taken + 1, taken + count + 1, dtype=np.float64)
+    return np.maximum(1.0 - np.array(decays), 9.0 / (10.0 + steps[:, None]))
+
+
 class StackedOptimiser:
     """An optimiser that clips and steps all members at once; its state is ``momentum_KP`` and ``variance_KP``.
 

@@ -145,6 +145,10 @@ class StackedMLP:
         ]
         self._output = _Linear("output", values)
 
+    def with_weights(self, parameters_KP: Tensor, statistics_KR: Tensor) -> StackedMLP:
+        """Return networks of the same architecture on other weights, to infer by."""
+        return StackedMLP(self.architecture, parameters_KP, statistics_KR, parameters_KP.new_zeros(len(parameters_KP)))
+
     @property
     def size(self) -> int:
         """The number of members."""

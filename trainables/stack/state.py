@@ -12,8 +12,8 @@ from trainables.mlp import Architecture, GenreMLP
 from trainables.stack.stacked_mlp import Layout, pack
 
 _SHAPED_AS = {
-    "parameters": ("parameters", "momentum", "variance", "best_parameters"),
-    "statistics": ("statistics", "best_statistics"),
+    "parameters": ("parameters", "momentum", "variance", "best_parameters", "average_parameters"),
+    "statistics": ("statistics", "best_statistics", "average_statistics"),
 }
 
 
@@ -41,6 +41,10 @@ class StackState:
     """(K,) float64, lowest validation loss so far."""
     waited: Tensor
     """(K,) int64, epochs since the lowest validation loss."""
+    average_parameters: Tensor | None = None
+    """(K, P), moving average over the steps; ``None`` where the members have no ``ema_decay``."""
+    average_statistics: Tensor | None = None
+    """(K, R), moving average over the steps, where there is one of the parameters."""
 
     def __post_init__(self) -> None:
         members = (len(self.parameters),)
@@ -55,15 +59,26 @@ class StackState:
     def __len__(self) -> int:
         return len(self.parameters)
 
+    @property
+    def judged(self) -> tuple[Tensor, Tensor]:
+        """The parameters ``(K, P)`` and statistics ``(K, R)`` that are validated and kept: the average, where one is.
+
+        They share memory with the state.
+        """
+        if self.average_parameters is None or self.average_statistics is None:
+            return self.parameters, self.statistics
+        return self.average_parameters, self.average_statistics
+
     @classmethod
     def fresh(
         cls,
         networks: Sequence[GenreMLP],
         *,
+        averaged: bool = False,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
     ) -> StackState:
-        """Return the state before the first epoch of networks of one architecture."""
+        """Return the state before the first epoch of networks of one architecture, with an average if ``averaged``."""
         layout = Layout.of(networks[0].architecture)
         parameters, statistics = (rows.to(device=device, dtype=dtype) for rows in pack(networks, layout))
         count = torch.zeros(len(networks), dtype=torch.int64, device=device)
@@ -79,18 +94,27 @@ class StackState:
             best_epoch=count,
             lowest_loss=-worst,
             waited=count.clone(),
+            average_parameters=parameters.clone() if averaged else None,
+            average_statistics=statistics.clone() if averaged else None,
         )
 
     @classmethod
     def initial(
-        cls, architecture: Architecture, size: int, seed: int, *, dtype: torch.dtype = torch.float32
+        cls,
+        architecture: Architecture,
+        size: int,
+        seed: int,
+        *,
+        averaged: bool = False,
+        dtype: torch.dtype = torch.float32,
     ) -> StackState:
         """Return ``size`` members with the same initial weights, drawn from ``seed`` alone."""
-        return cls.fresh([GenreMLP.build(architecture, seed)] * size, dtype=dtype)
+        return cls.fresh([GenreMLP.build(architecture, seed)] * size, averaged=averaged, dtype=dtype)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Return the tensors by name, without those that the members do not have."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def select(self, members: Sequence[int]) -> StackState:
         """Return a copy with these members, in this order."""
@@ -103,6 +127,6 @@ class StackState:
 
     @classmethod
     def concatenate(cls, states: Sequence[StackState]) -> StackState:
-        """Join all members of several states of one architecture."""
-        names = [f.name for f in fields(cls)]
-        return cls(**{name: torch.cat([getattr(state, name) for state in states]) for name in names})
+        """Join all members of several states of one architecture, each of them with an average or none."""
+        tensors = [state.tensors() for state in states]
+        return cls(**{name: torch.cat([state[name] for state in tensors]) for name in tensors[0]})

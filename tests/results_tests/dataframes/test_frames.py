@@ -39,6 +39,7 @@ TRIALS = {
     "schedule": "str",
     "schedule_epochs": "Int64",
     "encoding": "str",
+    "ema_decay": "float64",
     "weights": "float64",
     "best_epoch": "Int64",
     **dict.fromkeys([m for m in METRICS if m != "seconds"], "float64"),

@@ -34,34 +34,35 @@ schedule = "one_cycle"
 schedule_epochs = 3
 label_smoothing = 0.1
 encoding = ["standardised", "quantile", "piecewise_linear"]
+ema_decay = [0.0, 0.9]
 """
 
 
 @pytest.fixture(scope="module")
 def studies(ray_session: int, small: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """The same sweep in one stack of all twelve, and in stacks of five."""
+    """The same sweep in one segment of all, and in stacks of five."""
     folder = tmp_path_factory.mktemp("wide")
     (folder / "mixed.toml").write_text(_SPACE)
-    for stack_size in (12, 5):
+    for stack_size in (24, 5):
         run_sweep(
             str(small / "tracks.csv"), out=folder / str(stack_size), space=str(folder / "mixed.toml"),
             scheduler="none", epochs=4, stack_size=stack_size,
         )  # fmt: skip
-    return {stack_size: folder / str(stack_size) for stack_size in (12, 5)}
+    return {stack_size: folder / str(stack_size) for stack_size in (24, 5)}
 
 
 def test_architectures_that_share_batches_share_segments(studies: dict[int, Path]) -> None:
-    with Study.open(studies[12]) as study:
-        assert len(study.segments()[0].keys) == 12
+    with Study.open(studies[24]) as study:
+        assert len(study.segments()[0].keys) == 24
 
 
 def test_curves_do_not_depend_on_the_company(studies: dict[int, Path]) -> None:
-    assert_frame_equal(curves(studies[12]), curves(studies[5]), check_exact=True)
+    assert_frame_equal(curves(studies[24]), curves(studies[5]), check_exact=True)
 
 
 def test_each_network_reads_its_own_encoding(studies: dict[int, Path]) -> None:
-    trials, recorded = load_trials(studies[12]), load_curves(studies[12])
-    with Study.open(studies[12]) as study:
+    trials, recorded = load_trials(studies[24]), load_curves(studies[24])
+    with Study.open(studies[24]) as study:
         features = prepare(study.settings).features
         configurations = {t.key.config_id: t.configuration for t in study.trials()}
     assert trials.groupby("encoding")["weights"].nunique().eq(1).all()
@@ -79,6 +80,6 @@ def _alone(configuration: Configuration, features: Features) -> list[float]:
 
 
 def test_the_incumbent_predicts_from_its_directory(studies: dict[int, Path]) -> None:
-    _, card = load_model(studies[12] / "best")
+    _, card = load_model(studies[24] / "best")
     assert card.configuration.schedule == "one_cycle"
     assert len(card.inputs) == card.architecture.input_size

@@ -7,6 +7,7 @@ numbers are frozen at what they were, and a value read back from a tensor cannot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from unittest import mock
 from unittest.mock import Mock
 
@@ -38,7 +39,9 @@ WIDE = tuple(
 )  # fmt: skip
 """All that sets a step apart from the one before it: schedules, corrections, momentum, decay, clipping, smoothing."""
 
-STACKS = {"wide": WIDE} | {key_name(key): members for key, members in paper_stacks().items()}
+AVERAGED = tuple(replace(member, ema_decay=decay) for member, decay in zip(WIDE, (0.9, 0.95, 0.99, 0.5), strict=True))
+
+STACKS = {"wide": WIDE, "averaged": AVERAGED} | {key_name(key): members for key, members in paper_stacks().items()}
 
 
 def recorded_on_cpu(work: Work, example: Sequence[Tensor]) -> Work:
@@ -61,7 +64,8 @@ def _tensors(owner: object) -> list[Tensor]:
         return []
     networks, runs = owner._networks, [run for _, run in owner._optimiser._runs]
     moments = [tensor for run in runs for tensor in (run._momentum, run._variance)]
-    return [networks.parameters_KP, networks.statistics_KR, *moments]
+    averages = [owner._state.average_parameters, owner._state.average_statistics]
+    return [networks.parameters_KP, networks.statistics_KR, *moments, *(a for a in averages if a is not None)]
 
 
 def trained(engine: object, members: Sequence[Configuration], device: str = "cpu", frozen: int = 0) -> SegmentResult:
@@ -81,6 +85,7 @@ def trained(engine: object, members: Sequence[Configuration], device: str = "cpu
     ("name", "frozen"),
     [
         ("wide", 0),
+        ("averaged", 0),
         ("64-32-b16", 100),
         *[
             pytest.param(name, frozen, marks=pytest.mark.slow)

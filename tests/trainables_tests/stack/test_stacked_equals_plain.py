@@ -90,6 +90,29 @@ def test_settings_beyond_the_papers(engine: str) -> None:
         assert same_state(result.state, row, alone.state, 0), configuration
 
 
+def _averaged() -> list[Configuration]:
+    """Each optimiser, schedule and clipping beside an average of the weights, short and long."""
+    decays = (0.99, 0.9, 0.999, 0.5, 0.95, 0.8)
+    return [replace(member, ema_decay=decay) for member, decay in zip(_beyond_the_paper(), decays, strict=True)]
+
+
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_average_of_the_weights_is_pytorchs(engine: str, batch_norm: bool) -> None:
+    members = [replace(member, batch_norm=batch_norm) for member in _averaged()]
+    data = training_data(12 * 16 + 9, dtype=torch.float64)
+    result = train(members, data, _EPOCHS, engine=engine)
+    for row, configuration in enumerate(members):
+        run = train_plain(configuration, data, seed=SEED, epochs=_EPOCHS)
+        _assert_equal(result, row, run, f"{engine}: {configuration}")
+        judged = unpack(run.network.architecture, *(rows[row] for rows in result.state.judged))
+        for name, tensor in run.judged.state_dict().items():
+            if not name.endswith("num_batches_tracked"):
+                assert (judged[name] - tensor).abs().max() < 1e-10, f"{name} of {configuration}"
+        alone = train([configuration], data, _EPOCHS, engine=engine)
+        assert same_state(result.state, row, alone.state, 0), configuration
+
+
 def _assert_equal(result: SegmentResult, row: int, run: PlainRun, what: str) -> None:
     found = [(e.train_loss, e.val_loss, e.val_accuracy) for e in result.members[row].epochs]
     expected = list(zip(run.train_losses, run.val_losses, run.val_accuracies, strict=True))
