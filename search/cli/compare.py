@@ -92,7 +92,7 @@ def replay(
 ) -> None:
     """What a scheduler would have saved and lost, from the curves of exhaustive studies, without training."""
     from results.rendering.exports import check_suffix, records_of, write_table
-    from search.cli.tables import frame_table, judged_text, replay_text
+    from search.cli.texts.tables import frame_table, judged_text, replay_text
     from search.replay.replay import judged, summarise
 
     if to is not None:
@@ -144,7 +144,7 @@ def compare(
     from results.analysis.comparison import compare as compare_studies
     from results.pictures.pages import comparison_page
     from results.rendering.exports import check_page, check_suffix, write_file, write_table
-    from search.cli.tables import arms_text, frame_table
+    from search.cli.texts.tables import arms_text, frame_table
 
     if curves and to is None:
         raise InputError("--curves says what --to FILE gets: give that, too")
@@ -230,7 +230,7 @@ def export(
 
 
 def _print_importance(found: Importance) -> None:
-    from search.cli.tables import frame_table
+    from search.cli.texts.tables import frame_table
 
     OUT.print(found.counted_text(), markup=False)
     OUT.print(found.explained_text(), markup=False)

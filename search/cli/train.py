@@ -18,7 +18,7 @@ from search.cli.console import ERR, OUT, print_json
 from search.cli.interruption import interruptible
 from search.cli.options import study_directory
 from search.cli.progress.telling import refuse_two_outputs, telling
-from search.cli.summary import ensemble_text, finish, trees_text
+from search.cli.texts.summary import ensemble_text, finish, trees_text
 from search.cluster.placement import Resources
 from search.scheduling.listener import Listener
 

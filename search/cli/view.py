@@ -25,7 +25,7 @@ def status(
     debug: options.Debug = False,
 ) -> None:
     """How far a study is, also while it runs."""
-    from search.cli.status import studies_in, study_summary, summary_lines
+    from search.cli.texts.status import studies_in, study_summary, summary_lines
     from search.cluster.leftovers import leftover_sessions
 
     summaries = []
@@ -62,8 +62,8 @@ def trials(
     from results.dataframes.frames import load_curves, load_trials
     from results.dataframes.repeats import load_repeats, seed_agreement
     from results.rendering.exports import records_of, write_table
-    from search.cli.status import agreement_line, sparklines_of, top_trials
-    from search.cli.tables import repeats_table, trials_table
+    from search.cli.texts.status import agreement_line, sparklines_of, top_trials
+    from search.cli.texts.tables import repeats_table, trials_table
 
     if curves and repeats:
         raise InputError("--curves and --repeats exclude each other")
@@ -103,7 +103,7 @@ def describe(
     from data.tables.tracks import load_tracks
     from results.paper.description import describe as describe_tracks
     from results.paper.description import write_description
-    from search.cli.report_text import print_description
+    from search.cli.texts.report import print_description
 
     described = describe_tracks(load_tracks(data, mapping=mapping, require_genre=False))
     directory = to or RUNS / f"description-{_stem(data)}"
@@ -187,7 +187,7 @@ def report(
     """The paper's numbers beside ours, averaged over the studies; also as Markdown, CSV, HTML and figures."""
     from results.page.files import write_report
     from results.paper.report import build_report
-    from search.cli.report_text import print_report, print_written
+    from search.cli.texts.report import print_report, print_written
 
     built = build_report(studies, accuracy)
     with written_first(lambda: write_report(built, to or studies[0], svg=svg), "--to", "the report") as paths:

@@ -11,7 +11,7 @@ from results.analysis.comparison import band, compare
 from results.pictures.pages import comparison_page, draw_progress
 from results.record.records import SegmentRecord, State
 from results.record.study import Study
-from search.cli.tables import arms_text
+from search.cli.texts.tables import arms_text
 from spaces import Choice, load_space
 from tests.results_tests.record.test_study import manifest, row, some_trials
 

@@ -15,8 +15,8 @@ from results.paper.description import correlation_heatmap, describe, genre_pie, 
 from results.paper.published import PAPER_STATISTICS
 from results.paper.scorecard import statistics_beside_paper, statistics_line
 from results.rendering.figures import HeatmapData, PieData, draw_heatmap, draw_pie
-from search.cli.report_text import correlation_triangle, genres_with_bars
-from search.cli.tables import frame_table
+from search.cli.texts.report import correlation_triangle, genres_with_bars
+from search.cli.texts.tables import frame_table
 from tests.support.tables import edited, table, tracks_of
 
 EVIL = "</script><script>alert(1)</script>"

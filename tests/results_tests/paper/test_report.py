@@ -15,7 +15,7 @@ from results.paper.published import OURS, PAPER_CHOICES
 from results.paper.report import baseline_grid, build_report, splits_side_by_side
 from results.record.records import GridScore, Tuning
 from results.record.settings import StageSettings
-from search.cli.report_text import report_tables
+from search.cli.texts.report import report_tables
 from spaces import load_space
 from tests.support.staged import staged
 

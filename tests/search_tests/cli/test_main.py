@@ -183,7 +183,7 @@ def test_a_failure_that_is_not_the_users_gives_code_1(
     def fail(path: object) -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr("search.cli.status.study_summary", fail)
+    monkeypatch.setattr("search.cli.texts.status.study_summary", fail)
     assert run(["status", "study"]) == 1
     assert capsys.readouterr().err == "genresweep: OSError: the disk is gone\n"
 

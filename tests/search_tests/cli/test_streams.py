@@ -74,7 +74,7 @@ def test_a_connection_that_breaks_is_no_reader_that_has_ended(
     def lost(*_: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("search.cli.status.study_summary", lost)
+    monkeypatch.setattr("search.cli.texts.status.study_summary", lost)
     assert run(["status", STUDY]) == 1
     assert capsys.readouterr().err == "genresweep: a connection broke: Broken pipe\n"
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from results.dataframes.frames import load_trials
 from results.dataframes.repeats import load_repeats
-from search.cli.tables import cell_text, repeats_table, trials_table
+from search.cli.texts.tables import cell_text, repeats_table, trials_table
 from spaces import load_space
 from tests.support.simulated import World, create_study, paper_trials, train_in, trial
 

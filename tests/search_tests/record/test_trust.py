@@ -129,7 +129,7 @@ def watch(event, arguments):
 
 from search.cli import main as cli
 import results.dataframes.frames, results.paper.report, trainables.inference
-import results.analysis.importance, results.handover.optuna_export, search.cli.status
+import results.analysis.importance, results.handover.optuna_export, search.cli.texts.status
 sys.addaudithook(watch)
 print(json.dumps([cli.run(words) for words in json.loads(sys.argv[1])]), file=sys.stderr)
 """

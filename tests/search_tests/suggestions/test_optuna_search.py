@@ -20,7 +20,7 @@ from data.errors import InputError
 from results.record.records import State, TrialKey, TrialRecord
 from results.record.settings import StudySettings
 from results.record.study import Study
-from search.cli.status import study_summary, summary_lines
+from search.cli.texts.status import study_summary, summary_lines
 from search.planning.trials import foreseen_trials, longest_budget, pending_trials, schedule_warning
 from search.scheduling.ready import SegmentKey
 from search.suggestions.optuna_search import GROUP, OptunaSearch, Told, judged

@@ -16,7 +16,7 @@ from results.record.places import FUSION_SWEEP
 from results.record.settings import StageSettings, StudySettings
 from results.record.stage_records import load_stage_curves, load_stage_scores, load_stages
 from results.record.study import Study
-from search.cli.status import study_summary, summary_lines
+from search.cli.texts.status import study_summary, summary_lines
 from search.planning.settings import study_settings
 from search.scheduling.untrainable import UntrainableError
 from search.snapshots.copies import fetch

@@ -19,7 +19,7 @@ from results.paper.report import (
 )
 from results.paper.scorecard import statistics_beside_paper, statistics_line
 from search.cli.console import OUT
-from search.cli.tables import frame_table
+from search.cli.texts.tables import frame_table
 
 _BAR = 40
 

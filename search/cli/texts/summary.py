@@ -69,8 +69,8 @@ def _to_json(result: SweepResult) -> dict[str, Any]:
 def _print_best(result: SweepResult) -> None:
     from results.dataframes.frames import load_trials
     from results.dataframes.repeats import load_repeats
-    from search.cli.status import top_trials
-    from search.cli.tables import repeats_table, trials_table
+    from search.cli.texts.status import top_trials
+    from search.cli.texts.tables import repeats_table, trials_table
 
     if result.incumbent is not None and not math.isnan(result.incumbent.spread):
         best = load_repeats(result.directory).head(5)
@@ -81,7 +81,7 @@ def _print_best(result: SweepResult) -> None:
 
 
 def _print_counts(result: SweepResult) -> None:
-    from search.cli.status import incumbent_score
+    from search.cli.texts.status import incumbent_score
 
     states = ", ".join(f"{count} {state}" for state, count in result.states.items() if count)
     trained = f"{result.epochs:,} epochs by this command" if result.epochs else "nothing was left to train"
@@ -152,8 +152,8 @@ def _print_stages(study: Path) -> None:
     from results.page.files import write_report
     from results.paper.report import build_report
     from results.record.stage_records import load_stages
-    from search.cli.report_text import print_report, print_written
-    from search.cli.tables import stages_table
+    from search.cli.texts.report import print_report, print_written
+    from search.cli.texts.tables import stages_table
 
     stages = load_stages(study)
     if not stages.empty:
