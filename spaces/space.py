@@ -143,7 +143,7 @@ class SearchSpace:
         return all(other in point and point[other] in values for other, values in self.conditions.get(name, {}).items())
 
     def sample(self, count: int, seed: int) -> tuple[Configuration, ...]:
-        """Draw ``count`` different random configurations, the same for the same seed.
+        """Draw ``count`` different random configurations, the same for the same seed; a larger sample begins with them.
 
         Raises ``InputError`` where the space has fewer points.
         """
@@ -153,7 +153,7 @@ class SearchSpace:
             raise InputError(f"the grid {self.name!r} has {self.size:,} points, fewer than --trials {count:,}")
         rng = random.Random(seed)
         if self.size is not None and self.size <= sys.maxsize and self._plain:
-            return tuple(self._point(index) for index in rng.sample(range(self.size), count))
+            return tuple(self._point(index) for index in _shuffled(self.size, count, rng))
         return self._drawn(count, rng)
 
     def _point(self, index: int) -> Configuration:
@@ -214,6 +214,18 @@ class SearchSpace:
         if problems:
             raise InputError(f"{source} is not valid:\n{_listed(problems)}")
         return cls(name, read.parameters, read.conditions)
+
+
+def _shuffled(size: int, count: int, rng: random.Random) -> Iterator[int]:
+    """Yield ``count`` different indices below ``size``; more of them begin with the same.
+
+    ``random.sample`` draws in another way once it is asked for many.
+    """
+    moved: dict[int, int] = {}
+    for place in range(count):
+        other = rng.randrange(place, size)
+        yield moved.get(other, other)
+        moved[other] = moved.pop(place, place)
 
 
 def _listed(problems: Iterable[str]) -> str:

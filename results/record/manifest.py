@@ -136,6 +136,27 @@ class Manifest:
         raise InputError(f"{directory} was written by a newer genresweep: upgrade to read it")
 
 
+_EXTENDABLE = ("trials", "space")
+"""Settings that may grow after a study has begun."""
+
+
+def extensions(began: StudySettings, now: StudySettings) -> str:
+    """Return as JSON what the settings of a study have become since it began; ``with_extensions`` reads it."""
+    before, after = began.to_mapping(), now.to_mapping()
+    return json.dumps({name: after[name] for name in _EXTENDABLE if after[name] != before[name]})
+
+
+def with_extensions(began: StudySettings, text: str | None) -> StudySettings:
+    """Return the settings of a study as they are, from those that it began with and what ``extensions`` wrote.
+
+    Raises ``ValueError``, ``TypeError`` or ``InputError`` for another text.
+    """
+    if not text:
+        return began
+    grown = {name: value for name, value in dict(json.loads(text)).items() if name in _EXTENDABLE}
+    return StudySettings.from_mapping({**began.to_mapping(), **grown})
+
+
 def _check(manifest: Manifest) -> None:
     for name, expected in {"versions": dict, "semantics": int, "created": str}.items():
         _check_type(name, getattr(manifest, name), expected)

@@ -17,6 +17,7 @@ from results.judging.trees import TunedTrees
 from results.record.facts import Fact, seconds_of
 from results.record.records import Decision, SegmentRecord, StageProgress, TrialKey, TrialRecord
 from results.record.schema import METRICS, decision_of, segment_of, trial_of
+from spaces import Configuration
 
 _NO_SENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """Errors of values that are not those that a study writes."""
@@ -95,6 +96,12 @@ class RecordReader:
         """Suggestions answered from the record: the number of configurations by then, and the id suggested."""
         with self.reading():
             return [(int(place), str(config_id)) for place, config_id in json.loads(self.fact(Fact.ANSWERED) or "[]")]
+
+    @property
+    def ahead(self) -> list[Configuration]:
+        """Configurations suggested beyond those asked for, in the order of their suggestion."""
+        with self.reading():
+            return [Configuration.from_json(text) for text in json.loads(self.fact(Fact.AHEAD) or "[]")]
 
     @property
     def ran_out(self) -> bool:

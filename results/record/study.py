@@ -21,7 +21,7 @@ from data.files import flush_names, user_path, write_atomically
 from data.object_stores import join
 from results.record.database import connect, lock, refuse_links
 from results.record.facts import Fact
-from results.record.manifest import Manifest
+from results.record.manifest import Manifest, with_extensions
 from results.record.places import connect_to_read, draft_of, driver_name, holder, refuse_existing
 from results.record.reading import StudyError
 from results.record.records import TrialRecord
@@ -41,6 +41,9 @@ class Study(RecordWriter):
     def __init__(self, directory: Path, connection: sqlite3.Connection, lock: Any = None) -> None:
         super().__init__(directory, connection)
         self.manifest = Manifest.read(directory)
+        with self.reading():
+            self.settings: StudySettings = with_extensions(self.manifest.settings, self.fact(Fact.EXTENDED))
+        """The study's settings, with what it was extended by."""
         self._lock = lock
 
     @classmethod
@@ -136,11 +139,6 @@ class Study(RecordWriter):
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
-
-    @property
-    def settings(self) -> StudySettings:
-        """The study's settings."""
-        return self.manifest.settings
 
     @property
     def checkpoints(self) -> str:

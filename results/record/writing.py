@@ -109,6 +109,13 @@ class RecordWriter(RecordReader):
         """Append configurations, inside a transaction; one that exists already is an error."""
         insert_trials(self._connection, trials)
 
+    def set_positions(self, positions: Mapping[TrialKey, int]) -> None:
+        """Write the places of configurations in a search space that has grown, inside a transaction."""
+        self._connection.executemany(
+            "UPDATE trials SET position = ? WHERE config_id = ? AND seed = ?",
+            [(place, key.config_id, key.seed) for key, place in positions.items()],
+        )
+
     def update_trials(self, trials: Iterable[TrialRecord]) -> None:
         """Write the present condition of these configurations, inside a transaction."""
         self._connection.executemany(

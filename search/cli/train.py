@@ -81,7 +81,7 @@ def sweep(
 def resume(
     *,
     study: Annotated[str, typer.Argument(help="A study's directory, or its place in a storage.", metavar="STUDY|URI")],
-    epochs: Annotated[int | None, typer.Option(min=1, help="Train those that finished to so many epochs.")] = None,
+    more: options.ExtensionOptions,
     out: Annotated[
         Path | None,
         typer.Option(help="Directory for a study from a storage, instead of runs/NAME.", metavar="DIR"),
@@ -101,7 +101,7 @@ def resume(
     directory = _fetched(study, out)
     _warn_of_shared_disk(directory)
     with interruptible(directory), _telling(directory, told) as listener:
-        result = resume_study(directory, epochs=epochs, sources=sources, resources=resources, listener=listener)
+        result = resume_study(directory, sources=sources, resources=resources, listener=listener, **asdict(more))
     finish(result, told.as_json, told.json_events)
 
 

@@ -28,6 +28,7 @@ from search.planning.settings import Space, whole_settings
 from search.scheduling.listener import Listener
 from search.snapshots.copies import snapshots
 from search.studies.draft import Draft
+from search.studies.extension import Extension
 from search.studies.relocation import Sources
 from search.studies.stages import networks
 from search.studies.stages.baselines import baselines
@@ -83,21 +84,21 @@ def run_study(
 def resume_study(
     out: str | Path,
     *,
-    epochs: int | None = None,
     sources: Sources | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
+    **more: Any,
 ) -> SweepResult:
-    """Go on with a study that was interrupted, a sweep or a whole run."""
+    """Go on with a study that was interrupted, a sweep or a whole run, or extend it; see ``resume_sweep``."""
     settle()
     with Study.open(out) as study:
         staged = study.settings.stages is not None
     if not staged:
-        return resume_sweep(out, epochs=epochs, sources=sources, resources=resources, listener=listener)
+        return resume_sweep(out, sources=sources, resources=resources, listener=listener, **more)
     refuse_unfit_machine(resources.address if resources else None)
     listener = listener or Listener()
     listener.waiting("reading the tracks, checking the checkpoints")
-    with reopened(out, epochs, sources) as (study, prepared):
+    with reopened(out, Extension(**more), sources) as (study, prepared):
         listener.waiting("starting Ray")
         return _run(study, prepared, resources or Resources(), listener)
 

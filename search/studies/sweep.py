@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.errors import InputError, command
+from data.errors import InputError
 from data.feature_store import put_encodings
 from data.object_stores import is_uri
 from data.tables.tracks import Source
 from results.judging.ensemble import Ensemble
 from results.record.facts import Fact
-from results.record.records import State, TrialRecord
+from results.record.records import State
 from results.record.settings import StudySettings
 from results.record.study import Study
 from search.cluster.address import cluster_address
@@ -33,12 +33,12 @@ from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
 from search.planning.prepared_data import Prepared
 from search.planning.settings import Space, whole_settings
-from search.planning.trials import check_budget
 from search.scheduling.building import Make, Past, build_coordinator, cost_model
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
 from search.snapshots.copies import snapshots
 from search.studies.draft import Draft
+from search.studies.extension import NO_EXTENSION, Extension, extend, extended_settings
 from search.studies.relocation import Sources, remember, same_data
 from search.studies.stopping import graceful_stop, last_words, logging_to
 from trainables import SEMANTICS_VERSION
@@ -123,42 +123,43 @@ def run_sweep(
 def resume_sweep(
     out: str | Path,
     *,
-    epochs: int | None = None,
     sources: Sources | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
+    **more: Any,
 ) -> SweepResult:
-    """Go on with an interrupted study, or extend a finished one to a budget of ``epochs``.
+    """Go on with an interrupted study, or extend one by ``more``, which are fields of ``extension.Extension``.
 
-    ``sources`` gives the new places of inputs that have moved. Raises ``InputError``, with the fields that differ,
-    where data or training differ from those that the study began with.
+    They are ``epochs``, ``trials``, ``space`` and ``retry``. ``sources`` gives the new places of inputs that have
+    moved. Raises ``InputError``, with the fields that differ, where data or training differ from those that the study
+    began with.
     """
     settle()
     refuse_unfit_machine(resources.address if resources else None)
     listener = listener or Listener()
     listener.waiting("reading the tracks, checking the checkpoints")
-    with reopened(out, epochs, sources) as (study, prepared):
+    with reopened(out, Extension(**more), sources) as (study, prepared):
         listener.waiting("starting Ray")
         return drive(study, prepared, resources or Resources(), listener)
 
 
 @contextmanager
 def reopened(
-    out: str | Path, epochs: int | None = None, sources: Sources | None = None
+    out: str | Path, extension: Extension = NO_EXTENSION, sources: Sources | None = None
 ) -> Iterator[tuple[Study, Prepared]]:
     """Run the body with a study to go on with, its data checked to be as before, its checkpoints to be whole."""
     from search.studies.recovery import clear_leftovers, revive, rewind
 
     with Study.open_for_writing(out) as study, logging_to(study.directory / "log.txt"):
         _refuse_other_semantics(study)
+        study.settings = extended_settings(study, extension)
         settings, prepared = same_data(study, sources or Sources())
         with snapshots(study):
             remember(study, settings)
             if not is_uri(study.checkpoints):
                 Path(study.checkpoints).mkdir(exist_ok=True)
-            if epochs is not None:
-                _extend(study, epochs)
             study.release_running()
+            extend(study, extension, prepared.features)
             revive(study)
             clear_leftovers(study)
             clear_scratch()
@@ -253,28 +254,6 @@ def _train(study: Study, prepared: Prepared, coordinator: Coordinator, joined: J
         with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):
             run_segments(searcher, handles, study, device=study.settings.device.value, needs=places.needs)
     return searcher.stopping
-
-
-def _extend(study: Study, budget: int) -> None:
-    """Give every configuration a larger budget; finished ones have more to do."""
-    if study.settings.search == "optuna" and study.incumbent is None:
-        raise InputError(f"an Optuna search is extended when it has ended: first {command('resume', study.directory)}")
-    trials = study.trials()
-    check_budget(budget)
-    shorter = [trial for trial in trials if trial.budget > budget]
-    if shorter:
-        raise InputError(f"--epochs {budget} is less than the study's {shorter[0].budget}: it can only be extended")
-    with study.transaction():
-        study.update_trials(_with_budget(trial, budget) for trial in trials)
-        study.reopen_stage("sweep")
-        grows = any(trial.budget < budget for trial in trials)
-        if grows and study.settings.stages is not None and study.settings.stages.fusion_sweep:
-            study.forget_stages(("fusion", "transfer"))
-
-
-def _with_budget(trial: TrialRecord, budget: int) -> TrialRecord:
-    goes_on = trial.state is State.FINISHED and trial.epoch < budget
-    return replace(trial, budget=budget, state=State.PENDING if goes_on else trial.state)
 
 
 def _refuse_other_semantics(study: Study) -> None:

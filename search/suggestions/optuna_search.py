@@ -83,6 +83,7 @@ class OptunaSearch:
         curves: Mapping[TrialKey, Mapping[int, float]] | None = None,
         answered: Iterable[tuple[int, str]] = (),
         *,
+        ahead: Iterable[Configuration] = (),
         ran_out: bool = False,
     ) -> None:
         assert settings.trials is not None
@@ -99,9 +100,9 @@ class OptunaSearch:
         self._asked: list[str] = []
         self.answered: Answered = list(answered)
         self._ran_out = ran_out
-        self._restore(trials)
+        self._restore(trials, ahead)
 
-    def _restore(self, trials: Iterable[TrialRecord]) -> None:
+    def _restore(self, trials: Iterable[TrialRecord], ahead: Iterable[Configuration]) -> None:
         answered = defaultdict(list)
         for place, config_id in self.answered:
             answered[place].append(config_id)
@@ -110,6 +111,10 @@ class OptunaSearch:
                 self._asked += answered[len(self._rows)]
                 self._add([trial])
             self._rows[trial.key.config_id][trial.key] = trial
+        self._released = len(self._rows)
+        for configuration in ahead:
+            self._asked += answered[len(self._rows)]
+            self._add(rows_of(configuration, len(self._rows), self._settings))
         self._asked += answered[len(self._rows)]
         for config_id in self._rows:
             self._judge(config_id)
@@ -117,18 +122,23 @@ class OptunaSearch:
     @property
     def exhausted(self) -> bool:
         """True where no further configuration will be suggested."""
-        return len(self._rows) >= self._count or self.ran_out
+        return self._released >= self._count or self.ran_out
 
     @property
     def ran_out(self) -> bool:
         """True where the space has, or seems to have, no points left for those that are still asked for."""
         size = self._space.size
-        return len(self._rows) < self._count and (self._ran_out or (size is not None and len(self._rows) >= size))
+        return self._released < self._count and (self._ran_out or (size is not None and self._released >= size))
 
     @property
     def left(self) -> int:
         """Configurations that are yet to be suggested, each seed counted."""
-        return 0 if self.exhausted else (self._count - len(self._rows)) * self._settings.repeats
+        return 0 if self.exhausted else (self._count - self._released) * self._settings.repeats
+
+    @property
+    def ahead(self) -> list[Configuration]:
+        """Configurations suggested beyond those asked for, which a larger search begins with."""
+        return [self._configuration(config_id) for config_id in list(self._rows)[self._released :]]
 
     def observe(self, curves: Iterable[CurveRow], trials: Iterable[TrialRecord]) -> None:
         """Take up epochs that were trained and rows that have changed."""
@@ -148,27 +158,34 @@ class OptunaSearch:
     def suggest(self, slots: int) -> list[TrialRecord]:
         """Return the rows of the next configurations, variants of one shape; empty where the space is exhausted.
 
-        There are fewer than ``GROUP`` where as many would leave some of the ``slots`` without work.
+        There are fewer than ``GROUP`` where as many would leave some of the ``slots`` without work. For a single slot
+        all groups are whole, and what is too much of the last one is ``ahead``: so a search that is extended goes on
+        as if it had been asked for all from the start.
         """
-        size = min(GROUP, self._count - len(self._rows), max(1, self._count // (2 * slots)))
+        if self._released == len(self._rows):
+            left = self._count - self._released
+            self._ask(GROUP if slots == 1 else min(GROUP, left, max(1, self._count // (2 * slots))))
+        fresh = list(self._rows)[self._released : self._count]
+        self._released += len(fresh)
+        self._ran_out = not fresh
+        return [trial for config_id in fresh for trial in self._rows[config_id].values()]
+
+    def _ask(self, size: int) -> None:
+        """Take up the next ``size`` suggestions, variants of one shape; fewer where the space is exhausted."""
         study = self._study()
-        found: list[TrialRecord] = []
         fixed: dict[str, Any] = {}
         for member in range(size):
             configuration, parameters = self._new(study, fixed, free=member == 0)
             if configuration is None:
                 break
-            found += self._add(rows_of(configuration, len(self._rows), self._settings))
+            self._add(rows_of(configuration, len(self._rows), self._settings))
             if self._sampler in ("tpe", "gp"):
                 fixed = {name: value for name, value in parameters.items() if name in _SHAPE}
-        self._ran_out = not found
-        return found
 
-    def _add(self, rows: Sequence[TrialRecord]) -> Sequence[TrialRecord]:
+    def _add(self, rows: Sequence[TrialRecord]) -> None:
         config_id = rows[0].key.config_id
         self._rows[config_id] = {trial.key: trial for trial in rows}
         self._asked.append(config_id)
-        return rows
 
     def _new(
         self, study: optuna.Study, fixed: Mapping[str, Any], *, free: bool

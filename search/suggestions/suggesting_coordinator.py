@@ -41,11 +41,12 @@ class SuggestingCoordinator(Coordinator):
 
     def replenish(self, slots: int) -> Outcome:
         """Return new configurations, to be committed before they are handed out; none where there is work enough."""
-        if not self._queue.empty or self._search.exhausted:
+        if not self._queue.empty or self._search.exhausted or (slots == 1 and self.in_flight):
             return Outcome()
         suggested = self._search.suggest(slots)
         self.add(suggested)
         facts: dict[str, str] = {Fact.ANSWERED: json.dumps(self._search.answered)}
+        facts[Fact.AHEAD] = json.dumps([configuration.to_json() for configuration in self._search.ahead])
         if self._search.ran_out:
             facts[Fact.RAN_OUT] = "yes"
         return Outcome(suggested=suggested, facts=facts)
@@ -69,4 +70,6 @@ def restored_search(study: Study) -> OptunaSearch:
         key: {epoch: accuracy for epoch, accuracy in curve.items() if accuracy is not None}
         for key, curve in study.accuracies().items()
     }
-    return OptunaSearch(study.settings, study.trials(), curves, study.answered, ran_out=study.ran_out)
+    return OptunaSearch(
+        study.settings, study.trials(), curves, study.answered, ahead=study.ahead, ran_out=study.ran_out
+    )

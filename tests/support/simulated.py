@@ -246,6 +246,15 @@ def train_in(
     ).run(segments)
 
 
+def extend_in(study: Study, **more: Any) -> None:
+    """Extend an open study, as ``search.studies.sweep.reopened`` does."""
+    from search.studies.extension import Extension, extend, extended_settings
+
+    extension = Extension(**more)
+    study.settings = extended_settings(study, extension)
+    extend(study, extension, SimpleNamespace(y_train=range(ROWS)))  # type: ignore[arg-type]
+
+
 def die(study: Study) -> None:
     """What is left of a driver after ``SIGKILL``: no word, no clean-up; its lock ends with it."""
     study._connection.close()

@@ -21,11 +21,13 @@ from results.record.schema import SCORES
 from results.record.settings import FeatureKind
 from results.record.stage_records import load_stage_scores
 from results.record.study import Study
+from search.planning.extending import extended_budget
 from search.planning.prepared_data import Prepared
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import CountingListener, Listeners
 from search.snapshots.copies import fetch, snapshots
 from search.studies.draft import Draft
+from search.studies.extension import NO_EXTENSION, Extension
 from search.studies.model_directories import four_scores
 from search.studies.relocation import Sources, relocated
 from search.studies.stages.context import Run, StageInterruptedError
@@ -55,9 +57,9 @@ def sweep_fusion(run: Run) -> Swept:
     """
     directory = run.study.directory / FUSION_SWEEP
     result, swept = _driven(run, directory)
-    budget = _extension(run.study)
-    if swept is not None and budget is not None and _is_shorter(directory, budget):
-        result, swept = _driven(run, directory, budget)
+    missing = _missing(run.study, directory)
+    if swept is not None and missing != NO_EXTENSION:
+        result, swept = _driven(run, directory, missing)
     if swept is None:
         raise StageInterruptedError(replace(result, directory=run.study.directory))
     return swept
@@ -91,9 +93,9 @@ def _clear(storage: str, found: Iterable[str]) -> None:
                 folder.rmdir()
 
 
-def _driven(run: Run, directory: Path, budget: int | None = None) -> tuple[SweepResult, Swept | None]:
+def _driven(run: Run, directory: Path, extension: Extension = NO_EXTENSION) -> tuple[SweepResult, Swept | None]:
     """Train what is left of the study; return also what came out, ``None`` where the user interrupted it."""
-    with _opened(run, directory, budget) as (study, prepared):
+    with _opened(run, directory, extension) as (study, prepared):
         listener = Listeners([run.listener, _Noting(run)])
         result = drive(study, prepared, run.resources, listener, run.places)
         best = result.incumbent
@@ -103,12 +105,12 @@ def _driven(run: Run, directory: Path, budget: int | None = None) -> tuple[Sweep
 
 
 @contextmanager
-def _opened(run: Run, directory: Path, budget: int | None) -> Iterator[tuple[Study, Prepared]]:
+def _opened(run: Run, directory: Path, extension: Extension) -> Iterator[tuple[Study, Prepared]]:
     """Run the body with the study, made or gone on with."""
     settings = relocated(run.study, Sources())
     if directory.exists():
         sources = Sources(data=settings.data, mapping=settings.mapping, text_model=settings.text_model)
-        with reopened(directory, budget, sources) as opened:
+        with reopened(directory, extension, sources) as opened:
             yield opened
         return
     draft = Draft.check(replace(settings, features=FeatureKind.FUSION, stages=None), directory)
@@ -117,19 +119,17 @@ def _opened(run: Run, directory: Path, budget: int | None) -> Iterator[tuple[Stu
         yield study, prepared
 
 
-def _extension(study: Study) -> int | None:
-    """Return the budget that a study was extended to; ``None`` where each configuration has the one it began with."""
-    trials = study.trials()
-    begun = [trial.configuration.epochs or study.settings.epochs for trial in trials]
-    budgets = {trial.budget for trial in trials}
-    return budgets.pop() if len(budgets) == 1 and any(own not in budgets for own in begun) else None
-
-
-def _is_shorter(directory: Path, budget: int) -> bool:
-    """Return True where a budget is larger than some of the study's own, and smaller than none."""
+def _missing(parent: Study, directory: Path) -> Extension:
+    """Return by what a run was extended and its search on audio + text, which has ended, was not."""
+    budget, asked = extended_budget(parent.settings, parent.trials()), parent.settings
     with Study.open(directory) as study:
-        own = {trial.budget for trial in study.trials()}
-    return own != {budget} and max(own) <= budget
+        budgets, settings = {trial.budget for trial in study.trials()}, study.settings
+    longer = budget is not None and budgets != {budget} and max(budgets) <= budget
+    return Extension(
+        epochs=budget if longer else None,
+        trials=asked.trials if asked.trials != settings.trials else None,
+        space=asked.space if asked.space != settings.space else None,
+    )
 
 
 class _Noting(CountingListener):

@@ -57,8 +57,11 @@ COMMANDS = {
         "--out",
         "--quiet",
         "--resources-per-segment",
+        "--retry",
+        "--space",
         "--text-model",
         "--transfer-data",
+        "--trials",
         "study",
     ],
     "run": [

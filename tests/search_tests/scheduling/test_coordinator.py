@@ -20,6 +20,7 @@ from tests.support.simulated import (
     create_study,
     curves_of,
     die,
+    extend_in,
     made_up_score,
     paper_trials,
     simulate,
@@ -300,15 +301,13 @@ class TestKillsChangeNothing:
 class TestExtending:
     def test_those_whose_budget_ended_at_a_rung_are_judged_there(self, tmp_path: Path) -> None:
         """Rungs 1, 2, 4, 8: half of the configurations end at 4, then all may go to 10."""
-        from search.studies.sweep import _extend
-
         points = [t.configuration for t in paper_trials(12)]
         trials = tuple(trial(point, place, epochs=4 if place % 2 else 8) for place, point in enumerate(points))
         with create_study(tmp_path / "study", trials, scheduler="halving", reduction_factor=2, epochs=8) as study:
             train_in(study, World(score=lambda key, epoch: int(key.config_id, 16) / 2**48))
             finished = [t.key for t in study.trials() if t.state is State.FINISHED and t.budget == 4]
             assert finished, "the case is about these"
-            _extend(study, 10)
+            extend_in(study, epochs=10)
             train_in(study, World(score=lambda key, epoch: int(key.config_id, 16) / 2**48))
             assert all(t.state.is_final for t in study.trials())
             judged = {(d.key, d.epoch) for d in study.decisions()}
