@@ -14,6 +14,8 @@ class Fact(StrEnum):
     """The id of the promoted configuration; empty while configurations train on after a promotion."""
     MOVED = "moved"
     """The inputs' present places, as JSON, by the names of the settings."""
+    BOUNDED = "bounded"
+    """The bound that ended the last command, as a sentence; empty where none did."""
     EXTENDED = "extended"
     """The settings that the study was extended to, as JSON; see ``manifest.extensions``."""
     AHEAD = "ahead"

@@ -86,6 +86,11 @@ class RecordReader:
         return self.fact(Fact.INCUMBENT) or None
 
     @property
+    def bounded(self) -> str | None:
+        """The bound that ended the last command before its work was done, as a sentence; ``None`` where none did."""
+        return self.fact(Fact.BOUNDED) or None
+
+    @property
     def moved(self) -> dict[str, str]:
         """The inputs' present places by the names of the settings, where they are not those of the settings."""
         with self.reading():

@@ -215,21 +215,6 @@ class ToldOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtensionOptions:
-    """The ways in which a study that goes on is larger than before."""
-
-    epochs: Annotated[int | None, typer.Option(min=1, help="Train those that finished to so many epochs.")] = None
-    trials: Annotated[int | None, typer.Option(min=1, help="Go on to so many configurations, not for a grid.")] = None
-    space: Annotated[
-        str | None, typer.Option(help="A larger space, which holds the study's own, for a grid.", metavar="SPACE")
-    ] = None
-    retry: Annotated[
-        str | None,
-        typer.Option(help="Try again what failed, what diverged, or one of both.", metavar="failed|diverged|ID"),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class MovedOptions:
     """The present places of a study's inputs; ``None`` for those that have not moved."""
 

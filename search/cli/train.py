@@ -15,11 +15,13 @@ from data.run_directories import RUNS
 from results.record.settings import StudySettings
 from search.cli import options
 from search.cli.console import ERR, OUT, print_json
+from search.cli.extent import BoundOptions, ExtensionOptions
 from search.cli.interruption import interruptible
 from search.cli.options import study_directory
 from search.cli.progress.telling import refuse_two_outputs, telling
 from search.cli.texts.summary import ensemble_text, finish, trees_text
 from search.cluster.placement import Resources
+from search.scheduling.bounds import Bounds
 from search.scheduling.listener import Listener
 
 
@@ -51,6 +53,7 @@ def sweep(
     *,
     asked: options.SettingsOptions,
     features: options.Features = StudySettings.features,
+    bound: BoundOptions,
     cluster: options.ClusterOptions,
     place: options.PlaceOptions,
     dry_run: Annotated[
@@ -60,7 +63,7 @@ def sweep(
     debug: options.Debug = False,
 ) -> None:
     """Train every configuration of a search space, stop the weak ones early, promote the best."""
-    resources = cluster.resources()
+    resources, bounds = cluster.resources(), bound.bounds()
     refuse_two_outputs(told.as_json, told.json_events)
     directory = study_directory(place.name, place.out, asked.scheduler)
     settings = asked.settings(features=features, storage=place.storage)
@@ -68,12 +71,12 @@ def sweep(
         _warn_of_schedules(settings)
     _warn_of_shared_disk(directory)
     if dry_run:
-        _print_estimate(settings, directory, resources, told.as_json)
+        _print_estimate(settings, directory, resources, bounds, told.as_json)
         return
     from search.studies.sweep import run_sweep
 
     with interruptible(directory), _telling(directory, told) as listener:
-        result = run_sweep(settings, out=directory, resources=resources, listener=listener)
+        result = run_sweep(settings, out=directory, resources=resources, listener=listener, bounds=bounds)
     finish(result, told.as_json, told.json_events)
 
 
@@ -81,7 +84,8 @@ def sweep(
 def resume(
     *,
     study: Annotated[str, typer.Argument(help="A study's directory, or its place in a storage.", metavar="STUDY|URI")],
-    more: options.ExtensionOptions,
+    more: ExtensionOptions,
+    bound: BoundOptions,
     out: Annotated[
         Path | None,
         typer.Option(help="Directory for a study from a storage, instead of runs/NAME.", metavar="DIR"),
@@ -95,13 +99,16 @@ def resume(
     from search.studies.pipeline import resume_study
     from search.studies.relocation import Sources
 
+    bounds = bound.bounds()
     sources = Sources(**{name: str(place) for name, place in asdict(moved).items() if place is not None})
     resources = cluster.resources()
     refuse_two_outputs(told.as_json, told.json_events)
     directory = _fetched(study, out)
     _warn_of_shared_disk(directory)
     with interruptible(directory), _telling(directory, told) as listener:
-        result = resume_study(directory, sources=sources, resources=resources, listener=listener, **asdict(more))
+        result = resume_study(
+            directory, sources=sources, resources=resources, listener=listener, bounds=bounds, **asdict(more)
+        )
     finish(result, told.as_json, told.json_events)
 
 
@@ -184,7 +191,9 @@ def _warn_of_shared_disk(directory: Path) -> None:
         ERR.print(said)
 
 
-def _print_estimate(settings: StudySettings, directory: Path, resources: Resources, as_json: bool) -> None:
+def _print_estimate(
+    settings: StudySettings, directory: Path, resources: Resources, bounds: Bounds, as_json: bool
+) -> None:
     from data.machine.cpus import usable_cpus
     from search.cluster.address import find_address
     from search.cluster.placement import slots_here
@@ -199,7 +208,7 @@ def _print_estimate(settings: StudySettings, directory: Path, resources: Resourc
     check_batches(asked, records, prepared.features)
     local = find_address(resources.address).is_local
     workers = slots_here(resources.cpus) if local else resources.cpus or usable_cpus()
-    found = estimate(asked, records, prepared, workers=workers)
+    found = estimate(asked, records, prepared, workers=workers, bounds=bounds)
     if not local and resources.cpus is None:
         ERR.print(
             "--dry-run asks no cluster: this is for as many CPUs as it may use on this machine; --cpus N for another "
@@ -210,6 +219,8 @@ def _print_estimate(settings: StudySettings, directory: Path, resources: Resourc
     if as_json:
         print_json(asdict(found))
         return
+    if found.bounded is not None:
+        OUT.print(f"it ends when {found.bounded}; {found.ended} of the configurations will have ended", highlight=False)
     about = "about " if asked.scheduler == "asha" else ""  # its decisions depend on scores
     OUT.print(
         f"{found.configurations} configurations in about {found.segments} segments on {found.workers} workers: "

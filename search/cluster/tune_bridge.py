@@ -19,6 +19,7 @@ from data.feature_store import FeatureHandle
 from results.record.study import Study, StudyError
 from search.cluster.placement import Slots, trust_all
 from search.cluster.watchdog import scratch_prefix
+from search.scheduling.bounds import Limit
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.failures import worker_died
 from search.scheduling.listener import Listener
@@ -45,10 +46,13 @@ class SegmentSearcher(Searcher):
         slots: Callable[[], Slots],
         listener: Listener,
         trust: Callable[[str], bool] = trust_all,
+        limit: Limit | None = None,
     ) -> None:
         super().__init__()
         self._coordinator, self._study = coordinator, study
         self._places, self._listener, self._trust = slots, listener, trust
+        self._limit = limit or Limit()
+        self._limit.begin(coordinator.trials.values(), study.best_accuracy())
         self._slots = slots()
         self._busy = time.monotonic()
         coordinator.spread_over(self._slots.wanted)
@@ -64,7 +68,7 @@ class SegmentSearcher(Searcher):
         One segment more than there are workers is handed out, so that none waits for the driver. A worker for which
         there is nothing yet gets a short pause: Tune would end it, and at the next rung start another for seconds.
         """
-        if self.failure or self._coordinator.finished or self.stopping:
+        if self.failure or self._coordinator.finished or self.stopping or self._limit.reached(self._segments.values()):
             return Searcher.FINISHED
         try:
             self._follow(self._places())
@@ -125,6 +129,7 @@ class SegmentSearcher(Searcher):
             else:
                 outcome = self._coordinator.complete(segment, report)
             commit(self._study, outcome)
+            self._limit.observe(outcome)
             self._count_deaths(report)
         except Exception as failure:
             # raised here, it would be one more failed trial to Tune: the end of the run raises it

@@ -29,6 +29,8 @@ class Condition(StrEnum):
     """All is done, and the incumbent promoted."""
     INTERRUPTED = "interrupted"
     """Its driver is gone, and work is left."""
+    BOUNDED = "bounded"
+    """A bound of its last command ended that, and work is left."""
     UNTRAINABLE = "untrainable"
     """Every configuration has ended without a score."""
 
@@ -44,6 +46,8 @@ class StudyView:
     silent: float
     """Seconds since the record last changed."""
     progress: Progress
+    bounded: str | None = None
+    """The bound that ended its last command, as a sentence."""
     stages_done: tuple[str, ...] = ()
     """Committed stages of a whole run; empty for a sweep alone."""
     stage: str | None = None
@@ -57,6 +61,7 @@ class StudyView:
             "study": str(self.directory),
             "condition": str(self.condition),
             "driver": self.driver or None,
+            "bounded": self.bounded,
             "silent_seconds": round(self.silent, 1),
             "stage": self.stage,
             "stages_done": list(self.stages_done),
@@ -73,15 +78,18 @@ def view_study(directory: Path) -> StudyView:
     silent = _seconds_since_change(directory)
     with Study.open(directory) as study:
         with study.snapshot():
-            driver, incumbent, done = study.driver, study.incumbent, study.stages_done()
+            driver, incumbent, done, bounded = study.driver, study.incumbent, study.stages_done(), study.bounded
             trials, progress, within = study.trials(), ProgressCounter(study).progress, study.stage_progress
         next_stage = stage_to_come(study.settings, done)
     lives = driver_lives(directory, driver)
-    complete = incumbent is not None and progress.done == progress.total and next_stage is None
+    ended = incumbent is not None and progress.done == progress.total and next_stage is None
+    complete = ended and bounded is None
     if lives is not False and not (complete and lives is None):
         condition = Condition.RUNNING
     elif complete:
         condition = Condition.FINISHED
+    elif bounded is not None:
+        condition = Condition.BOUNDED
     elif progress.best is None and progress.done == progress.total and why_untrainable(trials):
         condition = Condition.UNTRAINABLE
     else:
@@ -92,6 +100,7 @@ def view_study(directory: Path) -> StudyView:
         driver=driver,
         silent=silent,
         progress=progress,
+        bounded=bounded if condition is Condition.BOUNDED else None,
         stages_done=tuple(name for name in STAGE_NAMES if name in done),
         stage=next_stage,
         stage_progress=within if condition is Condition.RUNNING else None,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from results.record.records import TrialKey, TrialRecord
 from results.record.settings import StudySettings
 from search.planning.prepared_data import Prepared
+from search.scheduling.bounds import NO_BOUNDS, Bounds, Limit, epochs_of
 from search.scheduling.building import build_coordinator, cost_model
 from search.scheduling.segments import Segment
 from spaces import Configuration
@@ -37,6 +38,10 @@ class Estimate:
     megabytes: float
     """Megabytes of segment checkpoints on disk, before ``genresweep prune``."""
     workers: int
+    ended: int
+    """Configurations and seeds that have ended by then."""
+    bounded: str | None = None
+    """The bound that ends it before all is done, as a sentence; a target and a plateau cannot be foreseen."""
 
 
 def estimate(
@@ -45,19 +50,30 @@ def estimate(
     prepared: Prepared,
     *,
     workers: int,
+    bounds: Bounds = NO_BOUNDS,
 ) -> Estimate:
-    """Simulate the sweep and return its costs; under ASHA even the epochs are an estimate, as they depend on scores."""
+    """Simulate the sweep and return its costs; under ASHA even the epochs are an estimate, as they depend on scores.
+
+    Bounds of time and of epochs end it, where they are reached before all is done.
+    """
     features, input_sizes = prepared.features, prepared.input_sizes
     costs = cost_model(settings, prepared)
     coordinator, _ = build_coordinator(settings, trials, costs, workers=workers)
     quality = dict(zip(coordinator.trials, np.random.default_rng(0).random(len(trials)).tolist(), strict=True))
     running: list[tuple[float, str, Segment]] = []
     clock, segments, epochs, size = 0.0, 0, 0, 0.0
+    limit = Limit(replace(bounds, target=None, patience_trials=None), lambda: clock and clock + START_SECONDS)
     while True:
-        while len(running) < workers and (segment := coordinator.next_segment()) is not None:
+        in_flight = [segment for *_, segment in running]
+        while (
+            len(running) < workers
+            and not limit.reached(in_flight)
+            and (segment := coordinator.next_segment()) is not None
+        ):
             length = segment.last_epoch - segment.first_epoch + 1
             seconds = costs.stack_seconds(segment.configurations) * length
             heapq.heappush(running, (clock + seconds + SECONDS_PER_SEGMENT, segment.segment_id, segment))
+            in_flight.append(segment)
             segments += 1
             epochs += length * len(segment.keys)
             size += sum(_megabytes(c, input_sizes[c.encoding], len(features.genres)) for c in segment.configurations)
@@ -65,6 +81,7 @@ def estimate(
             break
         clock, _, segment = heapq.heappop(running)
         coordinator.complete(segment, _made_up_report(segment, quality))
+        limit.add(epochs_of(segment))
     return Estimate(
         configurations=len({trial.key.config_id for trial in trials}),
         segments=segments,
@@ -72,6 +89,8 @@ def estimate(
         minutes=(clock + START_SECONDS) / 60,
         megabytes=size,
         workers=workers,
+        ended=coordinator.ended,
+        bounded=None if coordinator.finished else limit.reason,
     )
 
 

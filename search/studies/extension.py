@@ -132,7 +132,7 @@ def _lengthened(study: Study, trials: Sequence[TrialRecord], budget: int | None)
     """Return every configuration with a larger budget; finished ones have more to do."""
     if budget is None:
         return list(trials)
-    if study.settings.search is Search.OPTUNA and study.incumbent is None:
+    if study.settings.search is Search.OPTUNA and (study.incumbent is None or study.bounded is not None):
         raise InputError(f"an Optuna search is extended when it has ended: first {command('resume', study.directory)}")
     check_budget(budget)
     shorter = [trial for trial in trials if trial.budget > budget]

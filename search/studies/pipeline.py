@@ -25,6 +25,7 @@ from search.cluster.fitness import refuse_unfit_machine
 from search.cluster.placement import Places
 from search.planning.prepared_data import Prepared
 from search.planning.settings import Space, whole_settings
+from search.scheduling.bounds import NO_BOUNDS, Bounds, Limit
 from search.scheduling.listener import Listener
 from search.snapshots.copies import snapshots
 from search.studies.draft import Draft
@@ -84,29 +85,47 @@ def run_study(
 def resume_study(
     out: str | Path,
     *,
+    epochs: int | None = None,
+    trials: int | None = None,
+    space: Space | None = None,
+    retry: str | None = None,
     sources: Sources | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
-    **more: Any,
+    bounds: Bounds = NO_BOUNDS,
 ) -> SweepResult:
     """Go on with a study that was interrupted, a sweep or a whole run, or extend it; see ``resume_sweep``."""
+    limit = Limit(bounds)
+    extension = Extension(epochs=epochs, trials=trials, space=space, retry=retry)
     settle()
     with Study.open(out) as study:
         staged = study.settings.stages is not None
     if not staged:
-        return resume_sweep(out, sources=sources, resources=resources, listener=listener, **more)
+        return resume_sweep(
+            out,
+            sources=sources,
+            resources=resources,
+            listener=listener,
+            bounds=bounds,
+            **vars(extension),
+        )
     refuse_unfit_machine(resources.address if resources else None)
     listener = listener or Listener()
     listener.waiting("reading the tracks, checking the checkpoints")
-    with reopened(out, Extension(**more), sources) as (study, prepared):
+    with reopened(out, extension, sources) as (study, prepared):
         listener.waiting("starting Ray")
-        return _run(study, prepared, resources or Resources(), listener)
+        return _run(study, prepared, resources or Resources(), listener, limit=limit)
 
 
 def _run(
-    study: Study, prepared: Prepared, resources: Resources, listener: Listener, places: Places | None = None
+    study: Study,
+    prepared: Prepared,
+    resources: Resources,
+    listener: Listener,
+    places: Places | None = None,
+    limit: Limit | None = None,
 ) -> SweepResult:
-    """Run the stages that are not yet in the record; an interrupted sweep ends the run there.
+    """Run the stages that are not yet in the record; an interrupted sweep, or one that ``limit`` ends, ends the run.
 
     ``places`` are those of a Ray that runs already.
     """
@@ -114,7 +133,7 @@ def _run(
     bring_here(study)
     _forget_lost_models(study)
     with joining(study, resources, places) as found:
-        run = Run(study, prepared, resources, listener, found)
+        run = Run(study, prepared, resources, listener, found, limit or Limit())
         for name, step in STAGES.items():
             if name not in study.stages_done():
                 listener.stage(name)
@@ -191,7 +210,7 @@ def _embed(run: Run, record: StageRecord) -> None:
 
 
 def _sweep(run: Run, record: StageRecord) -> None:
-    result = drive(run.study, run.prepared, run.resources, run.listener, run.places)
+    result = drive(run.study, run.prepared, run.resources, run.listener, run.places, run.limit)
     if not result.complete:
         raise StageInterruptedError(result)
 

@@ -19,6 +19,7 @@ from data.errors import InputError
 from data.feature_store import put_encodings
 from data.object_stores import is_uri
 from data.tables.tracks import Source
+from results.dataframes.frames import load_trials
 from results.judging.ensemble import Ensemble
 from results.record.facts import Fact
 from results.record.records import State
@@ -33,6 +34,7 @@ from search.cluster.storage_check import Reached
 from search.cluster.watchdog import clear_scratch
 from search.planning.prepared_data import Prepared
 from search.planning.settings import Space, whole_settings
+from search.scheduling.bounds import NO_BOUNDS, Bounds, Limit
 from search.scheduling.building import Make, Past, build_coordinator, cost_model
 from search.scheduling.coordinator import Coordinator, Outcome
 from search.scheduling.listener import Listener
@@ -60,19 +62,23 @@ class SweepResult:
     seconds: float
     ensemble: Ensemble | None = None
     """The ensemble in ``ensemble/``; ``None`` without one."""
+    bounded: str | None = None
+    """The bound that ended the command before its work was done; the best so far is promoted then."""
 
     @property
     def complete(self) -> bool:
         """True where every configuration has ended."""
-        return self.incumbent is not None
+        return self.incumbent is not None and self.bounded is None
 
     def __str__(self) -> str:
         """Return the result as a line for a notebook or a log."""
         ended = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()) if count)
         said = [f"{self.directory}: {ended}, {self.epochs:,} epochs in {self.seconds:.1f} s"]
-        if self.incumbent is None:
+        if self.bounded is not None:
+            said.append(self.bounded)
+        elif self.incumbent is None:
             said.append("interrupted")
-        else:
+        if self.incumbent is not None:
             said.append(f"best {self.incumbent.val_accuracy:.4f} ({self.incumbent.key.config_id})")
         if self.ensemble is not None:
             said.append(f"ensemble of {len(self.ensemble.members)}")
@@ -86,6 +92,7 @@ def run_sweep(
     space: Space | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
+    bounds: Bounds = NO_BOUNDS,
     **settings: Any,
 ) -> SweepResult:
     """Train a search space on a table of tracks and record everything in the study directory ``out``.
@@ -94,10 +101,10 @@ def run_sweep(
     DataFrame, of which the study keeps the parts that it reads; ``space`` is a name (``paper``, which is also what
     ``None`` stands for, ``paper-full``, ``wide``, ``strong``), a TOML file, or a ``spaces.SearchSpace``; and
     ``settings`` are the other fields of ``results.StudySettings``. ``storage`` is the folder, or the URI of the prefix,
-    in which the study gets a place of its name. Raises ``InputError`` where the input is wrong, and ``StudyError``
-    where the study cannot go on.
+    in which the study gets a place of its name. ``bounds`` end the command before all is done. Raises ``InputError``
+    where the input is wrong, and ``StudyError`` where the study cannot go on.
     """
-    started = time.monotonic()
+    started, limit = time.monotonic(), Limit(bounds)
     settle()
     resources = resources or Resources()
     refuse_unfit_machine(resources.address)
@@ -116,31 +123,37 @@ def run_sweep(
             prepared = preparing.result() if preparing else draft.prepare(places, listener)
             study = draft.create(prepared)
             with study, logging_to(study.directory / "log.txt"), snapshots(study):
-                result = drive(study, prepared, resources, listener, places)
+                result = drive(study, prepared, resources, listener, places, limit)
     return replace(result, seconds=time.monotonic() - started)
 
 
 def resume_sweep(
     out: str | Path,
     *,
+    epochs: int | None = None,
+    trials: int | None = None,
+    space: Space | None = None,
+    retry: str | None = None,
     sources: Sources | None = None,
     resources: Resources | None = None,
     listener: Listener | None = None,
-    **more: Any,
+    bounds: Bounds = NO_BOUNDS,
 ) -> SweepResult:
-    """Go on with an interrupted study, or extend one by ``more``, which are fields of ``extension.Extension``.
+    """Go on with an interrupted study, or extend one.
 
-    They are ``epochs``, ``trials``, ``space`` and ``retry``. ``sources`` gives the new places of inputs that have
-    moved. Raises ``InputError``, with the fields that differ, where data or training differ from those that the study
-    began with.
+    It is extended to a budget of ``epochs``, to ``trials`` configurations, to a larger ``space``, or by another try
+    (``retry``) of what failed; see ``extension.Extension``. ``sources`` gives the new places of inputs that have moved, ``bounds`` end the command before all is done. Raises
+    ``InputError``, with the fields that differ, where data or training differ from those that the study began with.
     """
+    limit = Limit(bounds)
+    extension = Extension(epochs=epochs, trials=trials, space=space, retry=retry)
     settle()
     refuse_unfit_machine(resources.address if resources else None)
     listener = listener or Listener()
     listener.waiting("reading the tracks, checking the checkpoints")
-    with reopened(out, Extension(**more), sources) as (study, prepared):
+    with reopened(out, extension, sources) as (study, prepared):
         listener.waiting("starting Ray")
-        return drive(study, prepared, resources or Resources(), listener)
+        return drive(study, prepared, resources or Resources(), listener, limit=limit)
 
 
 @contextmanager
@@ -168,24 +181,31 @@ def reopened(
 
 
 def drive(
-    study: Study, prepared: Prepared, resources: Resources, listener: Listener, places: Places | None = None
+    study: Study,
+    prepared: Prepared,
+    resources: Resources,
+    listener: Listener,
+    places: Places | None = None,
+    limit: Limit | None = None,
 ) -> SweepResult:
     """Train the work that the record leaves to do, then promote the incumbent and choose the ensemble.
 
     ``places`` are those of a Ray that runs already; without them one is started, or joined, where there is work left.
+    Where ``limit`` ends it before, the best so far is promoted.
     """
     from search.studies.ensembles.choosing import keep_or_assemble
-    from search.studies.promotion import promote
+    from search.studies.promotion import choose_incumbent, promote
     from search.studies.recovery import rewind_incumbent
 
-    started = time.monotonic()
+    started, limit = time.monotonic(), limit or Limit()
     before = sum(trial.epoch for trial in study.trials())
     joined = partial(joining, study, resources, places)
-    finished = _train_what_is_left(study, prepared, joined, listener)
+    finished = _train_what_is_left(study, prepared, joined, listener, limit)
     if finished and rewind_incumbent(study):
-        finished = _train_what_is_left(study, prepared, joined, listener)
+        finished = _train_what_is_left(study, prepared, joined, listener, limit)
     ensemble, incumbent = None, None
-    if finished:
+    bounded = study.bounded
+    if finished or (bounded is not None and choose_incumbent(load_trials(study)) is not None):
         listener.waiting("scoring the incumbent once more")
         # the ensemble first: a study that has its incumbent is complete
         if study.settings.ensemble or study.ensemble is not None:
@@ -196,6 +216,7 @@ def drive(
         directory=study.directory,
         incumbent=incumbent,
         ensemble=ensemble,
+        bounded=bounded,
         states={state: sum(trial.state is state for trial in trials) for state in State},
         epochs=sum(trial.epoch for trial in trials) - before,
         seconds=time.monotonic() - started,
@@ -212,18 +233,24 @@ def joining(study: Study, resources: Resources, places: Places | None) -> Abstra
 Joining = Callable[[], AbstractContextManager[Places]]
 
 
-def _train_what_is_left(study: Study, prepared: Prepared, joined: Joining, listener: Listener) -> bool:
-    """Train the rest, and return True where every configuration has ended; False where the user interrupted it."""
+def _train_what_is_left(study: Study, prepared: Prepared, joined: Joining, listener: Listener, limit: Limit) -> bool:
+    """Train the rest, and return True where every configuration has ended; False where the user or a bound ended it.
+
+    The bound is then a fact of the record.
+    """
     from search.cluster.tune_bridge import commit
     from search.studies.recovery import clear_leftovers
 
     coordinator, opening = restored_coordinator(study, prepared)
     commit(study, opening)
+    study.set_fact(Fact.BOUNDED, "")
     if coordinator.finished:
         return True
     study.set_fact(Fact.INCUMBENT, "")  # that of before is none until a promotion says so again
-    interrupted = _train(study, prepared, coordinator, joined, listener)
+    interrupted = _train(study, prepared, coordinator, joined, listener, limit)
     clear_leftovers(study)
+    if limit.reason is not None and not coordinator.finished and not interrupted:
+        study.set_fact(Fact.BOUNDED, limit.reason)
     return coordinator.finished and not interrupted
 
 
@@ -242,13 +269,15 @@ def _kind_of_coordinator(study: Study) -> Make:
     return partial(SuggestingCoordinator, search=restored_search(study))
 
 
-def _train(study: Study, prepared: Prepared, coordinator: Coordinator, joined: Joining, listener: Listener) -> bool:
+def _train(
+    study: Study, prepared: Prepared, coordinator: Coordinator, joined: Joining, listener: Listener, limit: Limit
+) -> bool:
     """Train until nothing is left; return True where the user interrupted it."""
     from search.cluster.tune_bridge import SegmentSearcher, run_segments
 
     with joined() as places:
         trust = Reached(study.checkpoints, places.trust)
-        searcher = SegmentSearcher(coordinator, study, places.slots, listener, trust)
+        searcher = SegmentSearcher(coordinator, study, places.slots, listener, trust, limit)
         listener.started(study, places.slots().now)
         handles = put_encodings(prepared.features, prepared.input_sizes)
         with graceful_stop(searcher, lambda: listener.stopping(coordinator.in_flight)):

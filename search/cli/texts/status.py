@@ -57,6 +57,7 @@ def study_summary(directory: Path) -> dict[str, Any]:
     with Study.open(directory) as study:
         trials, settings = study.trials(), study.settings
         frame, answered, ran_out = load_trials(study), len(study.answered), study.ran_out
+        bounded = study.bounded
         incumbent, driver, stage = study.incumbent, study.driver, stage_to_come(settings, study.stages_done())
         source = study.moved.get("data") or study.manifest.data.source
         waiting = settings.suggested is not None and len(trials) + answered < settings.suggested
@@ -82,7 +83,8 @@ def study_summary(directory: Path) -> dict[str, Any]:
         "incumbent": incumbent,
         "driver": driver or None,
         "stage": stage,
-        "complete": ended == len(trials) and incumbent is not None and stage is None,
+        "bounded": bounded,
+        "complete": ended == len(trials) and incumbent is not None and stage is None and bounded is None,
         "untrainable": why_untrainable(trials) if best.empty and not waiting else None,
     }
 
@@ -108,6 +110,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         lines.append(f"  ended: {summary['untrainable']}. {WAY_OUT}")
     elif summary["driver"]:
         lines.append(f"  being written by {summary['driver']}{_at(summary)}; if that ended: {way_on}")
+    elif summary["bounded"]:
+        lines.append(f"  ended since {summary['bounded']}; go on with: {way_on}")
     else:
         lines.append(f"  interrupted{_at(summary)}; go on with: {way_on}")
     return lines

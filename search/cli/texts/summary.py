@@ -31,9 +31,10 @@ def finish(result: SweepResult, as_json: bool, json_events: bool) -> None:
     if as_json:
         print_json(_to_json(result))
     if json_events:
-        ended = StudyFinished(result=_to_json(result)) if result.complete else interrupted(result.directory)
+        done = result.complete or result.bounded is not None
+        ended = StudyFinished(result=_to_json(result)) if done else interrupted(result.directory)
         EventLines(sys.stdout)(ended)
-    if not result.complete:
+    if not result.complete and result.bounded is None:
         ERR.print(f"interrupted; go on with: {command('resume', result.directory)}", highlight=False, markup=False)
         raise typer.Exit(130)
     if as_json or json_events:
@@ -49,6 +50,7 @@ def _to_json(result: SweepResult) -> dict[str, Any]:
     return {
         "study": str(result.directory),
         "complete": result.complete,
+        "bounded": result.bounded,
         "states": {str(state): count for state, count in result.states.items()},
         "epochs": result.epochs,
         "seconds": result.seconds,
@@ -91,6 +93,8 @@ def _print_counts(result: SweepResult) -> None:
         said += f"\nthe incumbent {result.incumbent.key.config_id} ({score}) is in {result.incumbent.directory}"
     if result.ensemble is not None:
         said += f"\n{ensemble_text(result.directory)}"
+    if result.bounded is not None:
+        said += f"\nended since {result.bounded}; go on with: {command('resume', result.directory)}"
     OUT.print(said, highlight=False, markup=False)
 
 

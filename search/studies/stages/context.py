@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from data.inputs.features import Features, build_features
@@ -16,6 +16,7 @@ from results.record.study import Study
 from search.cluster.placement import Places, Resources
 from search.cluster.tasks import OnDone, remote_encoder
 from search.planning.prepared_data import Prepared
+from search.scheduling.bounds import Limit
 from search.scheduling.listener import Listener
 from search.studies.model_directories import features_for
 from spaces import Configuration
@@ -44,6 +45,8 @@ class Run:
     resources: Resources
     listener: Listener
     places: Places
+    limit: Limit = field(default_factory=Limit)
+    """Bounds of the command, which the sweep keeps."""
 
     @property
     def stage_settings(self) -> StageSettings:
