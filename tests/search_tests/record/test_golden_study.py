@@ -49,6 +49,7 @@ def test_it_reads_as_it_was_written(golden: Path, capsys: pytest.CaptureFixture[
     assert len(trials) == trials["config_id"].nunique() == 6
     assert set(trials["state"]) == {"pending", "running", "diverged"} and (trials["budget"] == EPOCHS).all()
     assert trials["epochs"].sum() == len(curves) > 0
+    assert (trials.pop("ema_decay") == 0).all(), "a hyperparameter that is newer than the study is at its default"
     assert trials.to_csv(index=False) == (GOLDEN / "trials.csv").read_text()
     assert curves.to_csv(index=False) == (GOLDEN / "curves.csv").read_text()
     assert curves[list(METRICS)].notna().any().all()
