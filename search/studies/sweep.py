@@ -142,8 +142,9 @@ def resume_sweep(
     """Go on with an interrupted study, or extend one.
 
     It is extended to a budget of ``epochs``, to ``trials`` configurations, to a larger ``space``, or by another try
-    (``retry``) of what failed; see ``extension.Extension``. ``sources`` gives the new places of inputs that have moved, ``bounds`` end the command before all is done. Raises
-    ``InputError``, with the fields that differ, where data or training differ from those that the study began with.
+    (``retry``) of what failed; see ``extension.Extension``. ``sources`` gives the new places of inputs that have moved,
+    ``bounds`` end the command before all is done. Raises ``InputError``, with the fields that differ, where data or
+    training differ from those that the study began with.
     """
     limit = Limit(bounds)
     extension = Extension(epochs=epochs, trials=trials, space=space, retry=retry)
