@@ -17,6 +17,7 @@ from data.errors import InputError
 from data.files import user_path
 from results.dataframes.frames import load_curves, load_trials
 from results.dataframes.parameters import plain_value, space_of
+from results.handover.optuna_rows import insert_trials
 from results.record.records import State, TrialKey, TrialRecord
 from results.record.study import Study
 from spaces import Choice, SearchSpace
@@ -179,7 +180,7 @@ def _write_storage(path: Path, name: str, trials: list[FrozenTrial], facts: Mapp
             study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
             for fact, value in facts.items():
                 study.set_user_attr(fact, value)
-            study.add_trials(trials)
+            insert_trials(storage.engine, study._study_id, trials)
         finally:
             storage.remove_session()
             storage.engine.dispose()

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from data.errors import InputError
 from results.dataframes.frames import load_curves, load_trials
-from results.handover.optuna_export import distributions, export_to_optuna
+from results.handover.optuna_export import distributions, export_to_optuna, optuna_trials
 from results.record.records import SegmentRecord, State
 from results.record.study import Study
 from spaces import Choice, SearchSpace, Uniform
@@ -69,6 +69,14 @@ def loaded(storage: str) -> optuna.Study:
 
 
 class TestOptunaReadsIt:
+    def test_as_if_it_had_been_written_by_optuna(self, study: Path, loaded: optuna.Study, tmp_path: Path) -> None:
+        """Trial by trial, what diverged among them."""
+        with Study.open(study) as opened:
+            trials = optuna_trials(opened)
+        own = optuna.create_study(storage=f"sqlite:///{tmp_path / 'own.db'}", direction="maximize")
+        own.add_trials(trials)
+        assert [repr(trial) for trial in loaded.trials] == [repr(trial) for trial in own.trials]
+
     def test_every_trial_with_its_state_and_its_best_accuracy(self, study: Path, loaded: optuna.Study) -> None:
         frame = load_trials(study)
         assert len(loaded.trials) == len(frame) == 12
@@ -147,7 +155,7 @@ class TestFile:
         def fail(*arguments: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("optuna.Study.add_trials", fail)
+        monkeypatch.setattr("results.handover.optuna_export.insert_trials", fail)
         with pytest.raises(InputError, match="No space left"):
             export_to_optuna(study, tmp_path / "new.db")
         assert list(tmp_path.iterdir()) == []
